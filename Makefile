@@ -1,0 +1,64 @@
+# `make` alone lists what there is. Needs Python 3.11+ (with venv) and make, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+NAME ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint lab report bench deploy teardown dist publish lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/base: requirements/base.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Setting up $(VENV) (about a minute, once)"
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements/base.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/base requirements/dev.txt
+	@echo "Adding the test tools (a few minutes, once)"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Policy linters pin older libraries than ours: an environment of their own.
+$(VENV)-policy/ready: requirements/policy.txt
+	@$(PYTHON) -m venv $(VENV)-policy
+	@$(VENV)-policy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/policy.txt
+	@touch $@
+
+run: $(VENV)/base  ## run the main job on the embedded sample (ARGS="…" for your own data) and name the report
+	@$(VENV)/bin/genomicslearning run $(if $(NAME),--name $(NAME)) $(ARGS)
+
+test: $(VENV)/dev $(VENV)-policy/ready  ## run every test
+	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m ruff check .
+	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m pytest -n 2 --dist loadscope $(TESTS)
+
+lab: $(VENV)/base  ## open the notebooks in JupyterLab, with this project's kernel
+	@$(PY) -m ipykernel install --sys-prefix --name genomicslearning --display-name "Genomics Learning"
+	@$(VENV)/bin/jupyter lab --notebook-dir .
+
+report: $(VENV)/base  ## render the reports of every run again (or of one: make report NAME=…)
+	@$(VENV)/bin/genomicslearning report $(if $(NAME),$(NAME),--all)
+
+bench: $(VENV)/dev  ## measure every figure in the docs (needs the real table: make bench TABLE=…)
+	@for script in training_set model evaluation; do $(PY) benchmarks/$$script.py --table $(TABLE) || exit 1; done
+
+deploy: $(VENV)/dev  ## deploy the AWS stacks (ARGS="--dry-run" prints the plan)
+	@$(VENV)/bin/genomicslearning deploy $(ARGS)
+
+teardown: $(VENV)/dev  ## remove the AWS stacks and everything in them
+	@$(VENV)/bin/genomicslearning teardown $(ARGS)
+
+UV_COMPILE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+lock:  ## resolve the pinned requirements again (needs uv)
+	$(UV_COMPILE) pyproject.toml requirements/build.in --all-extras -o requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/base.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in --extra aws -c requirements/dev.txt -o requirements/aws.txt
+	$(UV_COMPILE) requirements/policy.in -o requirements/policy.txt
+
+clean:  ## remove the environments and caches (runs stay)
+	rm -rf $(VENV) $(VENV)-policy .pytest_cache .ruff_cache build dist

@@ -1,0 +1,23 @@
+"""Predict which genetic variants have, or will get, conflicting classifications in ClinVar."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+__version__ = version("genomicslearning")
+
+
+class InputError(Exception):
+    """Bad arguments or bad input: one clear line that names file, line and remedy. Commands exit with 2, no traceback."""
+
+
+def share(*parts: str) -> Path:
+    """Path of a file that is not Python (notebooks, glue, lifecycle, cloudformation).
+
+    A checkout's own files win, so that an edited notebook is the one that runs; an installed wheel carries copies.
+    """
+    package = Path(__file__).resolve().parent
+    checkout = package.parent
+    root = checkout if (checkout / "pyproject.toml").is_file() else package / "_share"
+    return root.joinpath(*parts)

@@ -1,0 +1,3 @@
+from genomicslearning.cli import main
+
+main()
