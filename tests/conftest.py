@@ -1,0 +1,34 @@
+"""Fixtures that several rooms share. Real data is for development and CI only: absent, its tests skip and say why."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    folder = Path(os.environ.get("GENOMICSLEARNING_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}; set GENOMICSLEARNING_DATA to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published_table(shared_data):
+    """The published ClinVar-conflict table, 65,188 rows."""
+    from genomicslearning import training_set
+
+    return training_set.read_table(shared_data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
+
+
+@pytest.fixture(scope="session")
+def demo_pair(tmp_path_factory) -> tuple[Path, Path]:
+    """The embedded sample's ClinVar and VEP-annotated VCF."""
+    from genomicslearning import demo
+
+    return demo.write(tmp_path_factory.mktemp("demo"))
