@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from genomicslearning import InputError, __version__
@@ -80,16 +78,9 @@ def training_set(
 
 
 def main() -> None:
-    """Run the command; bad input and bad arguments exit 2 with one line, anything else exits 1."""
+    """Run the command; bad arguments and bad input exit 2 with one line on stderr, anything else exits 1."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except InputError as problem:
         print(f"genomicslearning: {problem}", file=sys.stderr)
         sys.exit(2)
-    except click.ClickException as problem:
-        problem.show()
-        sys.exit(problem.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        print("genomicslearning: interrupted", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(code or 0)
