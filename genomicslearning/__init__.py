@@ -9,7 +9,7 @@ __version__ = version("genomicslearning")
 
 
 class InputError(Exception):
-    """Bad arguments or bad input: one clear line that names file, line and remedy. Commands exit with 2, no traceback."""
+    """Bad arguments or bad input, in one line that names file, line and remedy. Commands exit with 2, no traceback."""
 
 
 def share(*parts: str) -> Path:

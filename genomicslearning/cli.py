@@ -44,10 +44,11 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+VersionFlag = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")]
+
+
 @app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
-) -> None:
+def _root(version: VersionFlag = False) -> None:
     pass
 
 
@@ -67,7 +68,7 @@ def training_set(
 ) -> None:
     """Build the training set from ClinVar and VEP.
 
-    Example: genomicslearning training-set --clinvar clinvar.vcf.gz --annotated clinvar.annotated.vcf.gz --out conflicts.csv
+    Example: genomicslearning training-set --clinvar clinvar.vcf.gz --annotated annotated.vcf.gz --out conflicts.csv
     """
     from genomicslearning import training_set as room
 
