@@ -1,0 +1,169 @@
+"""ClinVar's vocabulary: review statuses, the label rule, which groups conflict, what leaks the label. No I/O.
+
+Sources: ClinVar "Review status" and "Representation of classifications" help pages, the headers of the VCF releases, and
+Ensembl "Calculated variant consequences". Each table says the date it was checked.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Review statuses as VCF releases write them (checked 2026-02). Wording changed from "interpretation" and "assertion"
+# to "classification" in January 2024; both eras are accepted in any file.
+NO_CONFLICT = "criteria_provided,_multiple_submitters,_no_conflicts"
+CONFLICT_UNTIL_2023 = "criteria_provided,_conflicting_interpretations"
+CONFLICT_SINCE_2024 = "criteria_provided,_conflicting_classifications"
+REVIEW_STATUSES = {
+    # status: stars
+    "practice_guideline": 4,
+    "reviewed_by_expert_panel": 3,
+    NO_CONFLICT: 2,
+    "criteria_provided,_multiple_submitters": 2,
+    CONFLICT_UNTIL_2023: 1,
+    CONFLICT_SINCE_2024: 1,
+    "criteria_provided,_single_submitter": 1,
+    "no_assertion_criteria_provided": 0,
+    "no_assertion_provided": 0,
+    "no_assertion_for_the_individual_variant": 0,
+    "no_interpretation_for_the_individual_variant": 0,
+    "no_interpretation_for_the_single_variant": 0,
+    "no_classification_provided": 0,
+    "no_classification_for_the_single_variant": 0,
+    "no_classification_for_the_individual_variant": 0,
+    "no_classifications_from_unflagged_records": 0,
+}
+LABELS = {NO_CONFLICT: 0, CONFLICT_UNTIL_2023: 1, CONFLICT_SINCE_2024: 1}
+
+# VCF releases before 2017 wrote review status and significance as numbers or short codes ("mult", "single", "5|255").
+OLD_REVIEW_STATUSES = frozenset({"no_assertion", "no_criteria", "single", "mult", "conf", "exp", "guideline"})
+SUPPORTED_RELEASES = "ClinVar VCF releases since 2017 (the ones whose CLNREVSTAT is text)"
+
+
+def label(review_status: str) -> int | None:
+    """CLASS of a record with this CLNREVSTAT: 1 conflicting, 0 several submitters in agreement, None for any other.
+
+    The words may be joined by underscores, as in VCF, or by spaces, as in tab-delimited releases.
+    """
+    return LABELS.get(review_status.strip().replace(" ", "_"))
+
+
+# Groups between which a disagreement matters, most pathogenic first (ACMG/AMP 2015; low penetrance, ClinGen 2022).
+GROUPS = ("P/LP", "VUS", "B/LB")
+_GROUP_OF_TERM = {
+    "pathogenic": "P/LP",
+    "likely_pathogenic": "P/LP",
+    "uncertain_significance": "VUS",
+    "likely_benign": "B/LB",
+    "benign": "B/LB",
+}
+CONFLICTS = ("P/LP vs VUS", "P/LP vs B/LB", "VUS vs B/LB", "P/LP vs VUS vs B/LB")
+OTHER_CONFLICT = "other"
+UNKNOWN_CONFLICT = "unknown"
+
+# One classification and its number of submissions. The separator is "|" since 2024 and "," before; names contain commas
+# too ("Pathogenic,_low_penetrance"), so the count in parentheses is what ends a term.
+_SUBMISSIONS = re.compile(r"([^()]+)\((\d+)\)")
+_SEPARATORS = re.compile(r"^(?:[\s|,;/]|%2C|%3B|%7C)+")
+
+
+def group(term: str) -> str | None:
+    """Group of one classification term, or None for risk alleles, drug response and everything else without one."""
+    name = term.strip().lower().replace(" ", "_").removesuffix(",_low_penetrance")
+    for part in name.split("/"):
+        if part in _GROUP_OF_TERM:
+            return _GROUP_OF_TERM[part]
+    return None
+
+
+def submissions(clnsigconf: str) -> dict[str, int]:
+    """Number of submissions of each classification term in a CLNSIGCONF value, in its order."""
+    counts: dict[str, int] = {}
+    for term, number in _SUBMISSIONS.findall(clnsigconf):
+        term = _SEPARATORS.sub("", term)
+        counts[term] = counts.get(term, 0) + int(number)
+    return counts
+
+
+def group_submissions(clnsigconf: str) -> dict[str, int]:
+    """Number of submissions of each group in a CLNSIGCONF value; terms without a group are left out."""
+    counts = dict.fromkeys(GROUPS, 0)
+    for term, number in submissions(clnsigconf).items():
+        if (name := group(term)) is not None:
+            counts[name] += number
+    return {name: number for name, number in counts.items() if number}
+
+
+def conflict(clnsigconf: str | None) -> str:
+    """Which groups disagree, most pathogenic first: ``P/LP vs VUS vs B/LB``.
+
+    ``unknown`` without CLNSIGCONF; ``other`` where fewer than two groups are named (pathogenic against a risk allele).
+    """
+    if not clnsigconf or clnsigconf == ".":
+        return UNKNOWN_CONFLICT
+    named = group_submissions(clnsigconf)
+    return " vs ".join(named) if len(named) > 1 else OTHER_CONFLICT
+
+
+# INFO keys that state the label or what it is computed from.
+LEAKS_LABEL = frozenset({"CLNREVSTAT", "CLNSIG", "CLNSIGCONF", "CLNSIGSCV"})
+# Columns whose content grows with the number of submitters: they say how many laboratories looked, and a variant needs two
+# for either class. `not_specified` in CLNDN, the number of conditions and the sources in CLNVI leak the label.
+LEAKS_SUBMITTERS = frozenset({"CLNDISDB", "CLNDISDBINCL", "CLNDN", "CLNDNINCL", "CLNSIGINCL", "CLNVI"})
+
+# Ensembl's consequence terms, most severe first: "Calculated variant consequences", Ensembl release 115, checked 2026-02.
+CONSEQUENCES = (
+    "transcript_ablation",
+    "splice_acceptor_variant",
+    "splice_donor_variant",
+    "stop_gained",
+    "frameshift_variant",
+    "stop_lost",
+    "start_lost",
+    "transcript_amplification",
+    "feature_elongation",
+    "feature_truncation",
+    "inframe_insertion",
+    "inframe_deletion",
+    "missense_variant",
+    "protein_altering_variant",
+    "splice_donor_5th_base_variant",
+    "splice_region_variant",
+    "splice_donor_region_variant",
+    "splice_polypyrimidine_tract_variant",
+    "incomplete_terminal_codon_variant",
+    "start_retained_variant",
+    "stop_retained_variant",
+    "synonymous_variant",
+    "coding_sequence_variant",
+    "mature_miRNA_variant",
+    "5_prime_UTR_variant",
+    "3_prime_UTR_variant",
+    "non_coding_transcript_exon_variant",
+    "intron_variant",
+    "NMD_transcript_variant",
+    "non_coding_transcript_variant",
+    "coding_transcript_variant",
+    "upstream_gene_variant",
+    "downstream_gene_variant",
+    "TFBS_ablation",
+    "TFBS_amplification",
+    "TF_binding_site_variant",
+    "regulatory_region_ablation",
+    "regulatory_region_amplification",
+    "regulatory_region_variant",
+    "intergenic_variant",
+    "sequence_variant",
+)
+CONSEQUENCE_RANK = {term: rank for rank, term in enumerate(CONSEQUENCES, 1)}
+# Names that VEP used before release 80, at the rank of the term that replaced them.
+CONSEQUENCE_RANK |= {
+    "initiator_codon_variant": CONSEQUENCE_RANK["start_lost"],
+    "non_coding_exon_variant": CONSEQUENCE_RANK["non_coding_transcript_exon_variant"],
+    "nc_transcript_variant": CONSEQUENCE_RANK["non_coding_transcript_variant"],
+}
+UNKNOWN_RANK = len(CONSEQUENCES) + 1
+
+
+def consequence_rank(consequence: str) -> int:
+    """Rank of a CSQ Consequence cell (terms joined by ``&``): that of its worst term, 1 the most severe."""
+    return min(CONSEQUENCE_RANK.get(term, UNKNOWN_RANK) for term in consequence.split("&"))
