@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -171,3 +173,39 @@ def write_table_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write exactly the 46 columns of a training set as CSV, missing cells empty; the file appears whole or not at all."""
     with lake.output(path) as [part]:
         table.to_csv(part, columns=list(COLUMNS), index=False, lineterminator="\n")
+
+
+def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
+    """Take an existing training set over as parquet and write `<out>.report.json` beside it, as a build would.
+
+    Returns
+    -------
+    dict
+        The report: every row is a record that was read and written; `engine` is `table`.
+
+    Raises
+    ------
+    InputError
+        As `read_table` does.
+    """
+    started = time.monotonic()
+    table = read_table(path)
+    known = [column for column in SCHEMA.names if column in table]
+    report = {
+        "records_read": len(table),
+        "records_written": len(table),
+        "rows_written": len(table),
+        "dropped": {},
+        "quarantined": 0,
+        "classes": {str(label): int(count) for label, count in table["CLASS"].value_counts().sort_index().items()},
+        "conflicts": table["CONFLICT"].value_counts().to_dict() if "CONFLICT" in table else {},
+        "pick": {},
+        "inputs": [{"name": lake.name(path), "bytes": lake.size(path), "sha256": lake.sha256(path)}],
+        "engine": "table",
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    with lake.output(f"{out}.report.json", out) as [report_part, part]:
+        report_part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        schema = pa.schema([SCHEMA.field(column) for column in known])
+        pq.write_table(pa.table(table[known], schema=schema), part, compression="zstd")
+    return report
