@@ -11,7 +11,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from genomicslearning import InputError
+from genomicslearning import InputError, clinvar
+from genomicslearning.releases import SINGLE_SUBMITTER, Release, assembly_name, assembly_of, read_release
 
 KINDS = ("random", "gene", "time")
 
@@ -21,6 +22,10 @@ class Split:
     """Rows to learn from and rows to judge by, both like the table they come from (its index tells which row is which).
 
     `test_groups` has one gene-group id a test row (split `gene`), else None; `notes` say in words what was done.
+
+    A time split also has `transitions`, which training rows had a single submitter in an earlier release and several in
+    the newest one, and `single_submitters`: the variants with a single submitter in the newest earlier release, with
+    `second` = whether they had several by the table's.
     """
 
     kind: str
@@ -28,6 +33,8 @@ class Split:
     test: pd.DataFrame
     test_groups: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    transitions: np.ndarray | None = None
+    single_submitters: pd.DataFrame | None = None
 
 
 def split(
@@ -63,10 +70,7 @@ def split(
     elif kind == "gene":
         parts = _by_gene(table, train_fraction, seed)
     else:
-        # The time split has a room of its own, which needs this one's Split.
-        from genomicslearning.time_split import by_time
-
-        parts = by_time(table, earlier, assembly=assembly)
+        parts = _by_time(table, earlier, assembly)
     for side, rows in (("training", parts.train), ("test", parts.test)):
         if rows["CLASS"].nunique() < 2:
             raise InputError(
@@ -98,6 +102,100 @@ def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int) -> Split:
         f"shuffled with seed {seed}; no gene is on both sides."
     )
     return Split("gene", table[train_rows], table[~train_rows], groups[~train_rows], [note])
+
+
+# What a single submission said, from the release strictly before the label's.
+PRIOR_COLUMNS = {"prior_CLNSIG": "CLNSIG", "prior_CLNDN": "CLNDN", "prior_review_status": "review_status"}
+# Cells of the later release that say who has submitted what by then. Not known when the prediction is made.
+LATER_COLUMNS = (*sorted(clinvar.LEAKS_SUBMITTERS), "ORIGIN", "SSR", "CONFLICT")
+
+
+def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str) -> Split:
+    if not earlier:
+        raise InputError("split time: needs at least one earlier release (--earlier clinvar_2016.vcf.gz, oldest first)")
+    releases = [read_release(path, assembly=assembly) for path in earlier]
+    _check_assemblies(table, releases, assembly)
+    *past, newest = releases
+    then = Known(newest, table)
+    label_then = then.status.map(clinvar.label, na_action="ignore")
+    is_test, is_train = (then.status == SINGLE_SUBMITTER).to_numpy(), label_then.notna().to_numpy()
+
+    train = table[is_train].copy()
+    train["CLASS"] = label_then[is_train].astype(table["CLASS"].dtype)
+    prior = pd.DataFrame(np.nan, index=train.index, columns=list(PRIOR_COLUMNS), dtype="str")
+    transitions = np.zeros(len(train), dtype=bool)
+    for release in past:  # oldest first: the last word of a single submitter before the others came is kept
+        before = Known(release, train)
+        single = (before.status == SINGLE_SUBMITTER).to_numpy()
+        prior.loc[single] = before.prior()[single]
+        transitions |= single
+    train = train.assign(**prior)
+    test = table[is_test].assign(**then.prior()[is_test])
+    for rows in (train, test):
+        rows["first_seen"] = _first_seen(rows, releases)
+        for column in LATER_COLUMNS:
+            if column in rows:
+                rows[column] = pd.Series(np.nan, index=rows.index, dtype="str")
+    train["CONFLICT"] = then.column("CONFLICT")[is_train]
+
+    singles = newest.variants[newest.variants["review_status"] == SINGLE_SUBMITTER].copy()
+    singles["second"] = np.isin(singles.index, then.rows[is_test])
+    notes = [
+        f"{len(test):,} variants with a single submitter in {newest.name} and several in the table to judge by, "
+        f"labelled as they are now; {test['CLASS'].mean():.1%} of them conflict.",
+        f"{len(train):,} variants with several submitters in {newest.name} to learn from, labelled as they were then; "
+        + (
+            f"{int(transitions.sum()):,} of them had a single submitter before (transitions)."
+            if past
+            else "no transitions, which need two earlier releases."
+        ),
+        f"{len(singles):,} variants had a single submitter in {newest.name}; "
+        f"{singles['second'].mean():.0%} of them have several in the table. What is estimated is the chance of "
+        "conflict given that several laboratories have classified the variant by the later release.",
+    ]
+    return Split(
+        "time", train, test, notes=notes, transitions=transitions, single_submitters=singles.drop(columns="key")
+    )
+
+
+class Known:
+    """What a release said about each row of a table; missing where it does not have the variant."""
+
+    def __init__(self, release: Release, table: pd.DataFrame):
+        self.rows = release.rows_of(table)
+        self._release, self._index = release, table.index
+        self.status = self.column("review_status")
+
+    def column(self, name: str) -> pd.Series:
+        """A column of the release, aligned with the table."""
+        known = self._release.variants[name].to_numpy(dtype=object)[self.rows]
+        return pd.Series(np.where(self.rows >= 0, known, np.nan), index=self._index).astype("str")
+
+    def prior(self) -> pd.DataFrame:
+        """The release's classification, condition and review status under the names of `PRIOR_COLUMNS`."""
+        return pd.DataFrame({ours: self.column(theirs) for ours, theirs in PRIOR_COLUMNS.items()})
+
+
+def _first_seen(rows: pd.DataFrame, releases: Sequence[Release]) -> pd.Series:
+    seen = pd.Series(np.nan, index=rows.index, dtype="str")
+    for number, release in reversed(list(enumerate(releases))):
+        present = release.rows_of(rows) >= 0
+        seen[present] = release.name if number else f"{release.name} or before"
+    return seen
+
+
+def _check_assemblies(table: pd.DataFrame, releases: Sequence[Release], assembly: str) -> None:
+    ours = (assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None) or assembly_name(assembly)
+    if ours is None:
+        raise InputError(
+            "split time: the table does not say its genome assembly (no CLNHGVS); give the parameter assembly"
+        )
+    for release in releases:
+        if release.assembly != ours:
+            raise InputError(
+                f"split time: {release.name} is {release.assembly}, the table is {ours}; "
+                "give releases of the table's assembly"
+            )
 
 
 def gene_groups(table: pd.DataFrame) -> np.ndarray:

@@ -1,5 +1,6 @@
 """How good the predictions are, for whom, and how sure we are of it."""
 
+from genomicslearning.evaluation.comparison import compare_models, delong, delong_test, holm, paired_bootstrap
 from genomicslearning.evaluation.scores import (
     average_precision,
     bootstrap_weights,
@@ -15,19 +16,28 @@ from genomicslearning.evaluation.scores import (
     roc_band,
     threshold_table,
 )
+from genomicslearning.evaluation.strata import missing_strata, strata, stratum_table
 
 __all__ = [
     "average_precision",
     "bootstrap_weights",
     "brier_decomposition",
     "calibration_table",
+    "compare_models",
     "cost_curve",
+    "delong",
+    "delong_test",
     "expected_calibration_error",
+    "holm",
     "interval",
     "metrics",
+    "missing_strata",
+    "paired_bootstrap",
     "precision_at",
     "precision_recall_band",
     "roc_auc",
     "roc_band",
+    "strata",
+    "stratum_table",
     "threshold_table",
 ]
