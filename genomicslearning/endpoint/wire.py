@@ -1,0 +1,322 @@
+"""The text that travels to an endpoint and back: rows of variants one way, predictions the other.
+
+The formats are those of a SageMaker inference container: text/csv, application/json, application/jsonlines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from genomicslearning import InputError
+from genomicslearning.table import COLUMNS, EXTRA_COLUMNS, MISSING, SITE_COLUMNS
+
+CSV, JSON, JSONLINES = "text/csv", "application/json", "application/jsonlines"
+FORMATS = (CSV, JSON, JSONLINES)
+#: SageMaker's limit on the body of a real-time request.
+MAX_BODY_BYTES = 6 * 1024 * 1024
+#: What an answer may hold, in SageMaker Autopilot's words. Here `probability` is always P(CLASS = 1).
+OUTPUTS = ("predicted_label", "probability", "probabilities", "labels")
+DEFAULT_OUTPUTS = ("predicted_label", "probability")
+
+FEATURE_COLUMNS = tuple(name for name in COLUMNS if name != "CLASS")
+READ_COLUMNS = (*FEATURE_COLUMNS, *EXTRA_COLUMNS)
+
+
+class UnsupportedFormat(InputError):
+    """A content type that the endpoint does not read."""
+
+
+class UnsupportedAnswer(InputError):
+    """An Accept header that names only formats that the endpoint does not write."""
+
+
+# --- rows in ---------------------------------------------------------------------------------------------------------
+
+
+def read_rows(body: bytes, content_type: str = CSV) -> pd.DataFrame:
+    """Rows of a request as a table, shaped as `training_set.read_table` shapes one, without CLASS.
+
+    `content_type` may carry `; header=present|absent` (RFC 4180); otherwise a first line that names CHROM, POS, REF and
+    ALT is a header. Rows without a header have the 45 columns of the training set's schema without CLASS, or all 46.
+    Raises `InputError` that names the row (first row = 1) and the column; `UnsupportedFormat` for another type.
+    """
+    kind, _, parameters = content_type.partition(";")
+    kind = kind.strip().lower() or CSV
+    if kind == CSV:
+        return _read_csv(body, _parameter(parameters, "header"))
+    if kind == JSON:
+        return _read_records(_json_instances(body))
+    if kind == JSONLINES:
+        return _read_records(_json_lines(body))
+    raise UnsupportedFormat(f"content type {kind!r} is not supported; send one of {', '.join(FORMATS)}")
+
+
+def _parameter(parameters: str, name: str) -> str | None:
+    found = re.search(rf"(?:^|;)\s*{name}\s*=\s*\"?([\w-]+)", parameters, re.IGNORECASE)
+    return found[1].lower() if found else None
+
+
+def _read_csv(body: bytes, header: str | None) -> pd.DataFrame:
+    try:
+        first = next(csv.reader(io.StringIO(body.partition(b"\n")[0].decode("utf-8-sig"))), [])
+    except UnicodeDecodeError as problem:
+        raise InputError(f"row 1: not UTF-8 text ({problem.reason} at byte {problem.start})") from None
+    if not first:
+        raise InputError("the request has no rows")
+    has_header = is_header(first) if header is None else header == "present"
+    names = csv_names(first, has_header)
+    return read_text(arrow_csv(io.BytesIO(body), names, has_header).read_all())
+
+
+def is_header(cells: list[str]) -> bool:
+    """Whether a first line names columns: no variant has a chromosome called CHROM."""
+    return set(SITE_COLUMNS) <= set(cells)
+
+
+def csv_names(first: list[str], has_header: bool) -> list[str]:
+    """Column names of a CSV whose first record is given."""
+    if has_header:
+        twice = {name for name in first if first.count(name) > 1}
+        if twice:
+            raise InputError(f"the header names a column twice: {', '.join(sorted(twice))}")
+        return first
+    if len(first) == len(COLUMNS):
+        return list(COLUMNS)
+    if len(first) == len(FEATURE_COLUMNS):
+        return list(FEATURE_COLUMNS)
+    raise InputError(
+        f"row 1 has {len(first)} cells; without a header a row has the {len(FEATURE_COLUMNS)} columns of the training "
+        f"set without CLASS, or all {len(COLUMNS)}"
+    )
+
+
+def arrow_csv(stream, names: list[str], has_header: bool, block_bytes: int = 1 << 24) -> _CsvReader:
+    """Stream a CSV as Arrow batches of text; every cell keeps its characters, and `MISSING` texts become null."""
+    return _CsvReader(stream, names, has_header, block_bytes)
+
+
+class _CsvReader:
+    """Arrow's streaming CSV reader, with its errors told as row and column."""
+
+    def __init__(self, stream, names: list[str], has_header: bool, block_bytes: int):
+        self._names, self._first = names, 2 if has_header else 1
+        wanted = [name for name in names if name in READ_COLUMNS]
+        self._open = lambda: pa_csv.open_csv(
+            stream,
+            # Arrow numbers the rows of its errors only when it reads with one thread.
+            read_options=pa_csv.ReadOptions(
+                column_names=names, skip_rows=self._first - 1, use_threads=False, block_size=block_bytes
+            ),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, pa.string()),
+                include_columns=wanted,
+                null_values=list(MISSING),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+
+    def __iter__(self):
+        try:
+            yield from self._open()
+        except pa.ArrowInvalid as problem:
+            raise InputError(self._explain(str(problem))) from None
+
+    def read_all(self) -> pa.Table:
+        batches = list(self)
+        if not batches:
+            raise InputError("the request has no rows")
+        return pa.Table.from_batches(batches)
+
+    def _explain(self, text: str) -> str:
+        """Arrow counts lines of the file from 1, header included; a request's rows are counted from 1 without it."""
+        row = re.search(r"Row #(\d+)", text)
+        where = f"row {int(row[1]) - self._first + 1}" if row else "a row"
+        column = re.search(r"CSV column #(\d+)", text)
+        if column:
+            where += f", column {self._names[int(column[1])]}"
+        cells = re.search(r"Expected (\d+) columns, got (\d+)", text)
+        if cells:
+            return f"{where}: {cells[2]} cells where {cells[1]} were expected"
+        if "UTF8" in text:
+            return f"{where}: not UTF-8 text"
+        if "Empty CSV" in text:
+            return "the request has no rows"
+        return f"{where}: {text.splitlines()[0]}"
+
+
+def _json_instances(body: bytes) -> list:
+    try:
+        document = json.loads(body)
+    except ValueError as problem:
+        raise InputError(f"the request is not JSON: {problem}") from None
+    rows = document.get("instances") if isinstance(document, dict) else document
+    if not isinstance(rows, list) or not rows:
+        raise InputError('the request has no rows: send a list of rows, or {"instances": [rows]}')
+    return rows
+
+
+def _json_lines(body: bytes) -> list:
+    rows = []
+    for number, line in enumerate(body.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except ValueError as problem:
+            raise InputError(f"line {number}: not JSON: {problem}") from None
+    if not rows:
+        raise InputError("the request has no rows")
+    return rows
+
+
+def _read_records(rows: list) -> pd.DataFrame:
+    """Rows given as objects (column → cell) or as lists of 45 or 46 cells in the schema's order."""
+    columns: dict[str, list] = {name: [] for name in READ_COLUMNS}
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, list):
+            if len(row) not in (len(FEATURE_COLUMNS), len(COLUMNS)):
+                raise InputError(
+                    f"row {number}: {len(row)} cells where {len(FEATURE_COLUMNS)} or {len(COLUMNS)} were expected"
+                )
+            row = dict(zip(FEATURE_COLUMNS if len(row) == len(FEATURE_COLUMNS) else COLUMNS, row, strict=True))
+        elif not isinstance(row, dict):
+            raise InputError(f"row {number}: a row is an object or a list, not {json.dumps(row)[:40]}")
+        for name, cells in columns.items():
+            cells.append(_cell_text(row.get(name), number, name))
+    present = {name: cells for name, cells in columns.items() if any(cell is not None for cell in cells)}
+    return read_text(pa.table({name: pa.array(cells, pa.string()) for name, cells in present.items()}))
+
+
+def _cell_text(cell, row: int, column: str) -> str | None:
+    if cell is None or cell in MISSING:
+        return None
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise InputError(f"row {row}, column {column}: a cell is text or a number, not {json.dumps(cell)[:40]}")
+    return None if cell != cell else str(cell)
+
+
+def read_text(rows: pa.Table, first_row: int = 1) -> pd.DataFrame:
+    """A table of text cells in the shape of `training_set.read_table`, without CLASS: POS int64, absent columns empty.
+
+    `first_row` is the number of the first row in its file, for error messages.
+    """
+    for name in SITE_COLUMNS:
+        if name not in rows.column_names:
+            raise InputError(f"column {name} is missing; a variant needs {', '.join(SITE_COLUMNS)}")
+        if rows[name].null_count:
+            row = pc.index(pc.is_null(rows[name]), True).as_py() + first_row
+            raise InputError(f"row {row}, column {name}: empty; a variant needs {', '.join(SITE_COLUMNS)}")
+    digits = pc.match_substring_regex(rows["POS"], r"^\d{1,18}$")
+    if not pc.all(digits).as_py():
+        index = pc.index(digits, False).as_py()
+        raise InputError(f"row {index + first_row}, column POS: {rows['POS'][index].as_py()!r} is not a whole number")
+    positions = rows["POS"].cast(pa.int64()).to_numpy()
+    empty = pa.nulls(rows.num_rows, pa.string())
+    names = [*FEATURE_COLUMNS, *(name for name in EXTRA_COLUMNS if name in rows.column_names)]
+    texts = {name: rows[name] if name in rows.column_names else empty for name in names}
+    table = pa.table(texts).to_pandas()
+    table["POS"] = positions
+    return table
+
+
+# --- rows out, as a client sends them --------------------------------------------------------------------------------
+
+
+def write_rows(table: pd.DataFrame, *, header: bool = True) -> bytes:
+    """A table as text/csv, without CLASS (an endpoint never needs the answer)."""
+    names = [name for name in (READ_COLUMNS if header else FEATURE_COLUMNS) if name in table.columns]
+    sink = io.BytesIO()
+    pa_csv.write_csv(
+        pa.Table.from_pandas(table[names], preserve_index=False),
+        sink,
+        pa_csv.WriteOptions(include_header=header, quoting_style="needed"),
+    )
+    return sink.getvalue()
+
+
+# --- predictions -----------------------------------------------------------------------------------------------------
+
+
+def predictions(probabilities: np.ndarray, threshold: float) -> pd.DataFrame:
+    """`predicted_label` (int) and `probability` (P(CLASS = 1)) of each row; label 1 where it reaches the threshold."""
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    return pd.DataFrame({"predicted_label": (probabilities >= threshold).astype(int), "probability": probabilities})
+
+
+def choose_outputs(asked: str | None, default: tuple[str, ...] = DEFAULT_OUTPUTS) -> tuple[str, ...]:
+    """The outputs that a request asks for, as `predicted_label,probability`."""
+    if not asked:
+        return default
+    names = tuple(name.strip() for name in asked.split(",") if name.strip())
+    unknown = [name for name in names if name not in OUTPUTS]
+    if unknown or not names:
+        raise InputError(f"output {', '.join(unknown) or asked} is unknown; ask for any of {', '.join(OUTPUTS)}")
+    return names
+
+
+def choose_format(accept: str | None, content_type: str) -> str:
+    """The answer's format: the first of `accept` that is spoken here; without one, the request's own format."""
+    own = content_type.partition(";")[0].strip().lower() or CSV
+    for entry in (accept or "*/*").split(","):
+        kind = entry.partition(";")[0].strip().lower()
+        if kind in FORMATS:
+            return kind
+        if kind in ("*/*", ""):
+            return own if own in FORMATS else CSV
+        if kind in ("text/*", "application/*"):
+            return CSV if kind == "text/*" else JSON
+    raise UnsupportedAnswer(f"cannot answer in {accept!r}; accept one of {', '.join(FORMATS)}")
+
+
+def write_predictions(answer: pd.DataFrame, outputs: tuple[str, ...] = DEFAULT_OUTPUTS, kind: str = CSV) -> bytes:
+    """Predictions as text. Probabilities are written with the digits that read back to the same float."""
+    columns = {name: _output(answer, name) for name in outputs}
+    if kind == CSV:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(
+            zip(*(map(_csv_cell, cells) for cells in columns.values()), strict=True)
+        )
+        return text.getvalue().encode()
+    records = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    if kind == JSONLINES:
+        return "".join(json.dumps(record) + "\n" for record in records).encode()
+    return json.dumps({"predictions": records}).encode()
+
+
+def _output(answer: pd.DataFrame, name: str) -> list:
+    probability = answer["probability"].tolist()
+    return {
+        "predicted_label": lambda: answer["predicted_label"].tolist(),
+        "probability": lambda: probability,
+        "probabilities": lambda: [[1 - p, p] for p in probability],
+        "labels": lambda: [["0", "1"]] * len(probability),
+    }[name]()
+
+
+def _csv_cell(value) -> str:
+    """As SageMaker writes them: a list in one cell, in Python's notation."""
+    return repr(value)
+
+
+def read_predictions(body: bytes) -> pd.DataFrame:
+    """Predictions from the text/csv answer `predicted_label,probability`; probabilities read back exactly."""
+    rows = list(csv.reader(io.StringIO(body.decode())))
+    return pd.DataFrame(
+        {
+            "predicted_label": np.array([row[0] for row in rows], dtype=np.int64),
+            "probability": np.array([float(row[1]) for row in rows], dtype=np.float64),
+        }
+    )
