@@ -209,3 +209,19 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
         schema = pa.schema([SCHEMA.field(column) for column in known])
         pq.write_table(pa.table(table[known], schema=schema), part, compression="zstd")
     return report
+
+
+def identity(table: pd.DataFrame) -> pd.DataFrame:
+    """Which variant each row is: VARIATION_ID, CHROM, POS, REF, ALT, SYMBOL.
+
+    SYMBOL falls back to the first symbol of GENEINFO; what is unknown is missing.
+    """
+    import pandas as pd
+
+    nothing = pd.Series(pd.NA, index=table.index, dtype="str")
+    symbol = table["SYMBOL"] if "SYMBOL" in table else nothing
+    if "GENEINFO" in table:
+        symbol = symbol.fillna(table["GENEINFO"].str.partition(":")[0])
+    known = table["VARIATION_ID"] if "VARIATION_ID" in table else nothing
+    sites = {column: table[column] for column in SITE_COLUMNS}
+    return pd.DataFrame({"VARIATION_ID": known, **sites, "SYMBOL": symbol})

@@ -1,0 +1,91 @@
+"""Where a run's training set comes from: the user's VCFs or table, the data lake, or the embedded sample."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+
+from genomicslearning import InputError, demo, training_set
+from genomicslearning import lake as files
+from genomicslearning.runs import Run, settings
+
+# The archived solution's keys in the data lake.
+LAKE_TABLES = (
+    "annotation/clinvar/conflicting/clinvar_conflicting.parquet",
+    "annotation/clinvar/conflicting/clinvar_conflicting.csv",
+)
+LAKE_VCFS = ("annotation/clinvar/clinvar.vcf.gz", "annotation/clinvar/clinvar.annotated.vcf.gz")
+
+
+def bring(
+    run: Run,
+    *,
+    clinvar: str = "",
+    annotated: str = "",
+    table: str = "",
+    pick: str = "mane",
+    csq_key: str = "",
+    strict: bool = False,
+    backend: str = "",
+    lake: str = "",
+    progress: Callable[[str], None] = print,
+) -> dict:
+    """Write the run's training set as parquet and CSV and return its accounting.
+
+    With neither VCFs nor a table, the data lake's training set or VCFs are used, if it has any; else the embedded sample
+    is written into the run's folder and used, and the accounting has `synthetic`: true.
+
+    Raises
+    ------
+    InputError
+        Both a table and VCFs are given, or the data is not usable.
+    """
+    if table and (clinvar or annotated):
+        raise InputError("give either training_set or clinvar/annotated, not both")
+    out = str(run.training_set)
+    lake = lake or settings()["lake"]
+    if lake and not (table or clinvar or annotated):
+        table, clinvar, annotated = _in_lake(lake.rstrip("/"))
+    if table:
+        accounting = training_set.adopt_table(table, out)
+    else:
+        if not (clinvar or annotated):
+            clinvar, annotated = map(str, demo.write(run.folder / "data" / "demo"))
+        accounting = training_set.build(
+            clinvar=clinvar or None,
+            annotated=annotated or None,
+            out=out,
+            pick=pick,
+            csq_key=csq_key or None,
+            strict=strict,
+            progress=progress,
+        )
+    if any(is_synthetic(path) for path in (clinvar, annotated) if path):
+        accounting["synthetic"] = True
+        with files.output(run.training_set_report) as [part]:
+            part.write_text(json.dumps(accounting, indent=1) + "\n", encoding="utf-8")
+    training_set.write_table_csv(training_set.read_table(out), run.training_set_csv)
+    return accounting
+
+
+def _in_lake(lake: str) -> tuple[str, str, str]:
+    """The lake's training set, else its VCFs, as (table, clinvar, annotated)."""
+    for key in LAKE_TABLES:
+        if files.exists(f"{lake}/{key}"):
+            return f"{lake}/{key}", "", ""
+    clinvar, annotated = (f"{lake}/{key}" if files.exists(f"{lake}/{key}") else "" for key in LAKE_VCFS)
+    if not (clinvar or annotated):
+        raise InputError(f"{lake}: no data under annotation/clinvar/; run `genomicslearning fetch` or give the files")
+    return "", clinvar, annotated
+
+
+def is_synthetic(path: str) -> bool:
+    """Whether a VCF's header says that it is the embedded sample."""
+    with files.open_input(path) as raw, gzip.open(raw) if path.endswith("gz") else raw as file:
+        for line in file:
+            if not line.startswith(b"##"):
+                return False
+            if line.startswith(b"##SYNTHETIC="):
+                return True
+    return False
