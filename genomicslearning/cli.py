@@ -67,16 +67,15 @@ def run(
     backend: Annotated[Backend | None, typer.Option(help="Where to train and predict.")] = None,
     split: Annotated[SplitKind | None, typer.Option(help="How test rows are chosen (random).")] = None,
     earlier: Annotated[
-        list[str] | None, typer.Option(help="An earlier ClinVar release, for --split time; repeat it, oldest first.")
+        list[str] | None,
+        typer.Option(metavar="RELEASE", help="An earlier ClinVar release, for --split time; repeat it, oldest first."),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the run; default: the time in UTC.")] = "",
     runs_dir: Annotated[str, typer.Option(help="Folder that holds the runs.")] = "runs",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run; unchanged steps are kept.")] = False,
     parameter: Annotated[
-        list[tuple[str, str]] | None,
-        typer.Option(
-            "--parameter", "-p", metavar="KEY VALUE", help="Set any parameter of a notebook; may be repeated."
-        ),
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="KEY VALUE", help="Set a notebook's parameter; repeatable."),
     ] = None,
 ) -> None:
     """Run the whole chain: training set, model, predictions, evaluation, reports. With no data: the embedded sample.
@@ -94,7 +93,8 @@ def run(
         "earlier": json.dumps(earlier) if earlier else "",
     }
     try:
-        index = chain.run(short | dict(parameter or []), name=name, runs_dir=runs_dir, resume=resume, progress=say)
+        given = short | dict(pair.split("=", 1) for pair in parameter or [])
+        index = chain.run(given, name=name, runs_dir=runs_dir, resume=resume, progress=say)
     except chain.StepFailed as problem:
         say(f"genomicslearning: {problem}")
         raise typer.Exit(1) from None
@@ -182,10 +182,23 @@ def training_set(
     typer.echo(room.summary(report))
 
 
+def _pair(arguments: list[str]) -> list[str]:
+    """Write papermill's `-p KEY VALUE` as the one word `KEY=VALUE`, since typer's repeated options take one word."""
+    words, paired = iter(arguments), []
+    for word in words:
+        paired.append(word)
+        if word in ("-p", "--parameter"):
+            key, value = next(words, None), next(words, None)
+            if value is None:
+                raise InputError(f"{word} takes a name and a value, such as: {word} seed 201")
+            paired.append(f"{key}={value}")
+    return paired
+
+
 def main() -> None:
     """Run the command; bad arguments and bad input exit 2 with one line on stderr, anything else exits 1."""
     try:
-        app()
+        app(_pair(sys.argv[1:]) if sys.argv[1:2] == ["run"] else None)
     except InputError as problem:
         print(f"genomicslearning: {problem}", file=sys.stderr)
         sys.exit(2)

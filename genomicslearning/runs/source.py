@@ -33,8 +33,8 @@ def bring(
 ) -> dict:
     """Write the run's training set as parquet and CSV and return its accounting.
 
-    With neither VCFs nor a table, the data lake's training set or VCFs are used, if it has any; else the embedded sample
-    is written into the run's folder and used, and the accounting has `synthetic`: true.
+    With neither VCFs nor a table, the data lake's training set or VCFs are used, where there is a lake; else the
+    embedded sample is written into the run's folder and used, and the accounting has `synthetic`: true.
 
     Raises
     ------
