@@ -16,7 +16,7 @@ from genomicslearning.evaluation.scores import (
     roc_band,
     threshold_table,
 )
-from genomicslearning.evaluation.strata import missing_strata, strata, stratum_table
+from genomicslearning.evaluation.strata import groupings, missing_groupings, stratum_table
 
 __all__ = [
     "average_precision",
@@ -28,16 +28,16 @@ __all__ = [
     "delong",
     "delong_test",
     "expected_calibration_error",
+    "groupings",
     "holm",
     "interval",
     "metrics",
-    "missing_strata",
+    "missing_groupings",
     "paired_bootstrap",
     "precision_at",
     "precision_recall_band",
     "roc_auc",
     "roc_band",
-    "strata",
     "stratum_table",
     "threshold_table",
 ]

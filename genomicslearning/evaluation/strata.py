@@ -13,11 +13,11 @@ FREQUENCY_COLUMNS = ("AF_ESP", "AF_EXAC", "AF_TGP")
 FREQUENCY_BANDS = ("not seen", "below 0.01 %", "0.01 to 0.1 %", "0.1 to 1 %", "1 % and above")
 
 
-def strata(table: pd.DataFrame) -> dict[str, pd.Series]:
+def groupings(table: pd.DataFrame) -> dict[str, pd.Series]:
     """The ways in which the rows of a training set are grouped to look for weak spots, name -> group of each row.
 
     `first seen` (the review era) is there where a time split knows it or where VariationIDs, which ClinVar counts up
-    over the years, give it; `missing_strata` says what is not there and why.
+    over the years, give it; `missing_groupings` says what is not there and why.
     """
     found = {
         "consequence": consequence(table),
@@ -32,9 +32,9 @@ def strata(table: pd.DataFrame) -> dict[str, pd.Series]:
     return found
 
 
-def missing_strata(table: pd.DataFrame) -> dict[str, str]:
+def missing_groupings(table: pd.DataFrame) -> dict[str, str]:
     """Strata that cannot be made from this table, name -> why."""
-    if "first seen" in strata(table):
+    if "first seen" in groupings(table):
         return {}
     return {
         "first seen": "needs VariationIDs or earlier releases: this table does not say when a variant was first seen"
