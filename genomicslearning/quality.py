@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genomicslearning.evaluation import wilson
+from genomicslearning.evaluation.scores import wilson
 from genomicslearning.splits import variant_key
 
 FEW_ROWS = 1_000

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import papermill
 from papermill.engines import NBClientEngine, papermill_engines
+from traitlets.config import Config
 
 from genomicslearning import InputError, __version__, lake, report, runs, share
 from genomicslearning.runs import PRODUCTS, STEPS, Run, parameters
@@ -163,6 +164,7 @@ def _execute_notebook(name: str, values: dict, folder: Path, progress: Callable[
         engine_name=_Engine.name,
         progress_bar=False,
         cwd=str(folder),
+        config=Config(KernelManager={"transport_encryption": "auto"}),  # other users of the machine cannot listen
         say=lambda text: progress(f"{name} · {text}"),
     )
 
@@ -202,13 +204,14 @@ class _Engine(NBClientEngine):
             return cell_start(cell, cell_index, **rest)
 
         nb_man.cell_start = announce
-        super().execute_managed_notebook(nb_man, kernel_name, stdout_file=Lines(), **kwargs)
+        super().execute_managed_notebook(nb_man, kernel_name, **kwargs | {"stdout_file": Lines()})
         # sys.exit(0) in a cell ends the kernel without an error and leaves the cells after it unexecuted.
-        for index, cell in enumerate(nb_man.nb.cells):
-            if cell.cell_type == "code" and cell.metadata["papermill"]["status"] != nb_man.COMPLETED:
-                raise papermill.PapermillExecutionError(
-                    index, None, cell.source, "IncompleteNotebook", "the notebook ended before this cell", []
-                )
+        statuses = [cell.metadata.get("papermill", {}).get("status") for cell in nb_man.nb.cells]
+        if nb_man.FAILED not in statuses and nb_man.PENDING in statuses:
+            index = statuses.index(nb_man.PENDING)
+            reason = "the notebook ended before this cell"
+            source = nb_man.nb.cells[index].source
+            raise papermill.PapermillExecutionError(index, None, source, "IncompleteNotebook", reason, [])
 
 
 papermill_engines.register(_Engine.name, _Engine)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from genomicslearning import InputError, demo, training_set
 from genomicslearning import lake as files
 from genomicslearning.runs import Run, settings
+from genomicslearning.table import adopt_table, read_table, write_table_csv
 
 # The archived solution's keys in the data lake.
 LAKE_TABLES = (
@@ -48,7 +49,7 @@ def bring(
     if lake and not (table or clinvar or annotated):
         table, clinvar, annotated = _in_lake(lake.rstrip("/"))
     if table:
-        accounting = training_set.adopt_table(table, out)
+        accounting = adopt_table(table, out)
     else:
         if not (clinvar or annotated):
             clinvar, annotated = map(str, demo.write(run.folder / "data" / "demo"))
@@ -65,7 +66,7 @@ def bring(
         accounting["synthetic"] = True
         with files.output(run.training_set_report) as [part]:
             part.write_text(json.dumps(accounting, indent=1) + "\n", encoding="utf-8")
-    training_set.write_table_csv(training_set.read_table(out), run.training_set_csv)
+    write_table_csv(read_table(out), run.training_set_csv)
     return accounting
 
 
