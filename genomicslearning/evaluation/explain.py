@@ -1,0 +1,206 @@
+"""Why a model says what it says: for all variants by permutation, for one variant by taking evidence away.
+
+Both work on the original columns of the table, grouped into blocks of evidence that a clinician knows, and on the final
+calibrated probability, so that they hold for any model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from genomicslearning.clinvar import LEAKS_SUBMITTERS
+from genomicslearning.evaluation.scores import Ranking
+from genomicslearning.evaluation.strata import consequence, frequency_band, gene
+from genomicslearning.table import VEP_COLUMNS
+
+Predict = Callable[[pd.DataFrame], np.ndarray]
+
+_PROTEIN = ("Protein_position", "Amino_acids", "Codons", "SIFT", "PolyPhen", "BLOSUM62")
+_TRANSCRIPT = ("EXON", "INTRON", "cDNA_position", "CDS_position", "DISTANCE", "STRAND", "Feature_type", "Feature")
+_CONSEQUENCE = ("Consequence", "IMPACT", "MC", "CLNVC", "Allele")
+_CADD = ("CADD_PHRED", "CADD_RAW")
+_GENE = ("SYMBOL", "GENEINFO", "LoFtool", "BIOTYPE")
+_REST = tuple(
+    column for column in VEP_COLUMNS if column not in {*_PROTEIN, *_TRANSCRIPT, *_CONSEQUENCE, *_CADD, *_GENE}
+)
+# Evidence -> the original columns that carry it.
+EVIDENCE = {
+    "allele frequency": ("AF_ESP", "AF_EXAC", "AF_TGP"),
+    "consequence": _CONSEQUENCE,
+    "protein change": _PROTEIN,
+    "place in the transcript": _TRANSCRIPT,
+    "CADD": _CADD,
+    "gene": _GENE,
+    "regulatory and transcript flags": _REST,
+    "conditions": ("CLNDN", "CLNDISDB", "CLNDNINCL", "CLNDISDBINCL", "CLNSIGINCL"),
+    "sources and origin": ("CLNVI", "ORIGIN", "SSR"),
+    "the single submission": ("prior_CLNSIG", "prior_CLNDN", "prior_review_status"),
+}
+# Evidence whose amount grows with the number of submitters: what it explains is not knowledge about the variant.
+SUBMISSION_EVIDENCE = tuple(name for name, columns in EVIDENCE.items() if LEAKS_SUBMITTERS & set(columns))
+# Known for every variant, so they cannot be taken away; permuted together they are evidence as well.
+SITE = ("CHROM", "POS", "REF", "ALT", "CLNHGVS")
+
+
+def present(table: pd.DataFrame) -> dict[str, list[str]]:
+    """The blocks of `EVIDENCE` of which the table has something, with the columns that it has."""
+    found = {
+        name: [column for column in columns if column in table and table[column].notna().any()]
+        for name, columns in EVIDENCE.items()
+    }
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def without(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The table with these columns missing; a frequency becomes `0`, which is how the training set writes missing."""
+    empty = {
+        column: pd.Series("0" if column.startswith("AF_") else np.nan, index=table.index, dtype="str")
+        for column in columns
+    }
+    return table.assign(**empty)
+
+
+def permutation_importance(
+    predict: Predict,
+    table: pd.DataFrame,
+    *,
+    rows: int = 3000,
+    repeats: int = 3,
+    seed: int = 200,
+    by_column: bool = False,
+) -> pd.DataFrame:
+    """How much ROC AUC and average precision fall on held-out rows when evidence is shuffled among the rows.
+
+    Columns of a block are shuffled together, so that correlated columns cannot stand in for each other. With
+    `by_column`
+    each original column is shuffled alone.
+
+    Returns
+    -------
+    DataFrame with `evidence`, `roc_auc_drop`, `average_precision_drop` (means of `repeats`) and `spread`
+    (standard deviation
+    of the AUC's drop), largest first. A drop within two spreads of 0 is no evidence of use.
+    """
+    rng = np.random.default_rng(seed)
+    if len(table) > rows:
+        table = table.sample(rows, random_state=seed)
+    labels = table["CLASS"].to_numpy()
+    whole = Ranking(labels, predict(table))
+    blocks = present(table) | {"site (position and alleles)": [column for column in SITE if column in table]}
+    if by_column:
+        blocks = {column: [column] for columns in blocks.values() for column in columns}
+    found = []
+    for name, columns in blocks.items():
+        drops = []
+        for _ in range(repeats):
+            order = rng.permutation(len(table))
+            moved = {column: table[column].array[order] for column in columns}
+            shuffled = Ranking(labels, predict(table.assign(**moved)))
+            drops.append(
+                (
+                    whole.roc_auc() - shuffled.roc_auc(),
+                    whole.average_precision() - shuffled.average_precision(),
+                )
+            )
+        drops = np.array(drops)
+        found.append((name, drops[:, 0].mean(), drops[:, 1].mean(), drops[:, 0].std(ddof=1) if repeats > 1 else 0.0))
+    table = pd.DataFrame(found, columns=["evidence", "roc_auc_drop", "average_precision_drop", "spread"])
+    return table.sort_values("roc_auc_drop", ascending=False, kind="stable", ignore_index=True)
+
+
+def contributions(
+    predict: Predict, table: pd.DataFrame, *, probability: np.ndarray | None = None, by_column: bool = False
+) -> pd.DataFrame:
+    """How much of each variant's probability hangs on each piece of evidence.
+
+    One column a block of evidence (or an original column, with `by_column`), one row a variant: the
+    probability as it is
+    minus the probability with that evidence missing. Positive speaks for conflict. The parts need not add up to the
+    probability: evidence overlaps. Site columns cannot be missing and are left out.
+    """
+    probability = predict(table) if probability is None else probability
+    blocks = present(table)
+    if by_column:
+        blocks = {column: [column] for columns in blocks.values() for column in columns}
+    parts = {name: probability - predict(without(table, columns)) for name, columns in blocks.items()}
+    return pd.DataFrame(parts, index=table.index)
+
+
+def reasons(parts: pd.DataFrame, table: pd.DataFrame, *, top: int = 3, least: float = 0.005) -> list[list[str]]:
+    """The strongest contributions of each variant in words, such as `raises it by 12 points: allele frequency
+    0.1 to 1 %`.
+
+    Contributions below `least` (half a percentage point) are not reasons.
+    """
+    words = {name: values.to_numpy(dtype=object) for name, values in _worded(table).items() if name in parts}
+    names = [name for name in parts.columns if name in words]
+    values = parts[names].to_numpy()
+    found = []
+    for row, strengths in enumerate(values):
+        strongest = [
+            place for place in np.argsort(-np.abs(strengths), kind="stable")[:top] if abs(strengths[place]) >= least
+        ]
+        found.append([_sentence(words[names[place]][row], strengths[place]) for place in strongest])
+    return found
+
+
+def _sentence(words: str, strength: float) -> str:
+    verb = "raises" if strength > 0 else "lowers"
+    return f"{words} ({verb} the probability by {abs(strength) * 100:.0f} points)"
+
+
+def _worded(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """What each block of evidence says about each variant, in words a clinician reads."""
+
+    def column(name: str) -> pd.Series:
+        return table[name] if name in table else pd.Series(np.nan, index=table.index, dtype="str")
+
+    def shown(name: str, missing: str) -> pd.Series:
+        return column(name).fillna(missing).astype(str).str.replace("_", " ")
+
+    amino_acids = column("Amino_acids").where(column("Amino_acids").str.contains("/", na=False))
+    position = column("Protein_position").fillna("?").astype(str)
+    change = ("protein change " + amino_acids.astype("str") + " at residue " + position).where(amino_acids.notna())
+    exon = ("exon " + column("EXON").str.replace("/", " of ")).fillna(
+        "intron " + column("INTRON").str.replace("/", " of ")
+    )
+    cadd = pd.to_numeric(column("CADD_PHRED"), errors="coerce")
+    condition = shown("CLNDN", "none named").str.split("|", n=1).str[0].str.slice(0, 60)
+    prior_condition = shown("prior_CLNDN", "none named").str.split("|", n=1).str[0].str.slice(0, 60)
+    return {
+        "allele frequency": "allele frequency " + frequency_band(table),
+        "consequence": "consequence " + consequence(table).str.replace("_", " "),
+        "protein change": change.fillna("no amino-acid change given"),
+        "place in the transcript": exon.fillna("place in the transcript not given"),
+        "CADD": cadd.map(lambda value: f"CADD {value:.1f}", na_action="ignore").astype("str").fillna("CADD not given"),
+        "gene": "gene " + gene(table),
+        "regulatory and transcript flags": pd.Series("regulatory and transcript flags", index=table.index),
+        "conditions": "condition " + condition,
+        "sources and origin": "sources " + shown("CLNVI", "none").str.slice(0, 60),
+        "the single submission": "submitted as " + shown("prior_CLNSIG", "not known") + " for " + prior_condition,
+    }
+
+
+def agreement(first: pd.Series, second: pd.Series) -> dict:
+    """Whether two rankings of evidence (index = name) tell the same story.
+
+    Keys: `spearman` over the names that both have, `same_first` (whether both put the same first), `words` for
+    a report.
+    They disagree where the correlation is below 0.5 or the firsts differ.
+    """
+    both = first.index.intersection(second.index)
+    first, second = first[both], second[both]
+    spearman = float(first.rank().corr(second.rank())) if len(both) > 2 else float("nan")
+    same = bool(len(both)) and first.idxmax() == second.idxmax()
+    if same and spearman >= 0.5:
+        words = f"The two agree: both put {first.idxmax()} first, rank correlation {spearman:.2f}."
+    else:
+        words = (
+            f"The two DISAGREE: {first.idxmax()} comes first in one and {second.idxmax()} in the other, rank "
+            f"correlation "
+            f"{spearman:.2f}. Take neither order as settled."
+        )
+    return {"spearman": spearman, "same_first": same, "words": words}
