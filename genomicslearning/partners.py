@@ -12,7 +12,7 @@ import os
 import tempfile
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from genomicslearning.vcf import Vcf, problem
 # Records read ahead before the order of the two files is taken to differ.
 _AHEAD = 10_000
 _STATUS = b"CLNREVSTAT="
-_KEPT = tuple(_STATUS + status.encode() for status in clinvar.LABELS)
 
 
 def site_key(chrom: bytes, pos: bytes, ref: bytes, alt: bytes) -> bytes:
@@ -56,7 +55,7 @@ def begins(line: bytes, other: bytes) -> bool:
 
 
 class Partners:
-    """ClinVar's records as partners of annotated ones.
+    """ClinVar's records as partners of annotated ones; `statuses` are the review statuses whose records are needed whole.
 
     Attributes
     ----------
@@ -66,8 +65,9 @@ class Partners:
         ClinVar lines that are no records.
     """
 
-    def __init__(self, vcf: Vcf, reopen: Callable[[], Vcf]) -> None:
+    def __init__(self, vcf: Vcf, reopen: Callable[[], Vcf], statuses: Iterable[str] = clinvar.LABELS) -> None:
         self._vcf = vcf
+        self._kept = tuple(_STATUS + status.encode() for status in statuses)
         self._reopen = reopen
         self.malformed: list[bytes] = []
         self.first_problem: str | None = None
@@ -151,21 +151,21 @@ class Partners:
         if self._index is None:
             total = self.finish()[0]
             with self._reopen() as vcf:
-                self._index = _Index(self._records(vcf, []), total)
+                self._index = _Index(self._records(vcf, []), total, self._kept)
         return self._index.find(key, line)
 
 
 class _Index:
     """Every ClinVar record in a temporary file, found by hashed ID or site."""
 
-    def __init__(self, lines: Iterator[bytes], total: int) -> None:
+    def __init__(self, lines: Iterator[bytes], total: int, kept: tuple[bytes, ...]) -> None:
         self._file = tempfile.TemporaryFile()  # has no name: it is gone when the process ends, however it ends
         self._offsets = array("q", [0])
         hashes = array("q", bytes(16 * total))
         offset = 0
         for number, line in enumerate(lines):
             hashes[2 * number], hashes[2 * number + 1] = map(hash, clinvar_keys(line))
-            offset += self._file.write(_essence(line))
+            offset += self._file.write(_essence(line, kept))
             self._offsets.append(offset)
         self._file.flush()
         order = np.argsort(np.frombuffer(hashes, np.int64), kind="stable").astype(np.uint32)
@@ -193,9 +193,9 @@ class _Index:
         return first
 
 
-def _essence(line: bytes) -> bytes:
+def _essence(line: bytes, kept: tuple[bytes, ...]) -> bytes:
     """A ClinVar line, without the INFO that nobody will ask for where its review status leaves it out."""
-    if any(status in line for status in _KEPT):
+    if any(status in line for status in kept):
         return line
     fields = line.split(b"\t", 8)
     status = next((item for item in fields[7].split(b";") if item.startswith(_STATUS)), b".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.csv as pc
@@ -17,12 +17,12 @@ from genomicslearning.vcf import InfoReader, problem
 # Stands for "this record's own INFO is ClinVar's": the annotated file repeats it, or there is no second file.
 OWN = object()
 
-_LABELS = {status.encode(): label for status, label in clinvar.LABELS.items()}
 _CLASSES = (b"0", b"1")
 _NO_VEP = (b"",) * len(VEP_COLUMNS)
 # Sequence bases (IUPAC codes included), or "." for none. Not <DEL>, breakends, or the spanning deletion *.
 _SEQUENCE = re.compile(rb"[A-Za-z]+|\.").fullmatch
-_CLINVAR_KEYS = (*AF_COLUMNS, *CLN_COLUMNS, "CLNREVSTAT", "CLNSIGCONF", "GENEINFO")
+# In the order in which ClinVar and VEP write them, which is read fastest.
+_CLINVAR_KEYS = tuple(sorted((*AF_COLUMNS, *CLN_COLUMNS, "CLNREVSTAT", "CLNSIGCONF", "GENEINFO")))
 
 
 class RowMaker:
@@ -42,6 +42,8 @@ class RowMaker:
         Rows as CSV text with the 46 columns; else tab-separated, with the extra columns, for `to_table`.
     strict
         Whether the first malformed record is an error.
+    labels
+        Review status (words joined by underscores) -> CLASS; records of any other status are left out.
     """
 
     def __init__(
@@ -54,13 +56,14 @@ class RowMaker:
         pick: str = "mane",
         as_csv: bool = False,
         strict: bool = False,
+        labels: Mapping[str, int] = clinvar.LABELS,
     ) -> None:
         self.path = path
         self.account = Account()
+        self._labels = {status.encode(): label for status, label in labels.items()}
         self._columns = columns
         self._strict = strict
         self._as_csv = as_csv
-        # CSQ, at the end of VEP's INFO, comes first here so that the rest lies as in ClinVar.
         self._own = InfoReader((*_CLINVAR_KEYS, csq_key or "CSQ"))
         self._clinvar = InfoReader(_CLINVAR_KEYS)
         self._picker = TranscriptPicker(csq_fields, pick) if csq_fields else None
@@ -90,9 +93,10 @@ class RowMaker:
         """
         account = self.account
         dropped = account.dropped
-        find = _LABELS.get
+        label_of = _LABELS.get
         as_csv = self._as_csv
-        read = written = 0
+        own = self._own.values
+        read = 0
         for place, (line, partner) in enumerate(zip(lines, partners, strict=True)):
             read += 1
             try:
@@ -107,44 +111,41 @@ class RowMaker:
                     continue
                 chrom, pos, name, ref, alt, _, _, info = line.split(b"\t", 8)[:8]
             else:
-                if not (pos.isdigit() and ref and line.isascii() and len(pos) < 19) and problem(line):
+                if not (line.isascii() and pos.isdigit() and len(pos) < 19 and ref) and problem(line):
                     self._set_aside(line, first + place, malformed)
                     continue
-            self._odd = as_csv and (b'"' in line or b"\r" in line)
-            if partner is OWN:
-                # Look at the review status before reading the rest: most of ClinVar is left out by it.
-                start = info.find(b"CLNREVSTAT=")
-                if start > 0 and info[start - 1] != 59:  # another key that ends in these letters
-                    start = info.find(b";CLNREVSTAT=") + 1 or -1
-                if start < 0:
-                    dropped[NO_GERMLINE] += 1
-                    continue
-                end = info.find(b";", start)
-                status = info[start + 11 : end] if end > 0 else info[start + 11 :]
-                if find(status) is None and info.find(b";CLNREVSTAT=", start) < 0:
-                    account.drop_status(status.decode("utf-8", "replace"), self.path)
-                    continue
-                *values, status, conflicting, geneinfo, csq = self._own.values(info)
-            elif partner is None:
+            self._quote_all = as_csv and (b'"' in line or b"\r" in line)
+            self._number = first + place
+            if partner is None:
                 dropped[NO_MATCH] += 1
                 continue
-            else:
-                written += self._joined(line, (chrom, pos, name, ref, alt, info), partner, rows, first + place)
+            if partner is not OWN:
+                self._joined(line, (chrom, pos, name, ref, alt, info), partner, rows)
                 continue
-            label = find(status)
-            if label is None:  # a repeated CLNREVSTAT whose last value counts
+            # Look at the review status before reading the rest: most of ClinVar is left out by it.
+            start = info.find(b"CLNREVSTAT=")
+            if start > 0 and info[start - 1] != 59:  # another key that ends in these letters
+                start = info.find(b";CLNREVSTAT=") + 1 or -1
+            if start < 0:
+                dropped[NO_GERMLINE] += 1
+                continue
+            end = info.find(b";", start)
+            status = info[start + 11 : end] if end > 0 else info[start + 11 :]
+            if label_of(status) is None and info.find(b";CLNREVSTAT=", start) < 0:
                 account.drop_status(status.decode("utf-8", "replace"), self.path)
                 continue
-            if not _SEQUENCE(alt):
-                made = self._alleles((chrom, pos, name, ref, alt), values, label, conflicting, geneinfo, csq, rows, first + place)
-                if not made:
-                    dropped[UNSUPPORTED_ALLELE] += 1
-                written += made
-                continue
-            self._row(chrom, pos, name, ref, alt, values, label, conflicting, geneinfo, csq, rows, first + place)
-            written += 1
+            values = own(info)
+            label = label_of(values[8])
+            if label is None:  # a repeated CLNREVSTAT, of which the last counts
+                account.drop_status(values[8].decode("utf-8", "replace"), self.path)
+            elif alt.isalpha():
+                account.written += 1
+                self._row(chrom, pos, name, ref, alt, label, values, values[-1], rows)
+            elif self._alleles((chrom, pos, name, ref), alt, label, values, rows):
+                account.written += 1
+            else:
+                dropped[UNSUPPORTED_ALLELE] += 1
         account.read += read
-        account.written += written
 
     def _check_columns(self, line: bytes, number: int) -> None:
         """A line wider than its header does not belong to it: two files ran together, or a tab inside a value."""
@@ -162,93 +163,79 @@ class RowMaker:
         self.account.first_problem = self.account.first_problem or why
         malformed.append(line)
 
-    def _joined(self, line: bytes, own: tuple, partner: Sequence[bytes | None], rows: list[bytes], number: int) -> bool:
-        """Rows of a record whose classification stands in ClinVar's own line, one for each ALT. True if there is one."""
-        chrom, pos, name, ref, alt, info = own
-        *filling, _, _, own_gene, csq = self._own.values(info)
+    def _joined(self, line: bytes, own: tuple, partner: Sequence[bytes | None], rows: list[bytes]) -> None:
+        """Rows of a record whose classification stands in ClinVar's own line, one for each ALT."""
+        chrom, pos, _, ref, alt, info = own
+        filling = self._own.values(info)
+        csq = filling[-1]
         alts = alt.split(b",")
-        reason: str | None = None
-        left_out = b""
-        made = False
+        reasons = []
+        before = self.account.rows
         for place, other in enumerate(partner):
             if other is None:
                 continue
             fields = other.split(b"\t", 8)
-            *values, status, conflicting, geneinfo = self._clinvar.values(fields[7])
+            values = self._clinvar.values(fields[7])
+            status, conflicting = values[8], values[9]
             label = _LABELS.get(status)
             if label is None:
-                reason = reason or (REVIEW_STATUS if status else NO_GERMLINE)
-                left_out = left_out or status
-                continue
-            if not _SEQUENCE(alts[place]):
-                reason = UNSUPPORTED_ALLELE
-                continue
-            # ClinVar decides; the annotated file fills what ClinVar's record leaves out.
-            values = [value or filler for value, filler in zip(values, filling, strict=True)]
-            blocks = self._picker.of_allele(csq, ref, alts, place) if len(alts) > 1 and self._picker else csq
-            site = (chrom, pos, fields[2], ref, alts[place])
-            self._row(*site, values, label, conflicting, geneinfo or own_gene, blocks, rows, number)
-            made = True
-        if not made:
-            if reason == REVIEW_STATUS:
-                self.account.drop_status(left_out.decode("utf-8", "replace"), self.path)
+                reasons.append(REVIEW_STATUS + status.decode("utf-8", "replace") if status else NO_GERMLINE)
+            elif not _SEQUENCE(alts[place]):
+                reasons.append(UNSUPPORTED_ALLELE)
             else:
-                self.account.dropped[reason or NO_MATCH] += 1
-        return made
+                # ClinVar decides; the annotated file fills what ClinVar's record leaves out.
+                values = [value or filler for value, filler in zip(values, filling, strict=False)]
+                values[9] = conflicting
+                blocks = self._picker.of_allele(csq, ref, alts, place) if len(alts) > 1 and self._picker else csq
+                self._quote_all = self._quote_all or b'"' in other or b"\r" in other
+                self._row(chrom, pos, fields[2], ref, alts[place], label, values, blocks, rows)
+        if self.account.rows > before:
+            self.account.written += 1
+        elif reasons[0].startswith(REVIEW_STATUS):
+            self.account.drop_status(reasons[0].removeprefix(REVIEW_STATUS), self.path)
+        else:
+            self.account.dropped[reasons[0]] += 1
 
-    def _alleles(self, site, values, label, conflicting, geneinfo, csq, rows, number) -> bool:
+    def _alleles(self, site: tuple, alt: bytes, label: int, values: Sequence[bytes], rows: list[bytes]) -> bool:
         """Rows of a record with several ALTs, or with one that is no sequence. True if there is one."""
-        chrom, pos, name, ref, alt = site
+        chrom, pos, name, ref = site
         alts = alt.split(b",")
+        csq = values[-1]
         made = False
         for place, one in enumerate(alts):
             if _SEQUENCE(one):
                 blocks = self._picker.of_allele(csq, ref, alts, place) if len(alts) > 1 and self._picker else csq
-                self._row(chrom, pos, name, ref, one, values, label, conflicting, geneinfo, blocks, rows, number)
+                self._row(chrom, pos, name, ref, one, label, values, blocks, rows)
                 made = True
         return made
 
-    def _row(self, chrom, pos, name, ref, alt, values, label, conflicting, geneinfo, csq, rows, number) -> None:
+    def _row(self, chrom, pos, name, ref, alt, label, values, csq, rows) -> None:
+        """Append one row; `values` are those of `_CLINVAR_KEYS` (and more after them)."""
+        esp, exac, tgp, disdb, disdbincl, dn, dnincl, hgvs, _, conflicting, sigincl, vc, vi, gene, mc, origin, ssr, *_ = values
+        if self._picker:
+            try:
+                vep = self._picker.cells(csq, gene)
+            except LayoutError as error:
+                raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
+        else:
+            vep = _NO_VEP
         account = self.account
-        try:
-            vep = self._picker.cells(csq, geneinfo) if self._picker else _NO_VEP
-        except LayoutError as error:
-            raise InputError(f"{self.path}:{number}: {error}; the header belongs to another file") from None
-        esp, exac, tgp, *cln = values
-        if label:
-            account.classes["1"] += 1
-            conflict = self._conflict(conflicting)
-        else:
-            account.classes["0"] += 1
-            conflict = b""
         account.rows += 1
-        if esp == b"." or exac == b"." or tgp == b".":
-            esp, exac, tgp = (b"" if value == b"." else value for value in (esp, exac, tgp))
-        site = (chrom, pos, ref, alt, esp or b"0", exac or b"0", tgp or b"0")
-        if not self._as_csv:
-            rows.append(
-                b"\t".join((*site, *cln, _CLASSES[label], *vep, name if name != b"." else b"", geneinfo, conflict))
-            )
-        elif self._odd or (head := b",".join(site)).count(b",") > 6:
-            rows.append(b",".join([_quoted(cell) for cell in (*site, *cln, _CLASSES[label], *vep)]))
-        else:
-            # CSQ separates transcripts by commas, so that a transcript's cells have none.
-            cln = [b'"%b"' % value if b"," in value else value for value in cln]
-            rows.append(b",".join((head, *cln, _CLASSES[label], *vep)))
-
-    def _conflict(self, text: bytes) -> bytes:
-        """Which groups disagree, counted."""
-        known = self._conflicts.get(text)
-        if known is None:
-            if len(self._conflicts) > 10_000:
-                self._conflicts.clear()
-            value = text.decode("utf-8", "replace")
-            known = self._conflicts[text] = (clinvar.conflict(value), clinvar.group_submissions(value))
-        name, groups = known
-        self.account.conflicts[name] += 1
-        for group, count in groups.items():
-            self.account.submissions[group] += count
-        return name.encode()
+        if label:
+            self._conflicting[conflicting] += 1
+            account.ones += 1
+        if self._as_csv:
+            if not self._quote_all:
+                # CSQ separates transcripts by commas, so that a transcript's cells have none.
+                if b"," in disdb:
+                    disdb = b'"' + disdb + b'"'
+                if b"," in dn:
+                    dn = b'"' + dn + b'"'
+                if b"," in vi:
+                    vi = b'"' + vi + b'"'
+                if b"," in mc:
+                    mc = b'"' + mc + b'"'
+                
 
 
 def _quoted(cell: bytes) -> bytes:
