@@ -50,7 +50,7 @@ def warnings(table: pd.DataFrame, accounting: dict) -> list[str]:
     unannotated = accounting.get("unannotated", 0)
     if unannotated > UNANNOTATED * (unannotated + accounting["records_read"]):
         found.append(f"{unannotated:,} ClinVar records have no annotated partner: are both files of the same release?")
-    return found
+    return found + accounting.get("warnings", [])
 
 
 def _repeated(table: pd.DataFrame) -> list[str]:

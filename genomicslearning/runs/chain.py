@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 import papermill
-from papermill.engines import NBClientEngine, papermill_engines
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from traitlets.config import Config
 
 from genomicslearning import InputError, __version__, lake, report, runs, share
@@ -95,7 +95,12 @@ def check(given: dict[str, object]) -> dict[str, object]:
                 raise InputError(f"{values[key]}: no such file (given as {key})")
             if "://" not in values[key]:
                 values[key] = str(Path(values[key]).expanduser().resolve())
+    for key, choices in parameters.CHOICES.items():
+        if values.get(key) and values[key] not in choices:
+            raise InputError(f"parameter {key}: {values[key]!r} is not one of {', '.join(choices)}")
     earlier = json.loads(values.get("earlier") or "[]") if _is_json(values.get("earlier")) else [values["earlier"]]
+    if values.get("split") == "time" and not earlier:
+        raise InputError("split time needs earlier releases: give --earlier, oldest first, once for each")
     if earlier:
         for release in earlier:
             if not lake.exists(release):
@@ -157,7 +162,7 @@ def execute(
 
 
 def _execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[str], None]) -> None:
-    papermill.execute_notebook(
+    executed = papermill.execute_notebook(
         str(parameters.notebook(name)),
         str(folder / f"{name}.ipynb"),
         values,
@@ -167,6 +172,11 @@ def _execute_notebook(name: str, values: dict, folder: Path, progress: Callable[
         config=Config(KernelManager={"transport_encryption": "auto"}),  # other users of the machine cannot listen
         say=lambda text: progress(f"{name} · {text}"),
     )
+    # papermill takes sys.exit(0) in a cell for success, though the cells after it were not executed.
+    for index, cell in enumerate(executed.cells):
+        if cell.cell_type == "code" and cell.metadata["papermill"]["status"] != NotebookExecutionManager.COMPLETED:
+            reason = "the notebook ended here, before its last cell"
+            raise papermill.PapermillExecutionError(index, index, cell.source, "IncompleteNotebook", reason, [])
 
 
 class _Engine(NBClientEngine):
@@ -205,13 +215,6 @@ class _Engine(NBClientEngine):
 
         nb_man.cell_start = announce
         super().execute_managed_notebook(nb_man, kernel_name, **kwargs | {"stdout_file": Lines()})
-        # sys.exit(0) in a cell ends the kernel without an error and leaves the cells after it unexecuted.
-        statuses = [cell.metadata.get("papermill", {}).get("status") for cell in nb_man.nb.cells]
-        if nb_man.FAILED not in statuses and nb_man.PENDING in statuses:
-            index = statuses.index(nb_man.PENDING)
-            reason = "the notebook ended before this cell"
-            source = nb_man.nb.cells[index].source
-            raise papermill.PapermillExecutionError(index, None, source, "IncompleteNotebook", reason, [])
 
 
 papermill_engines.register(_Engine.name, _Engine)

@@ -10,7 +10,21 @@ from pathlib import Path
 
 import nbformat
 
-from genomicslearning import InputError, share
+from genomicslearning import InputError, autopilot, endpoint, share, splits
+from genomicslearning.features import FEATURE_SETS
+from genomicslearning.transcripts import PICKS
+
+# What a parameter may be, where it is one of a few words; the rooms that read them own the words.
+CHOICES = {
+    "split": splits.KINDS,
+    "features": tuple(FEATURE_SETS),
+    "preset": autopilot.PRESET_NAMES,
+    "objective": autopilot.OBJECTIVES,
+    "backend": autopilot.BACKENDS,
+    "endpoint_mode": endpoint.MODES,
+    "pick": PICKS,
+    "depth": ("standard", "full"),
+}
 
 LINE = re.compile(r"^(?P<name>\w+): (?P<type>\w+) = (?P<default>.+?)(?:  # (?P<help>.*))?$")
 

@@ -1,0 +1,123 @@
+"""The project's own shape: who imports whom, what the lock holds, what a wheel carries."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+
+import pytest
+import yaml
+from conftest import ROOT
+
+PACKAGE = ROOT / "genomicslearning"
+# In the order in which data walks through them; a module imports only from rooms above its own.
+ROOMS = [
+    ("clinvar",),
+    ("lake",),
+    ("table", "vcf", "transcripts", "releases"),
+    ("rows", "partners", "accounting"),
+    ("training_set",),
+    ("demo", "demo_genome"),
+    ("features",),
+    ("splits", "time_split"),
+    ("autopilot",),
+    ("endpoint",),
+    ("evaluation", "quality"),
+    ("report",),
+    ("runs", "doctor"),
+    ("deploy",),
+    ("cli", "__main__"),
+]
+
+
+def room_of(name: str) -> int:
+    return next(number for number, modules in enumerate(ROOMS) if name in modules)
+
+
+def imports(path):
+    """Names of the project's modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "genomicslearning":
+            names = [f"genomicslearning.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if (
+                parts[0] == "genomicslearning"
+                and len(parts) > 1
+                and ((PACKAGE / f"{parts[1]}.py").exists() or (PACKAGE / parts[1]).is_dir())
+            ):
+                yield parts[1]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_rooms_above_it(path):
+    name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if name == "__init__":
+        return
+    below = {other for other in imports(path) if room_of(other) > room_of(name)}
+    assert not below, f"{path.name} imports from a room below it: {below}"
+
+
+def pins(name: str) -> dict[str, set[str]]:
+    """Pinned versions of a lock by package; some packages have one version a Python series."""
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
+        if match := re.match(r"^([A-Za-z0-9._-]+)(?:\[.*\])?==([^ ;]+)", line):
+            found.setdefault(match[1], set()).add(match[2])
+    return found
+
+
+def test_environment_installs_base_and_aws_from_the_lock():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, pip, packages = environment["dependencies"]
+    assert (python, pip) == ("python=3.11", "pip")
+    assert packages == {"pip": ["-r requirements/aws.txt"]}
+    base, aws = pins("base"), pins("aws")
+    assert {name: aws.get(name) for name in base} == base
+    assert {"boto3", "sagemaker"} <= aws.keys()
+
+
+def test_base_lock_has_no_sagemaker_spark_or_emulator():
+    assert not {"sagemaker", "boto3", "pyspark", "moto", "ministack"} & pins("base").keys()
+
+
+def test_locks_hash_everything_and_name_no_index():
+    for name in ("base", "aws", "dev", "policy"):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        assert not re.search(r"https?:|index-url|find-links", text)
+        for entry in re.split(r"\n(?=[a-z])", text):
+            assert "--hash=sha256:" in entry, entry[:80]
+
+
+def test_lock_satisfies_the_pins_of_pyproject():
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = pins("dev")
+    wanted = project["dependencies"] + [r for extra in project["optional-dependencies"].values() for r in extra]
+    for requirement in map(Requirement, wanted):
+        versions = locked[requirement.name.lower()]
+        assert versions and all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_are_stored_without_outputs(path):
+    for cell in json.loads(path.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None
+
+
+def test_make_help_lists_every_target():
+    import subprocess
+
+    text = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
+    for target in ("run", "test", "lab", "report", "bench", "deploy", "teardown"):
+        assert f"make {target}" in text

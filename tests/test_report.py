@@ -1,0 +1,124 @@
+"""Rendered reports: nothing from the network, alt text kept, code behind a toggle, ClinVar's text escaped."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import nbformat
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from genomicslearning import report
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+HOSTILE = '<script>alert(1)</script><img src="https://example.org/x.png">'
+
+
+def notebook(*cells) -> nbformat.NotebookNode:
+    return nbformat.v4.new_notebook(cells=list(cells))
+
+
+def code(source, *outputs):
+    return nbformat.v4.new_code_cell(source, outputs=list(outputs), execution_count=1)
+
+
+def displayed(capture) -> list[nbformat.NotebookNode]:
+    """What `report` displayed, as the outputs that a kernel would store."""
+    return [
+        nbformat.v4.new_output("display_data", data=output.data, metadata=output.metadata) for output in capture.outputs
+    ]
+
+
+@pytest.fixture
+def captured():
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    InteractiveShell.instance()
+    with capture_output() as capture:
+        yield capture
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def page(tmp_path, captured):
+    """A report of a notebook with a figure, a table of hostile text, a warning and an error."""
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots()
+    ax.plot([0, 1])
+    report.show(figure, "A line from 0 to 1", headline=True)
+    report.table(pd.DataFrame({"CLNDN": [HOSTILE], "n": [0.5]}), "Caption <b>")
+    report.warn(HOSTILE)
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="bad", traceback=["ValueError: bad"])
+    nb = notebook(
+        nbformat.v4.new_markdown_cell("# The `title`\n\nText."),
+        nbformat.v4.new_markdown_cell("## First look"),
+        code("x = 1", *displayed(captured)),
+        nbformat.v4.new_markdown_cell("## Second look"),
+        code("raise ValueError('bad')", error),
+    )
+    path = tmp_path / "step.ipynb"
+    nbformat.write(nb, path)
+    return BeautifulSoup(report.render(path).read_text(encoding="utf-8"), "html.parser")
+
+
+def test_figure_keeps_its_alt_text(page):
+    assert [image["alt"] for image in page.find_all("img")] == ["A line from 0 to 1"]
+
+
+def test_nothing_is_loaded_from_another_host(page):
+    loaded = [tag.get("src") or tag.get("href") for tag in page.find_all(["script", "img", "link", "iframe"])]
+    assert all(address is None or address.startswith("data:") for address in loaded)
+    assert "@import" not in str(page)
+    rules = page.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
+    assert rules.startswith("default-src 'none'; img-src data:;")
+
+
+def test_only_the_page_s_own_script_may_run(page):
+    from genomicslearning.report.page import policy
+
+    scripts = page.find_all("script")
+    assert len(scripts) == 1
+    assert page.find("meta", {"http-equiv": "Content-Security-Policy"})["content"] == policy(scripts[0].string)
+
+
+def test_text_of_clinvar_stays_text(page):
+    cell = page.find("td", string=re.compile("alert"))
+    assert cell.get_text() == HOSTILE
+    assert page.find("div", class_="warning").get_text() == HOSTILE
+
+
+def test_code_is_collapsed_and_contents_lead_to_headings(page):
+    assert [details.has_attr("open") for details in page.find_all("details", class_="code")] == [False, False]
+    links = [link["href"] for link in page.find("nav").find_all("a")]
+    assert links == ["#First-look", "#Second-look"]
+    assert all(page.find(id=link[1:]) for link in links)
+    assert page.title.string == "The title"
+
+
+def test_an_error_is_shown(page):
+    assert "ValueError: bad" in page.get_text()
+
+
+def test_index_quotes_what_notebooks_marked(tmp_path, captured):
+    import matplotlib.pyplot as plt
+
+    report.show(plt.figure(), "Quoted figure", headline=True)
+    report.show(plt.figure(), "Not quoted")
+    report.warn("Careful <here>")
+    report.verdict("Good for ranking.")
+    nbformat.write(notebook(code("", *displayed(captured))), tmp_path / "evaluation.ipynb")
+    run = {
+        "id": "x", "started": "2026-01-01T00:00:00Z", "finished": None, "status": "done", "backend": "local", "git": None,
+        "versions": {"genomicslearning": "0"}, "synthetic": True, "inputs": [], "parameters": {"seed": 200},
+        "artifacts": [], "steps": [{"name": "evaluation", "status": "done", "seconds": 1.0}],
+    }  # fmt: skip
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    page = BeautifulSoup(report.index(tmp_path).read_text(encoding="utf-8"), "html.parser")
+    assert [image["alt"] for image in page.find_all("img")] == ["Quoted figure"]
+    assert page.find("p", class_="warning").get_text().startswith("Careful <here>")
+    assert page.find("p", class_="verdict").get_text() == "Good for ranking."
+    assert "Synthetic data" in page.find("p", class_="synthetic").get_text()
