@@ -1,0 +1,100 @@
+"""The local autopilot and SageMaker Autopilot behind one interface: jobs, candidates, models."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genomicslearning import InputError
+from genomicslearning.autopilot.job import OBJECTIVES, Candidate, Job
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BACKENDS = ("local", "sagemaker")
+PRESET_NAMES = ("quick", "balanced", "best")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+
+__all__ = ["BACKENDS", "OBJECTIVES", "PRESET_NAMES", "Candidate", "Job", "start"]
+
+
+def start(
+    train: pd.DataFrame,
+    *,
+    folder: str | os.PathLike,
+    name: str,
+    backend: str = "local",
+    objective: str = "AUC",
+    preset: str = "balanced",
+    features: str = "all",
+    seed: int = 200,
+    groups: Sequence | None = None,
+    max_runtime_seconds: float = 3600,
+    max_candidates: int | None = None,
+    progress: Callable[[str], None] = print,
+) -> Job:
+    """Start a job and return it while it runs; ``job.wait()`` shows its progress.
+
+    Parameters
+    ----------
+    train
+        Rows to learn from, as `training_set.read_table` gives them.
+    folder, name
+        The job's files go to ``<folder>/<name>``: `candidates.json`, `notebooks/`, `model/`, and `trials.db` with
+        every trial. A job that was killed is taken up again by starting it once more with the same arguments.
+    backend
+        ``local`` or ``sagemaker``.
+    objective
+        What the best candidate is best at, measured on rows it did not see: a key of `OBJECTIVES`.
+    preset
+        ``quick`` (a minute), ``balanced``, or ``best`` (an hour). Each is a fixed number of trials, so that the same
+        seed gives the same model.
+    features
+        Feature set: ``all``, ``biology`` or ``prospective``.
+    groups
+        One id a row; rows of a group (a gene) stay in one fold.
+    max_runtime_seconds
+        A guard. A job that runs into it keeps what is done, and notes that another run may give another model.
+    max_candidates
+        Stop after so many candidates.
+    progress
+        Called by ``wait()`` with each line of progress.
+
+    Raises
+    ------
+    InputError
+        An unknown backend, objective, preset or feature set, or a bad name.
+    """
+    from genomicslearning.features import FEATURE_SETS
+
+    for what, value, known in (
+        ("backend", backend, BACKENDS),
+        ("objective", objective, OBJECTIVES),
+        ("preset", preset, PRESET_NAMES),
+        ("features", features, FEATURE_SETS),
+    ):
+        if value not in known:
+            raise InputError(f"{what}: {value!r} is not known; choose one of {', '.join(known)}")
+    if not _NAME.fullmatch(name):
+        raise InputError(f"name: {name!r} is not a job name; use letters, digits, dot, dash and underscore, at most 64")
+    if groups is not None and len(groups) != len(train):
+        raise InputError(f"groups: {len(groups):,} ids for {len(train):,} rows; give one a row")
+    if backend == "sagemaker":
+        from genomicslearning.autopilot.sagemaker import SageMakerJob as BackendJob
+    else:
+        from genomicslearning.autopilot.local import LocalJob as BackendJob
+    return BackendJob(
+        train,
+        folder=Path(folder) / name,
+        objective=objective,
+        preset=preset,
+        features=features,
+        seed=seed,
+        groups=groups,
+        max_runtime_seconds=max_runtime_seconds,
+        max_candidates=max_candidates,
+        progress=progress,
+    ).start()

@@ -1,0 +1,96 @@
+"""What a job and a candidate are, whichever backend runs them (the vocabulary is SageMaker Autopilot's)."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from genomicslearning.autopilot.model import Model
+
+IN_PROGRESS, COMPLETED, STOPPED, FAILED = "InProgress", "Completed", "Stopped", "Failed"
+OBJECTIVES = {
+    "AUC": "area under the ROC curve",
+    "AveragePrecision": "average precision of CLASS 1",
+    "F1": "F1 of CLASS 1 at the best threshold",
+    "Accuracy": "share of right labels at the best threshold",
+    "LogLoss": "mean log likelihood (minus log loss)",
+}
+
+
+@dataclass
+class Candidate:
+    """A feature pipeline, an algorithm and its hyperparameters, and how well they did on rows they did not see.
+
+    `scores` has the keys of `OBJECTIVES`, the larger the better; `weight` is the candidate's share in the best
+    candidate, if that is an ensemble; `trials` are the hyperparameters that were tried and their objective.
+    """
+
+    name: str
+    algorithm: str
+    description: str = ""
+    parameters: dict = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    status: str = IN_PROGRESS
+    seconds: float = 0.0
+    weight: float = 0.0
+    trials: list[dict] = field(default_factory=list)
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self)
+
+
+class Job(abc.ABC):
+    """A search for the best candidate. `start` gives one that is running already.
+
+    Attributes
+    ----------
+    name, folder : its name, and the folder of its files (`<folder>/<name>` as given to `start`).
+    objective : a key of `OBJECTIVES`.
+    status : ``InProgress``, ``Completed``, ``Stopped`` or ``Failed``.
+    candidates : list of `Candidate`, finished ones first to last as they finished.
+    """
+
+    name: str
+    folder: Path
+    objective: str
+    status: str
+    candidates: list[Candidate]
+
+    @abc.abstractmethod
+    def wait(self) -> Job:
+        """Show progress until the job has ended, and return it. Raises what made it fail."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """End the search; what is done stays, and the best of it becomes the model."""
+
+    @abc.abstractmethod
+    def model(self) -> Model:
+        """The best candidate's model. Waits for the job."""
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate with the highest objective; of equal ones, the earliest."""
+        scored = [candidate for candidate in self.candidates if self.objective in candidate.scores]
+        return max(scored, key=lambda candidate: candidate.scores[self.objective])
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Finished candidates, the best first: name, algorithm, the objective, the other scores, seconds, weight."""
+        scored = [candidate for candidate in self.candidates if self.objective in candidate.scores]
+        order = [self.objective, *(name for name in OBJECTIVES if name != self.objective)]
+        table = pd.DataFrame(
+            [
+                {"candidate": one.name, "algorithm": one.algorithm}
+                | {name: one.scores.get(name) for name in order}
+                | {"seconds": round(one.seconds, 1), "weight": round(one.weight, 3)}
+                for one in scored
+            ],
+            columns=["candidate", "algorithm", *order, "seconds", "weight"],
+        )
+        return table.sort_values(self.objective, ascending=False, kind="stable", ignore_index=True)

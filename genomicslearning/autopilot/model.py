@@ -1,0 +1,137 @@
+"""A trained model: pipelines, their weights, calibration and threshold, in a folder that loads without running code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import skops.io
+from sklearn.pipeline import Pipeline
+
+from genomicslearning import InputError
+from genomicslearning.autopilot.selection import blend, calibrated
+from genomicslearning.features import Variants
+
+MANIFEST, WEIGHTS = "manifest.json", "model.skops"
+FORMAT = 1
+# Beside what skops itself trusts (scikit-learn estimators, NumPy arrays) a model may hold these types and nothing else.
+# Loading any of them runs no code from the file.
+TRUSTED = [
+    "genomicslearning.features.context.ConditionThemes",
+    "genomicslearning.features.context.GeneContext",
+    "genomicslearning.features.transformers.ScoredFeatures",
+    "genomicslearning.features.transformers.TokenScore",
+    "genomicslearning.features.transformers.VariantFeatures",
+    "genomicslearning.features.transformers.VariantTokens",
+    "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+]
+# Rows that are scored at a time: bounds memory, and gives each core a part.
+CHUNK = 8192
+
+
+class Model:
+    """A weighted mean of pipelines' log odds, calibrated.
+
+    Attributes
+    ----------
+    threshold : probability from which a variant is called conflicting.
+    manifest : what is in `manifest.json`: schema, features, classes, threshold, calibration, versions, metrics,
+    licence … pipelines : the fitted scikit-learn pipelines by candidate name. The first step of each is its evidence.
+    """
+
+    def __init__(self, pipelines: Mapping[str, Pipeline], manifest: dict):
+        self.pipelines = dict(pipelines)
+        self.manifest = manifest
+        for pipeline in self.pipelines.values():
+            # Several threads would add up trees' votes in a different order each time.
+            if hasattr(pipeline[-1], "n_jobs"):
+                pipeline[-1].n_jobs = 1
+
+    @property
+    def threshold(self) -> float:
+        return self.manifest["threshold"]
+
+    def predict(self, table: pd.DataFrame | Variants) -> np.ndarray:
+        """P(CLASS=1) of each row.
+
+        Parameters
+        ----------
+        table : as `training_set.read_table` gives it, or `Variants` parsed from one. CLASS is not read.
+
+        Returns
+        -------
+        ndarray of float64, one a row, in the table's order.
+        """
+        variants = Variants.read(table, self.manifest["features"])
+        if not len(variants):
+            return np.zeros(0)
+        # Equal parts, at least one a core, so that a row's probability takes the same path wherever it stands.
+        parts = np.array_split(np.arange(len(variants)), -(-len(variants) // CHUNK))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return np.concatenate(list(pool.map(lambda rows: self._probabilities(variants.take(rows)), parts)))
+
+    def _probabilities(self, variants: Variants) -> np.ndarray:
+        evidence: dict[int, object] = {}
+        members = []
+        for pipeline in self.pipelines.values():
+            step = pipeline[0]
+            if id(step) not in evidence:
+                evidence[id(step)] = step.transform(variants)
+            members.append(pipeline[1:].predict_proba(evidence[id(step)])[:, 1])
+        weights = [self.manifest["members"][name]["weight"] for name in self.pipelines]
+        scaling = self.manifest["calibration"]
+        return calibrated(blend(members, weights), scaling["slope"], scaling["intercept"])
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write the model's folder; it appears whole or not at all, and replaces an earlier one."""
+        folder = Path(folder)
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        skops.io.dump(self.pipelines, part / WEIGHTS, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+        (part / MANIFEST).write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> Model:
+        """Load a model's folder. Nothing in it is executed.
+
+        Raises
+        ------
+        InputError
+            The folder is missing or incomplete, or holds types that a model has no use for.
+        """
+        folder = Path(folder)
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{folder}: no {MANIFEST}; give the model folder that a job wrote") from None
+        except json.JSONDecodeError as problem:
+            raise InputError(f"{folder / MANIFEST}: {problem}; the model folder is damaged") from None
+        if manifest.get("format") != FORMAT:
+            raise InputError(
+                f"{folder / MANIFEST}: format {manifest.get('format')}, this version reads {FORMAT}; train again"
+            )
+        try:
+            foreign = sorted(set(skops.io.get_untrusted_types(file=folder / WEIGHTS)) - set(TRUSTED))
+            if foreign:
+                raise InputError(
+                    f"{folder / WEIGHTS}: holds {', '.join(foreign[:3])}; not loaded, a model has no such types"
+                )
+            return cls(skops.io.load(folder / WEIGHTS, trusted=TRUSTED), manifest)
+        except FileNotFoundError:
+            raise InputError(f"{folder}: no {WEIGHTS}; give the model folder that a job wrote") from None
+        except zipfile.BadZipFile:
+            raise InputError(f"{folder / WEIGHTS}: damaged or cut off; copy the model folder again") from None

@@ -1,0 +1,196 @@
+"""Choosing on rows that a candidate did not see: out-of-fold predictions, scores, ensemble, calibration, threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, log_loss, precision_recall_curve, roc_auc_score, roc_curve
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from genomicslearning.features import Variants
+from genomicslearning.features.ragged import cross, text_hash
+
+FLOOR = 1e-6
+
+
+def canonical_order(table: pd.DataFrame) -> np.ndarray:
+    """Row numbers in canonical order: by chromosome, position and alleles, then by everything else in the row.
+
+    Fitting on rows in this order makes a model independent of the order in which they came.
+    """
+    from genomicslearning.features.variants import Cells
+
+    cells = Cells(table)
+    row = np.zeros(len(table), np.uint64)
+    for column in sorted(table.columns):
+        row = row ^ cross(column, cells.hashes(column))
+    return np.lexsort((row, cells.hashes("ALT"), cells.hashes("REF"), cells.position))
+
+
+def same_numbers(groups: np.ndarray | None) -> np.ndarray | None:
+    """Group ids numbered by first appearance, so that they do not depend on how groups were named."""
+    return None if groups is None else pd.factorize(np.asarray(groups))[0]
+
+
+class CrossValidation:
+    """Rows with labels, cut into folds, and what each fold's evidence looks like.
+
+    A pipeline's first step (its evidence) is fitted once a fold and kept: candidates that read the same evidence
+    share it.
+
+    Parameters
+    ----------
+    variants : parsed rows, in canonical order.
+    y : their labels.
+    folds : (training rows, validation rows) of each fold.
+    threads : folds fitted at a time, each on one core.
+    """
+
+    def __init__(
+        self, variants: Variants, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], *, threads: int = 2
+    ):
+        self.variants = variants
+        self.y = y
+        self.folds = folds
+        self.threads = threads
+        self._evidence: dict = {}
+
+    def evidence(self, pipeline: Pipeline, fold: int) -> tuple:
+        """The first step's output for a fold's training and validation rows."""
+        step = pipeline[0]
+        key = (fold, settings_text(step))
+        if key not in self._evidence:
+            fitted, scored = self.folds[fold]
+            step = clone(step)
+            train = step.fit_transform(self.variants.take(fitted), self.y[fitted])
+            self._evidence[key] = train, step.transform(self.variants.take(scored))
+        return self._evidence[key]
+
+    def fold_predictions(self, pipeline: Pipeline, fold: int) -> np.ndarray:
+        """P(CLASS=1) of a fold's validation rows by the pipeline fitted on its training rows."""
+        train, scored = self.evidence(pipeline, fold)
+        model = clone(pipeline[1:]).fit(train, self.y[self.folds[fold][0]])
+        return model.predict_proba(scored)[:, 1]
+
+    def fit_all(self, pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
+        """Each pipeline fitted on all rows; those with equal first steps share one fitted step."""
+        steps: dict[str, tuple] = {}
+        fitted = {}
+        for name, pipeline in pipelines.items():
+            key = settings_text(pipeline[0])
+            if key not in steps:
+                step = clone(pipeline[0])
+                steps[key] = step, step.fit_transform(self.variants, self.y)
+            step, values = steps[key]
+            with threadpool_limits(1):
+                rest = clone(pipeline[1:]).fit(values, self.y)
+            fitted[name] = Pipeline([(pipeline.steps[0][0], step), *rest.steps])
+        return fitted
+
+    def predictions(self, pipeline: Pipeline, before_fit: Callable[[], None] = lambda: None) -> np.ndarray:
+        """Out-of-fold P(CLASS=1) of every row. `before_fit` may raise to give up."""
+        result = np.full(len(self.y), np.nan)
+
+        def one(fold: int) -> None:
+            before_fit()
+            result[self.folds[fold][1]] = self.fold_predictions(pipeline, fold)
+
+        with threadpool_limits(1), ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(one, range(len(self.folds))))
+        return result
+
+
+def settings_text(estimator) -> str:
+    """An estimator's class and settings, in full, as text: equal for equal estimators."""
+    if not hasattr(estimator, "get_params"):
+        return repr(estimator)
+    settings = sorted(estimator.get_params(deep=False).items())
+    return f"{type(estimator).__name__}({', '.join(f'{name}={settings_text(value)}' for name, value in settings)})"
+
+
+def scores(y: np.ndarray, probability: np.ndarray) -> dict[str, float]:
+    """Every objective of `job.OBJECTIVES`, the larger the better."""
+    probability = np.clip(probability, FLOOR, 1 - FLOOR)
+    threshold, f1 = best_threshold(y, probability)
+    false_rate, true_rate, _ = roc_curve(y, probability)
+    share = y.mean()
+    return {
+        "AUC": float(roc_auc_score(y, probability)),
+        "AveragePrecision": float(average_precision_score(y, probability)),
+        "F1": f1,
+        "Accuracy": float((true_rate * share + (1 - false_rate) * (1 - share)).max()),
+        "LogLoss": float(-log_loss(y, probability)),
+    }
+
+
+def best_threshold(y: np.ndarray, probability: np.ndarray) -> tuple[float, float]:
+    """Threshold with the highest F1 of CLASS 1, and that F1."""
+    precision, recall, thresholds = precision_recall_curve(y, probability)
+    f1 = 2 * precision[:-1] * recall[:-1] / np.maximum(precision[:-1] + recall[:-1], 1e-12)
+    best = int(np.argmax(f1))
+    return float(thresholds[best]), float(f1[best])
+
+
+def blend(probabilities: list[np.ndarray], weights: list[float]) -> np.ndarray:
+    """Weighted mean of log odds, as a probability."""
+    odds = sum(weight * logit(np.clip(p, FLOOR, 1 - FLOOR)) for p, weight in zip(probabilities, weights, strict=True))
+    return expit(odds / sum(weights))
+
+
+def greedy_ensemble(
+    y: np.ndarray, predictions: dict[str, np.ndarray], objective: str, *, rounds: int = 20
+) -> dict[str, float]:
+    """Weights of an ensemble by forward selection with replacement (Caruana et al. 2004), on out-of-fold predictions.
+
+    Starts from the best candidate; each round adds the one that helps the objective most, and the best round is kept.
+    """
+    # A constant changes no ranking; it takes part only where there is nothing else.
+    informed = {name: p for name, p in predictions.items() if np.ptp(p) > 0.05} or predictions
+    odds = {name: logit(np.clip(p, FLOOR, 1 - FLOOR)) for name, p in informed.items()}
+    chosen: list[str] = []
+    total = np.zeros(len(y))
+    best_score, best_chosen = -np.inf, []
+    for _ in range(rounds):
+        trials = {name: scores(y, expit((total + one) / (len(chosen) + 1)))[objective] for name, one in odds.items()}
+        name = max(trials, key=trials.get)
+        chosen.append(name)
+        total = total + odds[name]
+        if trials[name] > best_score + 1e-6:
+            best_score, best_chosen = trials[name], list(chosen)
+    return {name: best_chosen.count(name) / len(best_chosen) for name in predictions if name in best_chosen}
+
+
+def platt(y: np.ndarray, probability: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept on the log odds that make them a calibrated probability (Platt 1999)."""
+    odds = logit(np.clip(probability, FLOOR, 1 - FLOOR))[:, None]
+    if np.ptp(odds) == 0:
+        share = np.clip(y.mean(), FLOOR, 1 - FLOOR)
+        return 0.0, float(logit(share))
+    fitted = LogisticRegression(C=np.inf).fit(odds, y)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
+def calibrated(probability: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    """Probability after Platt scaling."""
+    return expit(slope * logit(np.clip(probability, FLOOR, 1 - FLOOR)) + intercept)
+
+
+def table_sha256(table: pd.DataFrame, order: np.ndarray) -> str:
+    """Checksum of a table's content, whatever the order of its rows and columns."""
+    from hashlib import sha256
+
+    from genomicslearning.features.variants import Cells
+
+    cells = Cells(table)
+    digest = sha256()
+    for column in sorted(table.columns):
+        digest.update(text_hash(column).to_bytes(8, "little"))
+        digest.update(cells.hashes(column)[order].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,122 @@
+"""The table as transformers read it: parsed once, sliced by row many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from genomicslearning import InputError
+from genomicslearning.features import submission_blocks, variant_blocks
+from genomicslearning.features.ragged import Ragged
+from genomicslearning.features.tokens import crossed_tokens
+from genomicslearning.features.variants import Cells
+
+# Blocks that need nothing but the row itself; the blocks that are learnt from training rows are in context.py.
+ROW_BLOCKS: dict[str, Callable[[Cells], dict[str, np.ndarray]]] = {
+    "sequence": variant_blocks.sequence,
+    "locus": variant_blocks.locus,
+    "consequence": variant_blocks.consequence,
+    "position": variant_blocks.position,
+    "protein": variant_blocks.protein,
+    "frequency": variant_blocks.frequency,
+    "prediction": variant_blocks.prediction,
+    "disease": submission_blocks.disease,
+    "sources": submission_blocks.sources,
+    "prior": submission_blocks.prior,
+}
+BIOLOGY_BLOCKS = ("sequence", "locus", "consequence", "position", "protein", "frequency", "prediction", "gene")
+FEATURE_SETS = {
+    "all": (*BIOLOGY_BLOCKS, "disease", "sources"),
+    "biology": BIOLOGY_BLOCKS,
+    "prospective": (*BIOLOGY_BLOCKS, "prior"),
+}
+NEEDED = ("CHROM", "POS", "REF", "ALT")
+
+
+@dataclass
+class Variants:
+    """What a table says, as numbers and hashes, one row a variant. CLASS is not in it.
+
+    `columns` are the features that need nothing but the row, by name; `blocks` says which block has which. `tokens`
+    are codes into `token_hashes` (sorted). `groups` are rows that have to stay together in cross-validation, if any.
+    """
+
+    features: str
+    columns: dict[str, np.ndarray]
+    blocks: dict[str, tuple[str, ...]]
+    gene: np.ndarray
+    position: np.ndarray
+    variant: np.ndarray
+    tokens: Ragged
+    token_hashes: np.ndarray
+    condition_terms: Ragged | None = None
+    condition_words: Ragged | None = None
+    groups: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.gene)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self), len(self.columns)
+
+    @classmethod
+    def read(cls, table: pd.DataFrame | Variants, features: str = "all", groups: np.ndarray | None = None) -> Variants:
+        """Parse a table as `training_set.read_table` gives it.
+
+        Parameters
+        ----------
+        table : columns may stand in any order; absent ones count as missing. What was parsed before comes back as it
+        is. features : a name in `FEATURE_SETS`.
+        groups : one id a row; rows of a group stay together in cross-validation.
+
+        Raises
+        ------
+        InputError
+            Unknown feature set, a table without CHROM, POS, REF or ALT, or parsed for another feature set.
+        """
+        if features not in FEATURE_SETS:
+            raise InputError(f"features: {features!r} is not a feature set; choose one of {', '.join(FEATURE_SETS)}")
+        if isinstance(table, Variants):
+            if table.features != features:
+                raise InputError(
+                    f"features: parsed for {table.features!r}, asked for {features!r}; parse the table again"
+                )
+            return table
+        if lacking := [column for column in NEEDED if column not in table]:
+            raise InputError(f"table: no column {', '.join(lacking)}; CHROM, POS, REF and ALT are needed")
+        cells = Cells(table)
+        parsed = {name: ROW_BLOCKS[name](cells) for name in FEATURE_SETS[features] if name in ROW_BLOCKS}
+        submissions = "disease" in parsed
+        tokens = crossed_tokens(cells, submissions=submissions, prior="prior" in parsed)
+        codes, hashes = pd.factorize(tokens.values, sort=True)
+        return cls(
+            features=features,
+            columns={name: np.asarray(v, np.float32) for block in parsed.values() for name, v in block.items()},
+            blocks={name: tuple(block) for name, block in parsed.items()},
+            gene=cells.gene,
+            position=cells.position,
+            variant=cells.variant,
+            tokens=Ragged(codes.astype(np.int32), tokens.offsets),
+            token_hashes=hashes,
+            condition_terms=submission_blocks.condition_terms(cells) if submissions else None,
+            condition_words=submission_blocks.condition_words(cells) if submissions else None,
+            groups=None if groups is None else np.asarray(groups),
+        )
+
+    def take(self, rows: np.ndarray) -> Variants:
+        """These rows, in their order."""
+        return replace(
+            self,
+            columns={name: values[rows] for name, values in self.columns.items()},
+            gene=self.gene[rows],
+            position=self.position[rows],
+            variant=self.variant[rows],
+            tokens=self.tokens.take(rows),
+            condition_terms=self.condition_terms and self.condition_terms.take(rows),
+            condition_words=self.condition_words and self.condition_words.take(rows),
+            groups=None if self.groups is None else self.groups[rows],
+        )

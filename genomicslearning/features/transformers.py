@@ -1,0 +1,241 @@
+"""scikit-learn transformers from a training set to numbers: columns by evidence block, crossed tokens, and their
+score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.utils.validation import check_is_fitted
+
+from genomicslearning.features.context import ConditionThemes, GeneContext
+from genomicslearning.features.parsed import Variants
+
+THEMES = 16
+
+
+class VariantFeatures(TransformerMixin, BaseEstimator):
+    """Numeric features of variants, learnt from training rows without their labels.
+
+    Parameters
+    ----------
+    features
+        ``all``; ``biology``, nothing that grows with the number of submitters; ``prospective``, biology and what an
+        earlier release said (`prior_*`).
+    without
+        Names of blocks to leave out. Leave out `locus` where whole genes are held out.
+
+    Notes
+    -----
+    Input is a table as `training_set.read_table` gives it, or `Variants` parsed from one. Columns are read by name,
+    so that their order does not matter and nothing but the documented columns (`BLOCKS`) can become a feature. Output
+    is a float32 DataFrame with a column a feature; missing stays NaN.
+    """
+
+    def __init__(self, features: str = "all", without: tuple[str, ...] = ()):
+        self.features = features
+        self.without = without
+
+    def fit(self, X, y=None):
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X, y=None, **fit_params) -> pd.DataFrame:
+        variants = Variants.read(X, self.features)
+        self.context_ = GeneContext().fit(variants)
+        self.themes_ = []
+        if variants.condition_terms is not None:
+            self.themes_ = [
+                ConditionThemes(THEMES, min_rows=3).fit(variants.condition_terms),
+                ConditionThemes(THEMES, min_rows=5).fit(variants.condition_words),
+            ]
+        columns = self._columns(variants)
+        self.feature_names_ = [name for name, values in columns.items() if _informative(values)]
+        return self._frame(X, columns)
+
+    def transform(self, X) -> pd.DataFrame:
+        check_is_fitted(self, "feature_names_")
+        return self._frame(X, self._columns(Variants.read(X, self.features)))
+
+    def _frame(self, X, columns: dict[str, np.ndarray]) -> pd.DataFrame:
+        values = np.empty((len(X), len(self.feature_names_)), np.float32)
+        for place, name in enumerate(self.feature_names_):
+            # A numeric prior_* column that training had and this table lacks is missing.
+            values[:, place] = columns.get(name, np.nan)
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return pd.DataFrame(values, columns=self.feature_names_, index=index, copy=False)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        return np.array(self.feature_names_, dtype=object)
+
+    def _columns(self, variants: Variants) -> dict[str, np.ndarray]:
+        dropped = {name for block in self.without for name in variants.blocks.get(block, ())}
+        columns = {name: values for name, values in variants.columns.items() if name not in dropped}
+        if "gene" not in self.without:
+            columns |= self.context_.transform(variants)
+        if self.themes_ and "disease" not in self.without:
+            for kind, themes, lists in zip(
+                ("condition", "word"), self.themes_, (variants.condition_terms, variants.condition_words), strict=True
+            ):
+                scores = themes.transform(lists)
+                columns |= {f"{kind}_theme_{number:02d}": scores[:, number] for number in range(THEMES)}
+        return columns
+
+
+def _informative(values: np.ndarray) -> bool:
+    """Whether a column says something about the training rows: ten known values, and not the same in every row."""
+    known = ~np.isnan(values)
+    if known.sum() < min(10, len(values)):
+        return False
+    return not known.all() or bool(np.any(values != values[0]))
+
+
+class VariantTokens(TransformerMixin, BaseEstimator):
+    """Crossed tokens as a sparse matrix, TF-IDF weighted, each row of length 1.
+
+    Parameters
+    ----------
+    features
+        A name in `FEATURE_SETS`.
+    min_rows
+        A token is learnt if at least so many training rows have it.
+    """
+
+    def __init__(self, features: str = "all", min_rows: int = 4):
+        self.features = features
+        self.min_rows = min_rows
+
+    def fit(self, X, y=None):
+        variants = Variants.read(X, self.features)
+        rows = np.bincount(variants.tokens.values, minlength=len(variants.token_hashes))
+        kept = rows >= self.min_rows
+        if not kept.any():
+            kept = rows >= rows.max()
+        self.tokens_ = variants.token_hashes[kept]
+        self.idf_ = (np.log((1 + len(variants)) / (1 + rows[kept])) + 1).astype(np.float32)
+        return self
+
+    def transform(self, X) -> sparse.csr_matrix:
+        check_is_fitted(self, "tokens_")
+        variants = Variants.read(X, self.features)
+        place = np.minimum(np.searchsorted(self.tokens_, variants.token_hashes), len(self.tokens_) - 1)
+        known = self.tokens_[place] == variants.token_hashes
+        token = np.where(known, place, -1)[variants.tokens.values]
+        keep = token >= 0
+        indices = token[keep].astype(np.int32)
+        lengths = np.bincount(variants.tokens.rows[keep], minlength=len(variants))
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        matrix = sparse.csr_matrix((self.idf_[indices], indices, indptr), shape=(len(variants), len(self.tokens_)))
+        matrix.sum_duplicates()
+        squares = (
+            np.add.reduceat(np.append(matrix.data**2, 0), matrix.indptr[:-1]) if matrix.nnz else np.ones(len(variants))
+        )
+        norm = np.sqrt(np.where(np.diff(matrix.indptr) > 0, squares, 1))
+        matrix.data /= np.repeat(norm, np.diff(matrix.indptr)).astype(np.float32)
+        return matrix
+
+
+def folds(count: int, y: np.ndarray, groups: np.ndarray | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Cross-validation folds: whole groups where there are groups, else the same share of each class in every fold."""
+    rows = np.zeros(len(y))
+    if groups is not None:
+        return list(GroupKFold(count, shuffle=True, random_state=seed).split(rows, y, groups))
+    return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(rows, y))
+
+
+class TokenScore(TransformerMixin, BaseEstimator):
+    """Log odds from a logistic regression on crossed tokens, cross-fitted.
+
+    Like scikit-learn's `TargetEncoder`, `fit_transform` scores each training row by a model that did not see it (or
+    its group), and `transform` scores new rows by the mean of those models; ``fit(X, y).transform(X)`` would leak
+    labels into training.
+
+    Parameters
+    ----------
+    features, min_rows
+        As in `VariantTokens`.
+    C
+        Inverse strength of the L2 penalty.
+    cv
+        Number of folds.
+    seed
+        Of the folds.
+    """
+
+    def __init__(self, features: str = "all", min_rows: int = 4, C: float = 3.0, cv: int = 5, seed: int = 0):
+        self.features = features
+        self.min_rows = min_rows
+        self.C = C
+        self.cv = cv
+        self.seed = seed
+
+    def fit(self, X, y):
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X, y) -> pd.DataFrame:
+        variants = Variants.read(X, self.features)
+        y = np.asarray(y)
+        self.vectorizer_ = VariantTokens(self.features, self.min_rows).fit(variants)
+        matrix = self.vectorizer_.transform(variants)
+        scores = np.zeros(len(y))
+        coefficients = []
+        for fitted, scored in folds(self.cv, y, variants.groups, self.seed):
+            model = LogisticRegression(C=self.C, solver="newton-cg").fit(matrix[fitted], y[fitted])
+            scores[scored] = model.decision_function(matrix[scored])
+            coefficients.append(np.append(model.coef_[0], model.intercept_))
+        self.coef_ = np.mean(coefficients, axis=0)
+        return self._frame(X, scores)
+
+    def transform(self, X) -> pd.DataFrame:
+        check_is_fitted(self, "coef_")
+        matrix = self.vectorizer_.transform(X)
+        return self._frame(X, matrix @ self.coef_[:-1] + self.coef_[-1])
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        return np.array(["token_score"], dtype=object)
+
+    def _frame(self, X, scores: np.ndarray) -> pd.DataFrame:
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return pd.DataFrame({"token_score": scores.astype(np.float32)}, index=index)
+
+
+class ScoredFeatures(TransformerMixin, BaseEstimator):
+    """The columns of `VariantFeatures` and, beside them, the `TokenScore`.
+
+    (What a scikit-learn FeatureUnion would do; that one keeps pandas objects, which a skops file cannot hold.)
+
+    Parameters
+    ----------
+    columns : a `VariantFeatures`.
+    token_score : a `TokenScore` of the same feature set.
+    """
+
+    def __init__(self, columns: VariantFeatures, token_score: TokenScore):
+        self.columns = columns
+        self.token_score = token_score
+
+    def fit(self, X, y):
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X, y, **fit_params) -> pd.DataFrame:
+        self.columns_, self.token_score_ = clone(self.columns), clone(self.token_score)
+        variants = Variants.read(X, self.columns.features)
+        return self._joined(X, self.columns_.fit_transform(variants), self.token_score_.fit_transform(variants, y))
+
+    def transform(self, X) -> pd.DataFrame:
+        check_is_fitted(self, "columns_")
+        variants = Variants.read(X, self.columns.features)
+        return self._joined(X, self.columns_.transform(variants), self.token_score_.transform(variants))
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        return np.append(self.columns_.get_feature_names_out(), self.token_score_.get_feature_names_out())
+
+    @staticmethod
+    def _joined(X, columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
+        joined = pd.concat([columns, score], axis=1)
+        return joined.set_axis(X.index, axis=0) if isinstance(X, pd.DataFrame) else joined
