@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
@@ -23,6 +24,14 @@ _NO_VEP = (b"",) * len(VEP_COLUMNS)
 _SEQUENCE = re.compile(rb"[A-Za-z]+|\.").fullmatch
 # In the order in which ClinVar and VEP write them, which is read fastest.
 _CLINVAR_KEYS = tuple(sorted((*AF_COLUMNS, *CLN_COLUMNS, "CLNREVSTAT", "CLNSIGCONF", "GENEINFO")))
+
+
+class _Conflicts(dict):
+    """CONFLICT of a CLNSIGCONF value, worked out once for each text."""
+
+    def __missing__(self, text: bytes) -> bytes:
+        name = self[text] = clinvar.conflict(text.decode("utf-8", "replace")).encode()
+        return name
 
 
 class RowMaker:
@@ -60,19 +69,34 @@ class RowMaker:
     ) -> None:
         self.path = path
         self.account = Account()
-        self._labels = {status.encode(): label for status, label in labels.items()}
+        self._label_of = {status.encode(): label for status, label in labels.items()}.get
         self._columns = columns
         self._strict = strict
         self._as_csv = as_csv
         self._own = InfoReader((*_CLINVAR_KEYS, csq_key or "CSQ"))
         self._clinvar = InfoReader(_CLINVAR_KEYS)
         self._picker = TranscriptPicker(csq_fields, pick) if csq_fields else None
-        self._odd = False
-        self._conflicts: dict[bytes, tuple[str, dict[str, int]]] = {}
+        self._labels = [0, 0]
+        self._conflicting: defaultdict[bytes, int] = defaultdict(int)  # CLNSIGCONF → rows of CLASS 1
+        self._conflict = _Conflicts()
+        self._quote_all = False
+        self._number = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows made so far."""
+        return sum(self._labels)
 
     def finish(self) -> Account:
         """The account, complete with what the readers counted."""
         account = self.account
+        account.classes.update({"0": self._labels[0], "1": self._labels[1]})
+        account.rows = self.rows
+        for text, count in self._conflicting.items():
+            value = text.decode("utf-8", "replace")
+            account.conflicts[clinvar.conflict(value)] += count
+            for group, submissions in clinvar.group_submissions(value).items():
+                account.submissions[group] += submissions * count
         account.repeated_keys = self._own.repeated + self._clinvar.repeated
         if self._picker:
             account.pick = self._picker.decided
@@ -93,7 +117,7 @@ class RowMaker:
         """
         account = self.account
         dropped = account.dropped
-        label_of = _LABELS.get
+        label_of = self._label_of
         as_csv = self._as_csv
         own = self._own.values
         read = 0
@@ -170,14 +194,14 @@ class RowMaker:
         csq = filling[-1]
         alts = alt.split(b",")
         reasons = []
-        before = self.account.rows
+        made = False
         for place, other in enumerate(partner):
             if other is None:
                 continue
             fields = other.split(b"\t", 8)
             values = self._clinvar.values(fields[7])
             status, conflicting = values[8], values[9]
-            label = _LABELS.get(status)
+            label = self._label_of(status)
             if label is None:
                 reasons.append(REVIEW_STATUS + status.decode("utf-8", "replace") if status else NO_GERMLINE)
             elif not _SEQUENCE(alts[place]):
@@ -189,7 +213,8 @@ class RowMaker:
                 blocks = self._picker.of_allele(csq, ref, alts, place) if len(alts) > 1 and self._picker else csq
                 self._quote_all = self._quote_all or b'"' in other or b"\r" in other
                 self._row(chrom, pos, fields[2], ref, alts[place], label, values, blocks, rows)
-        if self.account.rows > before:
+                made = True
+        if made:
             self.account.written += 1
         elif reasons[0].startswith(REVIEW_STATUS):
             self.account.drop_status(reasons[0].removeprefix(REVIEW_STATUS), self.path)
@@ -210,32 +235,33 @@ class RowMaker:
         return made
 
     def _row(self, chrom, pos, name, ref, alt, label, values, csq, rows) -> None:
-        """Append one row; `values` are those of `_CLINVAR_KEYS` (and more after them)."""
+        """Append one row; `values` are those of `_CLINVAR_KEYS`, and perhaps more after them."""
         esp, exac, tgp, disdb, disdbincl, dn, dnincl, hgvs, _, conflicting, sigincl, vc, vi, gene, mc, origin, ssr, *_ = values
+        vep = _NO_VEP
         if self._picker:
             try:
                 vep = self._picker.cells(csq, gene)
             except LayoutError as error:
                 raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
-        else:
-            vep = _NO_VEP
-        account = self.account
-        account.rows += 1
+        self._labels[label] += 1
         if label:
             self._conflicting[conflicting] += 1
-            account.ones += 1
-        if self._as_csv:
-            if not self._quote_all:
-                # CSQ separates transcripts by commas, so that a transcript's cells have none.
-                if b"," in disdb:
-                    disdb = b'"' + disdb + b'"'
-                if b"," in dn:
-                    dn = b'"' + dn + b'"'
-                if b"," in vi:
-                    vi = b'"' + vi + b'"'
-                if b"," in mc:
-                    mc = b'"' + mc + b'"'
-                
+        if b"." in (esp, exac, tgp):
+            esp, exac, tgp = (b"" if value == b"." else value for value in (esp, exac, tgp))
+        site = (chrom, pos, ref, alt, esp or b"0", exac or b"0", tgp or b"0")
+        cln = (disdb, disdbincl, dn, dnincl, hgvs, sigincl, vc, vi, mc, origin, ssr)
+        if not self._as_csv:
+            conflict = self._conflict[conflicting] if label else b""
+            name = b"" if name == b"." else name
+            rows.append(b"\t".join((*site, *cln, _CLASSES[label], *vep, name, gene, conflict)))
+            return
+        start = b",".join(site)
+        if self._quote_all or start.count(b",") > 6:
+            rows.append(b",".join([_quoted(cell) for cell in (*site, *cln, _CLASSES[label], *vep)]))
+            return
+        # CSQ separates transcripts by commas, so that a transcript's cells have none.
+        cln = [b'"' + cell + b'"' if b"," in cell else cell for cell in cln]
+        rows.append(b",".join((start, *cln, _CLASSES[label], *vep)))
 
 
 def _quoted(cell: bytes) -> bytes:

@@ -89,7 +89,7 @@ def build(
                 rows: list[bytes] = []
                 maker.make(lines, partners.of(lines) if partners else repeat(OWN, len(lines)), source.line + 1, rows, malformed)
                 write(rows)
-                watch.tick(maker.account.read, f", {maker.account.rows:,} rows")
+                watch.tick(maker.account.read, f", {maker.rows:,} rows")
         account = maker.finish()
         account.check_malformed(source.path)
         account.check_classes(source.path)

@@ -239,8 +239,9 @@ def parse_info(info: bytes) -> tuple[dict[bytes, bytes | None], bool]:
 class InfoReader:
     """Values of chosen INFO keys, as text: ``b""`` where a key is absent or a flag.
 
-    Files write their keys in one order. The reader learns it from the records and matches a whole INFO with one regular
-    expression, twice as fast as a dictionary; a record that does not fit (other order, repeated keys) is parsed plainly.
+    Files write their keys in one order. The reader learns it from the records, starting from the order of `keys`, and
+    matches a whole INFO with one regular expression, twice as fast as a dictionary; a record that does not fit (other
+    order, repeated keys) is parsed plainly.
     """
 
     # Compiling takes milliseconds: a file whose order keeps changing is not worth learning.
@@ -249,7 +250,8 @@ class InfoReader:
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = tuple(key.encode() for key in keys)
         self.repeated = 0
-        self._order: list[tuple[bytes, bool]] = []
+        self._order = [(key, False) for key in self.keys]
+        self._assumed = True
         self._lessons = self._LESSONS
         self._compile()
 
@@ -265,7 +267,8 @@ class InfoReader:
                 pattern += rb"(?:%b=([^;]*+)(?:;|\Z))?+" % name
             else:
                 pattern += rb"(?:%b=[^;]*+(?:;|\Z))?+" % name
-        pattern += b"()"
+        if len(wanted) < len(self.keys):
+            pattern += b"()"
         self._fullmatch = re.compile(pattern).fullmatch
         places = {key: place for place, key in enumerate(wanted)}
         self._places = [places.get(key, len(wanted)) for key in self.keys]
@@ -277,7 +280,7 @@ class InfoReader:
         if match := self._fullmatch(info):
             groups = match.groups(b"")
             if self._straight:
-                return groups[:-1]
+                return groups
             return [groups[place] for place in self._places]
         found, repeated = parse_info(info)
         self.repeated += repeated
@@ -287,17 +290,26 @@ class InfoReader:
 
     def _learn(self, found: dict[bytes, bytes | None]) -> None:
         self._lessons -= 1
+        order = self._merged(found)
+        if order is None and self._assumed:
+            self._order = []
+            order = self._merged(found)
+        self._assumed = False
+        if order is not None and order != self._order:
+            self._order = order
+            self._compile()
+
+    def _merged(self, found: dict[bytes, bytes | None]) -> list[tuple[bytes, bool]] | None:
+        """The order with this record's keys in it, or None if the record contradicts it."""
         order = self._order.copy()
         place = 0
         for key, value in found.items():
             item = (key, value is None)
             if item in order:
                 if order.index(item) < place:
-                    return
+                    return None
                 place = order.index(item) + 1
             else:
                 order.insert(place, item)
                 place += 1
-        if order != self._order:
-            self._order = order
-            self._compile()
+        return order
