@@ -19,16 +19,51 @@ import numpy as np
 import pandas as pd
 
 MINIMUM = 10  # smallest count that is written
-GENE_MINIMUM = 30
-CONDITION_MINIMUM = 60
+GENE_MINIMUM = 35
+CONDITION_MINIMUM = 100
 CONSEQUENCE_MINIMUM = 80
 SOURCE_MINIMUM = 100
+MAIN_SOURCE = "Illumina_Clinical_Services_Laboratory,Illumina"
 QUANTILE_MINIMUM = 100
 
 FREQUENCY_BANDS = [0, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 1]
-COARSE = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3]  # fine band → coarse band: unseen or to 1e-4, to 1e-3, to 1e-2, common
+COARSE = [0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]  # fine band → coarse band: unseen, to 1e-4, 5e-4, 2e-3, 1e-2, common
 GENERIC = ["not_specified", "not_provided"]
 TRUNCATING = re.compile("frameshift|stop_gained|stop_lost|start_lost|initiator|splice_donor|splice_acceptor|nonsense")
+
+WHAT = (
+    "Aggregate statistics behind the synthetic sample of genomicslearning.demo: counts and quantiles over many "
+    "variants, nothing about a single one. n0 and n1 are counts of CLASS 0 and CLASS 1; a count below smallest_cell is 0."
+)
+TABLES = {
+    "classes": "rows of CLASS 0 and CLASS 1 in the published table",
+    "frequency_bands": "upper ends of the bands of max(AF_ESP, AF_EXAC, AF_TGP); band 0 is 'not seen'",
+    "coarse_bands": "frequency band → coarse band used in other tables",
+    "consequence_frequency_class": f"[Consequence ({CONSEQUENCE_MINIMUM} rows or more), frequency band, n0, n1]",
+    "frequency_sources": "[main source in CLNVI or not, frequency band, which of ESP, EXAC, TGP are above 0, n0, n1]",
+    "genes": f"genes with {GENE_MINIMUM} rows or more: [symbol, chromosome, strand, exons, transcript, LoFtool, rows, "
+             "rows with the main source in CLNVI, rows not seen in ESP, EXAC or TGP, "
+             "{consequence group: [n0, n1]}, [[index in conditions, rows], …]]",
+    "conditions": f"[name in CLNDN ({CONDITION_MINIMUM} rows or more), its CLNDISDB text]",
+    "condition_patterns": "[consequence group, coarse band, main source in CLNVI or not, not_specified, not_provided, "
+                          "number of other conditions (6 = 6 or more), n0, n1]",
+    "source_patterns": "[consequence group, coarse band, main source or not, sources in CLNVI joined by |, n0, n1]; "
+                       "the main source is the most frequent one",
+    "cadd_phred": "Consequence → quantiles 2, 10, 20 … 90, 98 % of CADD_PHRED for CLASS 0 and CLASS 1",
+    "cadd_raw": "[median CADD_PHRED, median CADD_RAW] in bands of CADD_PHRED",
+    "protein_scores": "missense: [CADD_PHRED band cut at 10, 20, 23, 26, 30; SIFT, PolyPhen, n0, n1]",
+    "codons": "kind of coding change → Codons text → rows",
+    "indel_lengths": "kind → bases gained or lost → rows",
+    "molecular_consequence": "Consequence → MC text → rows",
+    "origin": "[ORIGIN, n0, n1]",
+    "chromosomes": "CHROM → rows",
+    "modern": "the ClinVar release: review status → records; by consequence group the terms in CLNSIGCONF, and CLNSIG "
+              "of agreeing and of single submitters",
+    "earlier": "the earlier releases: [review status in each, n0, n1] of the published table's rows; what single "
+               "submitters said in the newest of them [consequence group, significance, n0, n1]",
+    "other_genes": "all other genes together: how many, rows, rows with the main source, rows not seen, and "
+                   "[consequence group, n0, n1]",
+}
 
 
 def group(consequence: str) -> str:
@@ -62,6 +97,7 @@ def published_table(path: str) -> pd.DataFrame:
     table["group"] = table["Consequence"].map(group)
     frequency = table[["AF_ESP", "AF_EXAC", "AF_TGP"]].astype(float)
     table["band"] = np.searchsorted(FREQUENCY_BANDS, frequency.max(axis=1).clip(upper=1), side="left")
+    table["main_source"] = table["CLNVI"].str.contains(MAIN_SOURCE, regex=False).astype(int)
     table["coarse"] = table["band"].map(dict(enumerate(COARSE)))
     table["seen_in"] = (frequency > 0).astype(int).astype(str).agg("".join, axis=1)
     return table
@@ -82,6 +118,7 @@ def genes(table: pd.DataFrame, conditions: dict[str, int]) -> list[list]:
         rows.append([
             symbol, common(part["CHROM"]), int(common(part["STRAND"])), int(exons.mode().iloc[0]) if len(exons) else 1,
             common(part["Feature"]), common(part["LoFtool"]), len(part),
+            *(n if n >= MINIMUM else 0 for n in (int(part["main_source"].sum()), int((part["band"] == 0).sum()))),
             {g: [n0, n1] for g, n0, n1 in counts(part, ["group"])},
             [[conditions[name], n] for name, n in wanted.items()],
         ])
@@ -102,15 +139,16 @@ def condition_patterns(table: pd.DataFrame) -> list[list]:
     table = table.assign(not_specified=names.map(lambda n: int("not_specified" in n)),
                          not_provided=names.map(lambda n: int("not_provided" in n)))
     table["specific"] = (names.str.len() - table["not_specified"] - table["not_provided"]).clip(upper=6)
-    return counts(table, ["group", "coarse", "not_specified", "not_provided", "specific"])
+    return counts(table, ["group", "coarse", "main_source", "not_specified", "not_provided", "specific"])
 
 
 def source_patterns(table: pd.DataFrame) -> list[list]:
     source = table["CLNVI"].str.split("|").explode().str.rsplit(":", n=1).str[0]
     # Names with a gene in parentheses or before @ belong to that gene only.
-    wanted = [s for s in plain_counts(source, SOURCE_MINIMUM) if s and not re.search(r"@|database|_Core_|\(variants\)", s)]
+    one_gene = re.compile(r"@|database|_Core_|\(variants\)")
+    wanted = [s for s in plain_counts(source, SOURCE_MINIMUM) if s and not one_gene.search(s)]
     pattern = table["CLNVI"].map(lambda text: "|".join(s for s in wanted if s in text))
-    return counts(table.assign(sources=pattern), ["group", "coarse", "sources"])
+    return counts(table.assign(sources=pattern), ["group", "coarse", "main_source", "sources"])
 
 
 def quantiles(table: pd.DataFrame, consequences: list[str]) -> dict:
@@ -142,9 +180,11 @@ def protein_scores(table: pd.DataFrame) -> list[list]:
 
 
 def codon_changes(table: pd.DataFrame) -> dict:
-    single = table[table["Codons"].str.fullmatch("[acgtACGT]{3}/[acgtACGT]{3}") & (table["CLNVC"] == "single_nucleotide_variant")]
-    kinds = {"missense": "missense", "synonymous": "synonymous", "stop_gained": "stop_gained"}
-    return {k: plain_counts(single.loc[single["Consequence"].str.contains(v), "Codons"]) for k, v in kinds.items()}
+    # Exactly one upper-case base on each side: a single-base change.
+    one_upper = "(?=[acgt]*[ACGT][acgt]*{end})[acgtACGT]{{3}}{end}"
+    single = table[table["Codons"].str.match(one_upper.format(end="/") + one_upper.format(end="$"))]
+    return {kind: plain_counts(single.loc[single["Consequence"].str.contains(kind), "Codons"], 2 * MINIMUM)
+            for kind in ("missense", "synonymous", "stop_gained")}
 
 
 def indel_lengths(table: pd.DataFrame) -> dict:
@@ -208,42 +248,16 @@ def main() -> None:
     conditions = condition_names(table)
     molecular = {c: plain_counts(kept.loc[kept["Consequence"] == c, "MC"]) for c in consequences}
     statistics = {
-        "header": {
-            "what": "Aggregate statistics behind the synthetic sample of genomicslearning.demo. Counts and quantiles over many "
-                    "variants; nothing here describes a single variant.",
-            "script": "benchmarks/demo_statistics.py",
-            "data": {"published table (CC0), GRCh37": [Path(arguments.table).name, len(table)],
-                     "ClinVar release, GRCh38 excerpt": Path(modern).name,
-                     "earlier ClinVar releases, GRCh37": [Path(p).name for p in earlier]},
-            "smallest_cell": MINIMUM,
-            "tables": {
-                "classes": "rows of CLASS 0 and CLASS 1 in the published table",
-                "frequency_bands": "upper ends of the bands of max(AF_ESP, AF_EXAC, AF_TGP); band 0 is 'not seen'",
-                "coarse_bands": "frequency band → coarse band used in other tables",
-                "consequence_frequency_class": f"[Consequence, frequency band, n CLASS 0, n CLASS 1]; consequences with {CONSEQUENCE_MINIMUM} rows or more",
-                "frequency_sources": "[frequency band, which of ESP, EXAC, TGP are above 0, n0, n1]",
-                "genes": f"[symbol, chromosome, strand, exons, transcript, LoFtool, rows, {{consequence group: [n0, n1]}}, [[index in conditions, n], …]]; {GENE_MINIMUM} rows or more",
-                "other_genes": "[consequence group, n0, n1] of all other genes together, and how many they are",
-                "conditions": f"[name in CLNDN, its CLNDISDB text]; named in {CONDITION_MINIMUM} rows or more",
-                "condition_patterns": "[consequence group, coarse band, not_specified, not_provided, number of other conditions (6 = 6 or more), n0, n1]",
-                "source_patterns": "[consequence group, coarse band, sources in CLNVI joined by |, n0, n1]",
-                "cadd_phred": "Consequence → quantiles 2, 10, 20 … 90, 98 % of CADD_PHRED for CLASS 0 and CLASS 1",
-                "cadd_raw": "[median CADD_PHRED, median CADD_RAW] in bands of CADD_PHRED",
-                "protein_scores": "missense: [CADD_PHRED band cut at 10, 20, 23, 26, 30; SIFT, PolyPhen, n0, n1]",
-                "codons": "kind of coding change → Codons text → n",
-                "indel_lengths": "kind → bases gained or lost → n",
-                "molecular_consequence": "Consequence → MC text → n",
-                "origin": "[ORIGIN, n0, n1]",
-                "chromosomes": "CHROM → rows",
-                "modern": "from the ClinVar release: review status → n; terms in CLNSIGCONF, CLNSIG of agreeing and of single submitters, by consequence group",
-                "earlier": "[review status in each earlier release, n0, n1] of the published table's rows; what single submitters said in the newest of them [group, significance, n0, n1]",
-            },
-        },
+        "header": {"what": WHAT, "script": "benchmarks/demo_statistics.py",
+                   "data": {"published table (CC0), GRCh37": [Path(arguments.table).name, len(table)],
+                            "ClinVar release, GRCh38 excerpt": Path(modern).name,
+                            "earlier ClinVar releases, GRCh37": [Path(p).name for p in earlier]},
+                   "smallest_cell": MINIMUM, "tables": TABLES},
         "classes": table["label"].value_counts().sort_index().tolist(),
         "frequency_bands": FREQUENCY_BANDS,
         "coarse_bands": COARSE,
         "consequence_frequency_class": counts(kept, ["Consequence", "band"]),
-        "frequency_sources": counts(table, ["band", "seen_in"]),
+        "frequency_sources": counts(table, ["main_source", "band", "seen_in"]),
         "genes": genes(table, {name: i for i, (name, _) in enumerate(conditions)}),
         "conditions": conditions,
         "condition_patterns": condition_patterns(table),
@@ -261,9 +275,13 @@ def main() -> None:
     }
     named = {row[0] for row in statistics["genes"]}
     others = table[~table["SYMBOL"].isin(named)]
-    statistics["other_genes"] = {"genes": int(others["SYMBOL"].nunique()), "groups": counts(others, ["group"])}
-    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, separators=(',', ':'), indent=1 if key == 'header' else None)}"
-             for key, value in statistics.items()]
+    statistics["other_genes"] = {
+        "genes": int(others["SYMBOL"].nunique()), "rows": len(others), "main_source": int(others["main_source"].sum()),
+        "not_seen": int((others["band"] == 0).sum()), "groups": counts(others, ["group"])}
+    lines = []
+    for key, value in statistics.items():
+        layout = {"indent": 1} if key == "header" else {"separators": (",", ":")}
+        lines.append(f'"{key}": {json.dumps(value, ensure_ascii=False, **layout)}')
     Path(arguments.out).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 

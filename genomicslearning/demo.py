@@ -8,25 +8,21 @@ laboratories are real; positions, sequences, identifiers and classifications are
 from __future__ import annotations
 
 import gzip
-import json
 import math
 import random
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from genomicslearning import demo_genome as genome
+from genomicslearning.demo_draws import Draws, consequence_group, gene_weights, spread, statistics
 
 NOTICE = "SYNTHETIC sample made by genomicslearning: not ClinVar data, no real variant or patient, not for clinical use"
 CSQ_FIELDS = (
-    "Allele Consequence IMPACT SYMBOL Gene Feature_type Feature BIOTYPE EXON INTRON HGVSc HGVSp cDNA_position CDS_position "
-    "Protein_position Amino_acids Codons Existing_variation DISTANCE STRAND FLAGS SYMBOL_SOURCE HGNC_ID MANE_SELECT CANONICAL "
-    "REFSEQ_MATCH GIVEN_REF USED_REF BAM_EDIT SIFT PolyPhen MOTIF_NAME MOTIF_POS HIGH_INF_POS MOTIF_SCORE_CHANGE LoFtool "
-    "CADD_PHRED CADD_RAW BLOSUM62"
+    "Allele Consequence IMPACT SYMBOL Gene Feature_type Feature BIOTYPE EXON INTRON HGVSc HGVSp cDNA_position "
+    "CDS_position Protein_position Amino_acids Codons Existing_variation DISTANCE STRAND FLAGS SYMBOL_SOURCE HGNC_ID "
+    "MANE_SELECT CANONICAL REFSEQ_MATCH GIVEN_REF USED_REF BAM_EDIT SIFT PolyPhen MOTIF_NAME MOTIF_POS HIGH_INF_POS "
+    "MOTIF_SCORE_CHANGE LoFtool CADD_PHRED CADD_RAW BLOSUM62"
 ).split()
 _INFO = """\
 AF_ESP 1 Float allele frequencies from GO-ESP
@@ -58,6 +54,7 @@ SINGLE = "criteria_provided,_single_submitter"
 AGREED = "criteria_provided,_multiple_submitters,_no_conflicts"
 CONFLICTING = ("criteria_provided,_conflicting_interpretations",  # until 2023
                "criteria_provided,_conflicting_classifications")  # since 2024
+_LABELLED = (AGREED, *CONFLICTING)
 # Records beside the labelled ones, as a share of them. Without CLNREVSTAT: no germline classification.
 _UNLABELLED = {SINGLE: 0.5, "no_assertion_criteria_provided": 0.05, "reviewed_by_expert_panel": 0.03, "": 0.02,
                "no_assertion_provided": 0.01, "practice_guideline": 0.001}
@@ -65,14 +62,10 @@ _SEQUENCE_ONTOLOGY = {"single_nucleotide_variant": "SO:0001483", "Deletion": "SO
                       "Insertion": "SO:0000667"}
 _GENERIC = {"not_specified": "MedGen:CN169374", "not_provided": "MedGen:CN517202"}
 # Legal, and each has broken a parser: non-ASCII, percent codes, `=` inside a value, empty parts.
-_ODD_CONDITIONS = [("Muir-Torré_syndrome", "MedGen:C1321489,OMIM:158320"), ("Hearing_loss%3B_autosomal_recessive", "."),
-                   ("Sjögren-Larsson_syndrome", "MedGen:C0037231,OMIM:270200"), ("Disorder_with_level=high", "MedGen:CN900001")]
-
-
-@cache
-def statistics() -> dict:
-    """The committed aggregate statistics; their `header` says what each table is and where it comes from."""
-    return json.loads(Path(__file__).with_name("demo_statistics.json").read_text(encoding="utf-8"))
+_ODD_CONDITIONS = [
+    ("Muir-Torré_syndrome", "MedGen:C1321489,OMIM:158320"), ("Hearing_loss%3B_autosomal_recessive", "."),
+    ("Sjögren-Larsson_syndrome", "MedGen:C0037231,OMIM:270200"), ("Disorder_with_level=high", "MedGen:CN900001"),
+]
 
 
 def write(folder: str | Path, *, variants: int = 6000, seed: int = 2018) -> tuple[Path, Path]:
@@ -83,8 +76,8 @@ def write(folder: str | Path, *, variants: int = 6000, seed: int = 2018) -> tupl
     folder
         Made if it is not there.
     variants
-        Records that reach the training set (several submitters, agreeing or conflicting). About 0.6 times as many others
-        come on top: single submitters, no assertion criteria, expert panels, no germline classification.
+        Records that reach the training set (several submitters, agreeing or conflicting). About 0.6 times as many
+        others come on top: single submitters, no assertion criteria, expert panels, no germline classification.
 
     Returns
     -------
@@ -100,8 +93,8 @@ def write(folder: str | Path, *, variants: int = 6000, seed: int = 2018) -> tupl
 def write_earlier(folder: str | Path, *, variants: int = 6000, seed: int = 2018) -> list[Path]:
     """Write what earlier releases would have said of the same sample: ``clinvar_<date>.vcf.gz``, oldest first.
 
-    How many variants were absent, had a single submitter or several, and what the single submitters said, follows the two
-    real releases that the header of `statistics` names. A single submitter names one condition at most.
+    How many variants were absent, had a single submitter or several, and what the single submitters said, follows the
+    two real releases that the header of `statistics` names. A single submitter names one condition at most.
     """
     records = _Sample(variants, seed).records()
     earlier = statistics()["earlier"]
@@ -117,22 +110,15 @@ def write_earlier(folder: str | Path, *, variants: int = 6000, seed: int = 2018)
     return paths
 
 
-def consequence_group(consequence: str) -> str:
-    """The group of consequences that most statistics are given for; same rule as `benchmarks/demo_statistics.py`."""
-    if genome.impact(consequence) == "HIGH":
-        return "truncating"
-    return next((name for name in ("missense", "synonymous") if name in consequence), "other")
-
-
 def _write_vcf(path: Path, lines: Iterable[str], *, date: str = "2018-04-01", csq: bool = False) -> None:
-    head = ["##fileformat=VCFv4.1", f"##fileDate={date}", "##source=genomicslearning synthetic sample (not ClinVar data)",
-            f"##SYNTHETIC={NOTICE}", "##reference=GRCh37", '##ID=<Description="Synthetic Variation ID">']
+    head = ["##fileformat=VCFv4.1", f"##fileDate={date}",
+            "##source=genomicslearning synthetic sample (not ClinVar data)", f"##SYNTHETIC={NOTICE}", "##reference=GRCh37", '##ID=<Description="Synthetic Variation ID">']
     for key, number, kind, description in (line.split(" ", 3) for line in _INFO.splitlines()):
         head.append(f'##INFO=<ID={key},Number={number},Type={kind},Description="{description}">')
     if csq:
         head.append('##VEP="v92" note="SYNTHETIC: laid out as VEP writes it, but VEP was not run"')
-        head.append('##INFO=<ID=CSQ,Number=.,Type=String,Description="Consequence annotations from Ensembl VEP. Format: '
-                    + "|".join(CSQ_FIELDS) + '">')
+        head.append('##INFO=<ID=CSQ,Number=.,Type=String,Description="Consequence annotations from Ensembl VEP. '
+                    f'Format: {"|".join(CSQ_FIELDS)}">')
     head.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
     text = "\n".join([*head, *lines]) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,133 +144,74 @@ class _Record:
 
 
 class _Sample:
-    """One draw: first columns for all variants at once (numpy), then each variant's alleles and text."""
+    """One draw: first what the statistics say of all variants at once, then each variant's alleles and text."""
 
     def __init__(self, variants: int, seed: int):
         self.tables = statistics()
         self.rng = random.Random(seed)
-        self.numpy = np.random.default_rng(seed)
+        self.draws = Draws(seed)
         self.variants = variants
-        self.statuses = [""] * variants + [s for s, share in _UNLABELLED.items() for _ in range(round(share * variants))]
-        self._draw_genes()
+        self.others = [status for status, share in _UNLABELLED.items() for _ in range(round(share * variants))]
+        self.gene_weights = gene_weights(self.tables)
+        self.genes = self._make_genes(variants + len(self.others))
 
-    def _draw_genes(self) -> None:
+    def _make_genes(self, size: int) -> list[genome.Gene]:
         tables, rng = self.tables, self.rng
-        conditions = tables["conditions"]
-        self.genes = [genome.Gene(s, c, strand, exons, transcript, loftool, 900000 + i, [(*conditions[k], n) for k, n in named])
-                      for i, (s, c, strand, exons, transcript, loftool, _, _, named) in enumerate(tables["genes"])]
-        loftool = [gene.loftool for gene in self.genes]
-        for i in range(tables["other_genes"]["genes"]):
-            self.genes.append(genome.Gene(f"DEMO{i + 1}", genome.draw(tables["chromosomes"], rng), rng.choice((1, -1)),
-                                          rng.randint(2, 30), f"NM_{900000000 + i}.1", rng.choice(loftool), 910000 + i, []))
-        self.gene_weights = self._gene_weights()
+        genes = [genome.Gene(symbol, chromosome, strand, exons, transcript, loftool, 900000 + i,
+                             [(*tables["conditions"][k], n) for k, n in named])
+                 for i, (symbol, chromosome, strand, exons, transcript, loftool, *_, named)
+                 in enumerate(tables["genes"])]
+        loftool = [gene.loftool for gene in genes]
+        genes += [genome.Gene(f"DEMO{i + 1}", genome.draw(tables["chromosomes"], rng), rng.choice((1, -1)),
+                              rng.randint(2, 30), f"NM_{900000000 + i}.1", rng.choice(loftool), 910000 + i, [])
+                  for i in range(tables["other_genes"]["genes"])]
         shares = sum(self.gene_weights.values())
-        expected = shares / shares.sum() * len(self.statuses)
-        genome.place(self.genes, {g.symbol: n for g, n in zip(self.genes, expected.tolist(), strict=True)}, rng)
-
-    def _gene_weights(self) -> dict[tuple[str, int], np.ndarray]:
-        """Rows by gene for each (consequence group, CLASS); cells too small to be published share what the gene has left."""
-        tables = self.tables
-        overall = Counter()
-        for consequence, _, label, n in _spread(tables["consequence_frequency_class"]):
-            overall[consequence_group(consequence), label] += n
-        weights = {key: np.zeros(len(self.genes)) for key in overall}
-        for i, (*_, rows, cells, _) in enumerate(tables["genes"]):
-            known = {(g, label): n for g, pair in cells.items() for label, n in enumerate(pair) if n}
-            hidden = [key for key in overall if key not in known]
-            left = max(rows - sum(known.values()), 0) / sum(overall[key] for key in hidden) if hidden else 0
-            for key in overall:
-                weights[key][i] = known.get(key) or min(left * overall[key], tables["header"]["smallest_cell"] - 1)
-        first_other = len(tables["genes"])
-        for group, label, n in _spread(tables["other_genes"]["groups"]):
-            weights[group, label][first_other:] = n / tables["other_genes"]["genes"]
-        return weights
+        genome.place(genes, (shares / shares.sum() * size).tolist(), rng)
+        return genes
 
     def records(self) -> list[_Record]:
-        tables, size = self.tables, len(self.statuses)
-        cells = _spread(tables["consequence_frequency_class"])
-        drawn = [cells[i] for part in (self.variants, size - self.variants) for i in self._systematic([c[-1] for c in cells], part)]
+        """All records in the order of a VCF."""
+        tables, draws, others = self.tables, self.draws, len(self.others)
+        cells = spread(tables["consequence_frequency_class"])
+        weights = [n for *_, n in cells]
+        drawn = [cells[i] for part in (self.variants, others) for i in draws.systematic(weights, part)]
         consequences, bands, labels = ([cell[k] for cell in drawn] for k in range(3))
         groups = [consequence_group(c) for c in consequences]
         coarse = [tables["coarse_bands"][band] for band in bands]
-        genes = self._choose(list(zip(groups, labels, strict=True)), self.gene_weights)
-        seen_in = self._from_table("frequency_sources", bands, labels)
-        conditions = self._from_table("condition_patterns", groups, coarse, labels)
-        sources = self._from_table("source_patterns", groups, coarse, labels)
-        origins = self._from_table("origin", labels)
-        identifiers = self.numpy.permutation(size) + 90_000_001
-        scores = self._scores(consequences, labels)
+        patterns = draws.from_table("condition_patterns", groups, coarse, labels)
+        main = [m for m, *_ in patterns]
+        gene_keys = list(zip(groups, labels, main, map(bool, bands), strict=True))
+        columns = zip(
+            consequences, labels, draws.choose(gene_keys, self.gene_weights), gene_keys, bands, patterns,
+            draws.from_table("frequency_sources", main, bands, labels),
+            draws.from_table("source_patterns", groups, coarse, main, labels),
+            draws.from_table("origin", labels), draws.scores(consequences, labels),
+            (draws.rng.permutation(len(drawn)) + 90_000_001).tolist(), [None] * self.variants + self.others,
+            strict=True)
         taken, records = set(), []
-        for i in range(size):
-            gene, change = self._place(int(genes[i]), consequences[i], groups[i], labels[i], taken)
-            status = self.statuses[i] if i >= self.variants else (
-                AGREED if not labels[i] else CONFLICTING[self.rng.random() < 0.4])
-            record = _Record(gene, change, consequences[i], labels[i], status, int(identifiers[i]), {}, "")
-            record.info = self._info(record, self._frequencies(bands[i], seen_in[i][0]), conditions[i], sources[i][0], origins[i][0],
-                                     unlabelled=i >= self.variants)
-            record.csq = self._csq(record, *scores[i])
+        for (consequence, label, number, key, band, pattern, (seen,), (source,), (origin,), scores, identifier,
+             status) in columns:
+            gene, change = self._place(number, consequence, key, taken)
+            if status is None:
+                status = CONFLICTING[self.rng.random() < 0.4] if label else AGREED
+            record = _Record(gene, change, consequence, label, status, identifier, {}, "")
+            record.info = self._info(record, self._frequencies(band, seen), pattern, source, origin)
+            record.csq = self._csq(record, *scores)
             records.append(record)
         self._make_odd(records)
         order = {chromosome: i for i, chromosome in enumerate(genome.CENTROMERES)}
         return sorted(records, key=lambda r: (order[r.gene.chromosome], r.change.position, r.change.ref, r.change.alt))
 
-    def _systematic(self, weights: list[int], size: int) -> np.ndarray:
-        """Row numbers drawn by weight at equal steps, so that shares hold at any size, in random order."""
-        steps = (np.arange(size) + self.numpy.random()) / max(size, 1) * sum(weights)
-        return self.numpy.permutation(np.searchsorted(np.cumsum(weights), steps, side="right"))
-
-    def _choose(self, keys: list[tuple], weights: dict[tuple, np.ndarray]) -> np.ndarray:
-        """For each key a position in that key's weights."""
-        members = {}
-        for i, key in enumerate(keys):
-            members.setdefault(key, []).append(i)
-        chosen = np.empty(len(keys), dtype=int)
-        for key, indices in members.items():
-            chosen[indices] = self.numpy.choice(len(weights[key]), size=len(indices), p=weights[key] / weights[key].sum())
-        return chosen
-
-    def _from_table(self, name: str, *given: list) -> list[tuple]:
-        """For each variant the free columns of a table's row, drawn by its counts where the given columns (CLASS last) agree.
-
-        Where every count for the given values is too small to be published, the nearest lower band's (or the table's) stands in.
-        """
-        known = len(given) - 1
-        rows = {}
-        for *values, label, n in _spread(self.tables[name]):
-            for key in {(*values[:known], label), (label,)}:
-                rows.setdefault(key, []).append((tuple(values[known:]), n))
-        keys = [key if key in rows else (key[-1],) for key in zip(*given, strict=True)]
-        chosen = self._choose(keys, {key: np.array([n for _, n in options]) for key, options in rows.items()})
-        return [rows[key][k][0] for key, k in zip(keys, chosen.tolist(), strict=True)]
-
-    def _scores(self, consequences: list[str], labels: list[int]) -> list[tuple[str, str, str, str]]:
-        """CADD_PHRED, CADD_RAW, SIFT and PolyPhen; empty where the table has too few of that consequence."""
-        quantiles, points = self.tables["cadd_phred"], [0.0, *np.arange(0.1, 0.95, 0.1), 1.0]
-        uniform = self.numpy.random(len(labels)).tolist()
-        phred = [float(np.interp(u, points, quantiles[c][label])) if c in quantiles else math.nan
-                 for c, label, u in zip(consequences, labels, uniform, strict=True)]
-        raw = np.interp(phred, *zip(*self.tables["cadd_raw"], strict=True)) + self.numpy.normal(0, 0.05, len(phred))
-        bands = np.searchsorted([10, 20, 23, 26, 30], phred).tolist()
-        protein = self._from_table("protein_scores", bands, labels)
-        out = []
-        for i, value in enumerate(phred):
-            both = protein[i] if consequences[i].startswith("missense") else ("", "")
-            # CADD writes three figures.
-            out.append(("", "", *both) if math.isnan(value) or uniform[i] > 0.985 else
-                       (f"{max(value, 0.001):.3g}" if value < 10 else f"{value:.1f}" if value < 30 else f"{value:.0f}", f"{raw[i]:.6f}", *both))
-        return out
-
-    def _place(self, number: int, consequence: str, group: str, label: int, taken: set) -> tuple[genome.Gene, genome.Change]:
+    def _place(self, number: int, consequence: str, key: tuple, taken: set) -> tuple[genome.Gene, genome.Change]:
         """A gene and a variant that no other record has; another gene where this one is full or has no intron."""
         while True:
             gene = self.genes[number]
             for _ in range(30):
                 change = genome.change(gene, consequence, self.tables, self.rng)
-                if change and (key := (gene.chromosome, change.position, change.ref, change.alt)) not in taken:
-                    taken.add(key)
+                if change and (site := (gene.chromosome, change.position, change.ref, change.alt)) not in taken:
+                    taken.add(site)
                     return gene, change
-            weights = self.gene_weights[group, label]
-            number = int(self.numpy.choice(len(weights), p=weights / weights.sum()))
+            [number] = self.draws.choose([key], self.gene_weights)
 
     def _frequencies(self, band: int, seen_in: str) -> dict[str, str]:
         if not band:
@@ -304,7 +231,7 @@ class _Sample:
         return out
 
     def _conditions(self, gene: genome.Gene, pattern: tuple[int, int, int], *, single: bool) -> list[tuple[str, str]]:
-        not_specified, not_provided, specific = pattern
+        _, not_specified, not_provided, specific = pattern
         generic = [pair for pair, there in zip(_GENERIC.items(), (not_specified, not_provided), strict=True) if there]
         pool = [*gene.conditions, (f"{gene.symbol}-related_disorder", f"MedGen:CN{gene.number}", 5)]
         named = []
@@ -317,21 +244,21 @@ class _Sample:
         found = named + generic
         return found[:1] if single else found
 
-    def _info(self, record: _Record, frequencies: dict, pattern: tuple, sources: str, origin: str, *, unlabelled: bool) -> dict:
+    def _info(self, record: _Record, frequencies: dict, pattern: tuple, sources: str, origin: str) -> dict:
         rng, gene, change = self.rng, record.gene, record.change
-        group = consequence_group(record.consequence)
-        conditions = self._conditions(gene, pattern, single=unlabelled)
+        single = record.status not in _LABELLED
+        conditions = self._conditions(gene, pattern, single=single)
         if rng.random() < 0.004:
             conditions.append(rng.choice(_ODD_CONDITIONS))
-        listed = sources.split("|")[:1] if unlabelled else sources.split("|")
+        listed = sources.split("|")[:1] if single else sources.split("|")
         molecular = genome.draw(self.tables["molecular_consequence"][record.consequence], rng)
         neighbour = f"|{gene.neighbour}:{gene.number + 40000}" if gene.neighbour else ""
-        significance, conflict = self._significance(record, group)
+        significance, conflict = self._significance(record)
         values = {
             **frequencies, "ALLELEID": str(record.identifier + 15000),
-            "CLNDISDB": "|".join(i for _, i in conditions), "CLNDN": "|".join(n for n, _ in conditions), "CLNHGVS": change.hgvs,
-            "CLNREVSTAT": record.status, "CLNSIG": significance, "CLNSIGCONF": conflict, "CLNVC": change.kind,
-            "CLNVCSO": _SEQUENCE_ONTOLOGY[change.kind],
+            "CLNDISDB": "|".join(i for _, i in conditions), "CLNDN": "|".join(n for n, _ in conditions),
+            "CLNHGVS": change.hgvs, "CLNREVSTAT": record.status, "CLNSIG": significance, "CLNSIGCONF": conflict,
+            "CLNVC": change.kind, "CLNVCSO": _SEQUENCE_ONTOLOGY[change.kind],
             "CLNVI": "|".join(f"{source}:{_source_identifier(source, record)}" for source in listed if source),
             "GENEINFO": f"{gene.symbol}:{gene.number}{neighbour}", "MC": molecular, "ORIGIN": origin,
             "RS": str(9_000_000_000 + record.identifier) if rng.random() < 0.85 else "",
@@ -341,9 +268,9 @@ class _Sample:
             values["ONCREVSTAT"] = SINGLE
         return {**{key: value for key, value in values.items() if value}, "SYNTHETIC": None}
 
-    def _significance(self, record: _Record, group: str) -> tuple[str, str]:
+    def _significance(self, record: _Record) -> tuple[str, str]:
         """CLNSIG and CLNSIGCONF."""
-        rng, modern = self.rng, self.tables["modern"]
+        rng, modern, group = self.rng, self.tables["modern"], consequence_group(record.consequence)
         if record.status in CONFLICTING:
             new = record.status == CONFLICTING[1]
             terms = genome.draw(modern["conflict_terms"][group], rng).split("|")
@@ -360,24 +287,31 @@ class _Sample:
 
     def _csq(self, record: _Record, phred: str, raw: str, sift: str, polyphen: str) -> str:
         gene, change = record.gene, record.change
-        rs = record.info.get("RS")
-        everywhere = {"Allele": change.vep["Allele"], "CADD_PHRED": phred, "CADD_RAW": raw, "Existing_variation": f"rs{rs}" if rs else "",
-                      "Feature_type": "Transcript", "SYMBOL_SOURCE": "EntrezGene", "Gene": str(gene.number), "SYMBOL": gene.symbol,
-                      "STRAND": str(gene.strand), "LoFtool": gene.loftool}
-        main = {**everywhere, **change.vep, "Consequence": record.consequence, "IMPACT": genome.impact(record.consequence),
-                "Feature": gene.transcript, "BIOTYPE": "protein_coding", "MANE_SELECT": gene.mane, "CANONICAL": gene.canonical,
-                "BAM_EDIT": gene.bam_edit, "SIFT": sift, "PolyPhen": polyphen}
+        everywhere = {"Allele": change.vep["Allele"], "SYMBOL": gene.symbol, "Gene": str(gene.number),
+                      "Feature_type": "Transcript", "STRAND": str(gene.strand), "SYMBOL_SOURCE": "EntrezGene",
+                      "LoFtool": gene.loftool, "CADD_PHRED": phred, "CADD_RAW": raw}
+        if "RS" in record.info:
+            everywhere["Existing_variation"] = f"rs{record.info['RS']}"
+        main = {**everywhere, **change.vep, "Consequence": record.consequence, "Feature": gene.transcript,
+                "IMPACT": genome.impact(record.consequence), "BIOTYPE": "protein_coding", "MANE_SELECT": gene.mane,
+                "CANONICAL": gene.canonical, "BAM_EDIT": gene.bam_edit, "SIFT": sift, "PolyPhen": polyphen}
         if "missense" in record.consequence:
             main["BLOSUM62"] = genome.blosum62(main["Amino_acids"])
+
+        def nearby(consequence: str) -> dict[str, str]:
+            distance = str(self.rng.randint(1, 5000))
+            return {**everywhere, "DISTANCE": distance, "Consequence": consequence, "IMPACT": "MODIFIER"}
+
         blocks = []
         for accession, biotype, consequence in gene.others:
-            own = ({**main, "MANE_SELECT": "", "CANONICAL": "", "HGVSc": "", "HGVSp": ""} if not consequence else
-                   {**everywhere, "DISTANCE": str(self.rng.randint(1, 5000)), "Consequence": consequence, "IMPACT": "MODIFIER"})
+            same = {**main, "MANE_SELECT": "", "CANONICAL": "", "HGVSc": "", "HGVSp": ""}
+            own = nearby(consequence) if consequence else same
             blocks.append({**own, "Feature": accession, "BIOTYPE": biotype})
         if gene.neighbour:
-            blocks.append({**everywhere, "SYMBOL": gene.neighbour, "Gene": str(gene.number + 40000), "LoFtool": "", "BIOTYPE": "lncRNA",
-                           "Feature": f"NR_{90000000 + gene.number}.1", "STRAND": str(-gene.strand), "IMPACT": "MODIFIER",
-                           "DISTANCE": str(self.rng.randint(1, 5000)), "Consequence": "upstream_gene_variant"})
+            blocks.append({
+                **nearby("upstream_gene_variant"), "SYMBOL": gene.neighbour, "Gene": str(gene.number + 40000),
+                "Feature": f"NR_{90000000 + gene.number}.1", "BIOTYPE": "lncRNA", "STRAND": str(-gene.strand), "LoFtool": "",
+            })
         blocks.insert(len(blocks) if gene.other_first else 0, main)
         return ",".join("|".join(block.get(name, "") for name in CSQ_FIELDS) for block in blocks)
 
@@ -386,10 +320,11 @@ class _Sample:
         rng, labelled, rest = self.rng, records[:self.variants], records[self.variants:]
         for record in rng.sample(labelled, self.variants // 300):
             included = rng.choice(labelled)
-            record.info.update(CLNDNINCL=included.info["CLNDN"].split("|")[0], CLNDISDBINCL=included.info["CLNDISDB"].split("|")[0],
-                               CLNSIGINCL=f"{included.identifier}:{rng.choice(('Pathogenic', 'risk_factor', 'Likely_pathogenic'))}")
+            said = rng.choice(("Pathogenic", "risk_factor", "Likely_pathogenic"))
+            record.info |= {f"{key}INCL": included.info[key].split("|")[0] for key in ("CLNDN", "CLNDISDB")}
+            record.info["CLNSIGINCL"] = f"{included.identifier}:{said}"
         for record in rng.sample(labelled, self.variants // 300):
-            record.info["CLNVI"] = f"Synthetic_Laboratory,Universität_zu_Demo:id={record.identifier}%2C{rng.randint(1, 9)}"
+            record.info["CLNVI"] = f"Synthetic_Laboratory,Universität_Demo:id={record.identifier}%2C{rng.randint(1, 9)}"
         for record in rng.sample(labelled, self.variants // 600):
             record.csq = record.csq.rstrip("|")  # VEP cuts trailing empty fields in some versions
         for i, record in enumerate(rng.sample(rest, len(rest) // 200)):
@@ -399,11 +334,6 @@ class _Sample:
                 record.info["DBVARID"] = f"nsv{9_000_000 + i}"
             elif not record.status:
                 record.info = {}  # INFO is a dot
-
-
-def _spread(rows: list[list]) -> list[tuple]:
-    """[…, n0, n1] → (…, CLASS, n) for every count above 0."""
-    return [(*row[:-2], label, n) for row in rows for label, n in enumerate(row[-2:]) if n]
 
 
 def _source_identifier(source: str, record: _Record) -> str:
@@ -417,29 +347,28 @@ def _source_identifier(source: str, record: _Record) -> str:
 
 def _earlier(record: _Record, earlier: dict, rng: random.Random) -> list[dict | None]:
     """INFO of one record in each earlier release; None where it was not there yet."""
-    if record.status not in (AGREED, *CONFLICTING):
+    if record.status not in _LABELLED:
         newest = rng.random() < 0.4 and record.status == SINGLE
         shown = [record.info if newest and rng.random() < 0.9 else None for _ in earlier["releases"][1:]]
         return [*shown, record.info if newest else None]
-    histories = [(statuses, n) for *statuses, label, n in _spread(earlier["status"]) if label == record.label]
-    statuses = rng.choices([h for h, _ in histories], [n for _, n in histories])[0]
-    group = consequence_group(record.consequence)
-    said = {s: n for g, s, label, n in _spread(earlier["single_submitter_said"]) if (g, label) == (group, record.label)}
-    single = genome.draw(said, rng)
-    agreed = genome.draw(statistics()["modern"]["agreed"][group], rng)
-    terms = genome.draw(statistics()["modern"]["conflict_terms"][group], rng).split("|")
+    tables, group, label = statistics(), consequence_group(record.consequence), record.label
+    histories = [row for row in spread(earlier["status"]) if row[-2] == label]
+    statuses = rng.choices(histories, [n for *_, n in histories])[0][:-2]
+    said = {s: n for g, s, c, n in spread(earlier["single_submitter_said"]) if (g, c) == (group, label)}
+    significance = {
+        "criteria provided, multiple submitters, no conflicts": genome.draw(tables["modern"]["agreed"][group], rng),
+        "criteria provided, conflicting interpretations": "Conflicting_interpretations_of_pathogenicity",
+    }
+    # The tab-delimited releases list "Benign;Likely benign" by the alphabet, VCF the stronger term first.
+    of_one = "/".join(sorted(genome.draw(said, rng).replace(" ", "_").split(";"), key=lambda t: t.startswith("Likely")))
+    terms = genome.draw(tables["modern"]["conflict_terms"][group], rng).split("|")
     out = []
     for status in statuses:
         info = {key: value for key, value in record.info.items() if key != "CLNSIGCONF"}
-        info["CLNREVSTAT"] = status.replace(" ", "_")
-        if status == "criteria provided, conflicting interpretations":
-            info.update(CLNSIG="Conflicting_interpretations_of_pathogenicity", CLNSIGCONF=",".join(f"{t}(1)" for t in terms))
-        elif status == "criteria provided, multiple submitters, no conflicts":
-            info["CLNSIG"] = agreed
-        else:
-            info["CLNSIG"] = "/".join(reversed(single.split(";"))).replace(" ", "_") if ";" in single and "athogenic" in single \
-                else single.replace(";", "/").replace(" ", "_")
-            for key in {"CLNDN", "CLNDISDB", "CLNVI"} & info.keys():
-                info[key] = info[key].split("|")[0]
+        info.update(CLNREVSTAT=status.replace(" ", "_"), CLNSIG=significance.get(status, of_one))
+        if "conflicting" in status:
+            info["CLNSIGCONF"] = ",".join(f"{term}(1)" for term in terms)
+        elif status not in significance:
+            info |= {key: info[key].split("|")[0] for key in ("CLNDN", "CLNDISDB", "CLNVI") if key in info}
         out.append(None if status == "absent" else info)
     return out

@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from genomicslearning import InputError
+
 # Start of each chromosome's centromere gap (UCSC table `gap`, hg19) and the version of its RefSeq accession in GRCh37.
 GAP_LENGTH = 3_000_000
 CENTROMERES = {
@@ -22,6 +24,7 @@ _INTRON, _UTR5, _UTR3, _UPSTREAM = 100, 120, 240, 500
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 _CODE = dict(zip((a + b + c for a in "TCAG" for b in "TCAG" for c in "TCAG"),
                  "FFLLSSSSYY**CC*WLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSRRVVVVAAAADDEEGGGG", strict=True))
+_SENSE = [codon for codon, acid in _CODE.items() if acid != "*"]
 _HIGH = ("frameshift", "stop_gained", "start_lost", "splice_donor", "splice_acceptor")
 _BLOSUM62 = dict(zip("ARNDCQEGHILKMFPSTWYV", [row.split() for row in (
     "4", "-1 5", "-2 0 6", "-2 -2 1 6", "0 -3 -3 -3 9", "-1 1 0 0 -3 5", "-1 0 0 2 -4 2 5", "0 -2 0 -1 -3 -2 -2 6",
@@ -51,7 +54,7 @@ class Gene:
     mane: str = ""
     canonical: str = ""
     other_first: bool = False  # VEP lists another transcript before the one above
-    others: list[tuple[str, str, str]] = field(default_factory=list)  # further transcripts: accession, biotype, consequence
+    others: list[tuple[str, str, str]] = field(default_factory=list)  # accession, biotype, consequence or same
     neighbour: str = ""  # an antisense gene at the same place
     sequence: dict[int, str] = field(default_factory=dict)  # offset in the transcript's direction → base
 
@@ -82,11 +85,11 @@ class Change:
     vep: dict[str, str]
 
 
-def place(genes: list[Gene], expected: dict[str, float], rng: random.Random) -> None:
-    """Give genes room for the `expected` number of variants, coordinates, and transcripts."""
+def place(genes: list[Gene], expected: list[float], rng: random.Random) -> None:
+    """Give each gene room for its `expected` number of variants, coordinates, and transcripts."""
     free = {chromosome: start + 5000 for chromosome, (start, _) in CENTROMERES.items()}
-    for gene in genes:
-        gene.codons = max(40, int(4 * expected[gene.symbol] / gene.exons))
+    for gene, variants in zip(genes, expected, strict=True):
+        gene.codons = max(40, int(4 * variants / gene.exons))
         gene.start = free[gene.chromosome] + _UPSTREAM
         free[gene.chromosome] = gene.start + gene.length + _UPSTREAM
         draw = rng.random()
@@ -105,7 +108,8 @@ def place(genes: list[Gene], expected: dict[str, float], rng: random.Random) -> 
             gene.neighbour = f"{gene.symbol}-AS1"
     for chromosome, end in free.items():
         if end > CENTROMERES[chromosome][0] + GAP_LENGTH:
-            raise ValueError(f"too many variants: the synthetic genes of chromosome {chromosome} outgrow its centromere gap")
+            raise InputError(f"too many variants: the synthetic genes of chromosome {chromosome} outgrow its "
+                             "centromere gap; ask for fewer")
 
 
 def change(gene: Gene, consequence: str, statistics: dict, rng: random.Random) -> Change | None:
@@ -141,7 +145,8 @@ def blosum62(amino_acids: str) -> str:
 def _single_base(gene: Gene, offset: int, alternate: str, vep: dict[str, str], rng: random.Random) -> Change:
     position, accession = gene.genomic(offset), _accession(gene)
     ref, alt = gene.forward(gene.bases(offset, 1, rng)), gene.forward(alternate)
-    return Change(position, ref, alt, "single_nucleotide_variant", f"{accession}:g.{position}{ref}>{alt}", {"Allele": alt, **vep})
+    hgvs = f"{accession}:g.{position}{ref}>{alt}"
+    return Change(position, ref, alt, "single_nucleotide_variant", hgvs, {"Allele": alt, **vep})
 
 
 def _indel(gene: Gene, offset: int, size: int, vep: dict[str, str], rng: random.Random, inserted: str = "") -> Change:
@@ -151,8 +156,8 @@ def _indel(gene: Gene, offset: int, size: int, vep: dict[str, str], rng: random.
         ends = sorted((gene.genomic(offset), gene.genomic(offset + size - 1)))
         anchor = gene.forward(gene.bases(offset - 1 if gene.strand == 1 else offset + size, 1, rng))
         lost = gene.forward(gene.bases(offset, size, rng))
-        where = "_".join(map(str, dict.fromkeys(ends)))
-        return Change(ends[0] - 1, anchor + lost, anchor, "Deletion", f"{accession}:g.{where}del{lost}", {"Allele": "-", **vep})
+        hgvs = f"{accession}:g.{'_'.join(map(str, dict.fromkeys(ends)))}del{lost}"
+        return Change(ends[0] - 1, anchor + lost, anchor, "Deletion", hgvs, {"Allele": "-", **vep})
     before = offset if gene.strand == 1 else offset + 1
     anchor, gained = gene.forward(gene.bases(before, 1, rng)), gene.forward(inserted)
     position = gene.genomic(before)
@@ -162,7 +167,8 @@ def _indel(gene: Gene, offset: int, size: int, vep: dict[str, str], rng: random.
         hgvs = f"{accession}:g.{'_'.join(map(str, dict.fromkeys(ends)))}dup{gained}"
     else:
         hgvs = f"{accession}:g.{position}_{position + 1}ins{gained}"
-    return Change(position, anchor, anchor + gained, "Duplication" if duplicated else "Insertion", hgvs, {"Allele": gained, **vep})
+    kind = "Duplication" if duplicated else "Insertion"
+    return Change(position, anchor, anchor + gained, kind, hgvs, {"Allele": gained, **vep})
 
 
 def _accession(gene: Gene) -> str:
@@ -212,7 +218,8 @@ def _codon_change(gene: Gene, consequence: str, codons: dict, rng: random.Random
     vep = {**_coding_fields(gene, cds, cds), "Codons": text, "Amino_acids": "/".join(dict.fromkeys(acids)),
            "HGVSc": f"{gene.transcript}:c.{cds + 1}{before[changed]}>{after[changed]}"}
     # VEP escapes the equals sign of "no change".
-    vep["HGVSp"] = f"NP_{90000000 + gene.number}.1:p.{acids[0]}{number + 1}{acids[1] if acids[0] != acids[1] else '%3D'}"
+    became = acids[1] if acids[0] != acids[1] else "%3D"
+    vep["HGVSp"] = f"NP_{90000000 + gene.number}.1:p.{acids[0]}{number + 1}{became}"
     return _single_base(gene, offset + changed, after[changed], vep, rng)
 
 
@@ -222,6 +229,10 @@ def _coding_indel(gene: Gene, consequence: str, lengths: dict, rng: random.Rando
     cds = exon * 3 * gene.codons + rng.randrange(3, 3 * gene.codons - 27)
     offset, last = _coding_offset(gene, cds), cds - size - 1 if size < 0 else cds + 1
     first = cds - cds % 3
+    for codon in range(first, last + 1, 3):
+        at = _coding_offset(gene, codon)
+        if gene.sequence.keys().isdisjoint(range(at, at + 3)):
+            gene.sequence.update(zip(range(at, at + 3), rng.choice(_SENSE), strict=True))
     codons = gene.bases(_coding_offset(gene, first), 3 * (last // 3 + 1) - first, rng).lower()
     at = cds - first
     vep = _coding_fields(gene, cds, last)
@@ -261,9 +272,12 @@ def _noncoding(gene: Gene, consequence: str, lengths: dict, rng: random.Random) 
         offset = begin + distance - 1 if from_donor else begin + _INTRON - distance
         place_c = f"{exon_end}+{distance}" if from_donor else f"{exon_end + 1}-{distance}"
         vep = {"INTRON": f"{intron + 1}/{gene.exons - 1}", "HGVSc": f"{gene.transcript}:c.{place_c}"}
+        for at, base in ((begin, "G"), (begin + 1, "T"), (begin + _INTRON - 2, "A"), (begin + _INTRON - 1, "G")):
+            gene.sequence.setdefault(at, base)
     elif "5_prime" in consequence:
         offset, size = rng.randrange(10, _UTR5 - 10), int(draw(lengths, rng))
-        vep = {"EXON": f"1/{gene.exons}", "cDNA_position": str(offset + 1), "HGVSc": f"{gene.transcript}:c.-{_UTR5 - offset}"}
+        vep = {"EXON": f"1/{gene.exons}", "cDNA_position": str(offset + 1),
+               "HGVSc": f"{gene.transcript}:c.-{_UTR5 - offset}"}
     elif "3_prime" in consequence:
         inside, size = rng.randrange(10, _UTR3 - 10), int(draw(lengths, rng))
         offset = _UTR5 + coding_end + (gene.exons - 1) * _INTRON + inside
@@ -272,6 +286,8 @@ def _noncoding(gene: Gene, consequence: str, lengths: dict, rng: random.Random) 
     else:
         distance = rng.randint(1, _UPSTREAM - 20)
         offset, vep = -distance, {"DISTANCE": str(distance)}
+    if size and "HGVSc" in vep:
+        vep["HGVSc"] += "del" if size < 0 else "dup"
     if size < 0:
         return _indel(gene, offset, -size, vep, rng)
     if size > 0:
