@@ -16,6 +16,7 @@ PACKAGE = ROOT / "genomicslearning"
 ROOMS = [
     ("clinvar",),
     ("lake",),
+    ("aws",),
     ("table", "vcf", "transcripts", "releases"),
     ("rows", "partners", "accounting"),
     ("training_set",),

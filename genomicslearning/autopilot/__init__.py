@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ def start(
     groups: Sequence | None = None,
     max_runtime_seconds: float = 3600,
     max_candidates: int | None = None,
+    sagemaker: Mapping[str, object] | None = None,
     progress: Callable[[str], None] = print,
 ) -> Job:
     """Start a job and return it while it runs; ``job.wait()`` shows its progress.
@@ -60,6 +61,9 @@ def start(
         A guard. A job that runs into it keeps what is done, and notes that another run may give another model.
     max_candidates
         Stop after so many candidates.
+    sagemaker
+        Settings that only the backend `sagemaker` has: `mode`, `table`, `candidate_definitions_only`, `cost_limit` and
+        `confirm_cost` (see `sagemaker.SageMakerJob`).
     progress
         Called by ``wait()`` with each line of progress.
 
@@ -82,19 +86,21 @@ def start(
         raise InputError(f"name: {name!r} is not a job name; use letters, digits, dot, dash and underscore, at most 64")
     if groups is not None and len(groups) != len(train):
         raise InputError(f"groups: {len(groups):,} ids for {len(train):,} rows; give one a row")
-    if backend == "sagemaker":
-        from genomicslearning.autopilot.sagemaker import SageMakerJob as BackendJob
-    else:
-        from genomicslearning.autopilot.local import LocalJob as BackendJob
-    return BackendJob(
-        train,
-        folder=Path(folder) / name,
+    settings = dict(
         objective=objective,
         preset=preset,
         features=features,
         seed=seed,
-        groups=groups,
         max_runtime_seconds=max_runtime_seconds,
         max_candidates=max_candidates,
         progress=progress,
-    ).start()
+    )
+    if backend == "sagemaker":
+        from genomicslearning.autopilot.sagemaker import SageMakerJob
+
+        return SageMakerJob(
+            train, folder=Path(folder) / name, groups=groups, **settings, **(sagemaker or {})
+        ).start()
+    from genomicslearning.autopilot.local import LocalJob
+
+    return LocalJob(train, folder=Path(folder) / name, groups=groups, **settings).start()

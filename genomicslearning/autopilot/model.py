@@ -120,6 +120,8 @@ class Model:
             raise InputError(f"{folder}: no {MANIFEST}; give the model folder that a job wrote") from None
         except json.JSONDecodeError as problem:
             raise InputError(f"{folder / MANIFEST}: {problem}; the model folder is damaged") from None
+        if manifest.get("backend") == "sagemaker":
+            raise InputError(f"{folder}: this model lives on SageMaker; use endpoint.deploy, nothing is loaded here")
         if manifest.get("format") != FORMAT:
             raise InputError(
                 f"{folder / MANIFEST}: format {manifest.get('format')}, this version reads {FORMAT}; train again"

@@ -18,7 +18,7 @@ from genomicslearning import InputError
 from genomicslearning.endpoint import wire
 
 if TYPE_CHECKING:
-    from genomicslearning.autopilot import Model
+    from genomicslearning.autopilot.model import Model
 
 VARIANT = "AllTraffic"
 

@@ -14,7 +14,7 @@ from genomicslearning import InputError
 from genomicslearning.endpoint import Endpoint, app, wire
 
 if TYPE_CHECKING:
-    from genomicslearning.autopilot import Model
+    from genomicslearning.autopilot.model import Model
 
 HOST = "127.0.0.1"
 
