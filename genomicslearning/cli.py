@@ -314,6 +314,35 @@ def _aws_errors() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+@app.command()
+def watchlist(
+    clinvar: Annotated[str, typer.Option(help="ClinVar VCF(.gz) of the release to watch.")],
+    model: Annotated[str, typer.Option(metavar="DIR", help="Model folder; features prospective or biology.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for watchlist.csv, .html and .json.")],
+    annotated: Annotated[str | None, typer.Option(help="The same variants annotated by Ensembl VEP, VCF(.gz).")] = None,
+    top: Annotated[int, typer.Option(help="Rows of the HTML page, at most 5000; the CSV has all.")] = 5000,
+    pick: Annotated[Pick, typer.Option(help="Which transcript's annotation a row gets.")] = Pick.mane,
+    csq_key: Annotated[str | None, typer.Option(help="INFO key of VEP's annotation, if it is not CSQ.")] = None,
+) -> None:
+    """Rank a release's single-submitter variants by the chance that other laboratories will disagree.
+
+    Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --model runs/latest/autopilot/NAME/model --out watch
+    """
+    from genomicslearning import watchlist as room
+
+    summary = room.build(
+        clinvar=clinvar,
+        annotated=annotated,
+        model=model,
+        out=out,
+        shown=top,
+        pick=pick.value,
+        csq_key=csq_key,
+        progress=say,
+    )
+    typer.echo(f"{summary['variants']:,} variants ranked in {out}/watchlist.csv; {summary['shown']:,} in watchlist.html")
+
+
 def _pair(arguments: list[str]) -> list[str]:
     """Write papermill's `-p KEY VALUE` as the one word `KEY=VALUE`, since typer's repeated options take one word."""
     words, paired = iter(arguments), []

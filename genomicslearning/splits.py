@@ -15,6 +15,8 @@ from genomicslearning import InputError, clinvar
 from genomicslearning.releases import SINGLE_SUBMITTER, Release, assembly_name, assembly_of, read_release
 
 KINDS = ("random", "gene", "time")
+# Of 1, 3 and 6 the middle one; they differ by less than their intervals (docs/evaluation.md).
+TRANSITION_WEIGHT = 3
 
 
 @dataclass
@@ -35,6 +37,19 @@ class Split:
     notes: list[str] = field(default_factory=list)
     transitions: np.ndarray | None = None
     single_submitters: pd.DataFrame | None = None
+
+    def to_learn_from(self) -> tuple[pd.DataFrame, np.ndarray | None]:
+        """The training rows as a model should see them, and the group of each (rows of a group stay in one fold).
+
+        Split `gene` gives gene groups. Split `time` gives each transition three times, since transitions are the
+        variants most like those that are asked for, and one group a variant, so that no fold learns its own rows.
+        """
+        if self.kind == "gene":
+            return self.train, gene_groups(self.train)
+        if self.transitions is None:
+            return self.train, None
+        rows = np.repeat(np.arange(len(self.train)), np.where(self.transitions, TRANSITION_WEIGHT, 1))
+        return self.train.iloc[rows].reset_index(drop=True), rows
 
 
 def split(

@@ -129,11 +129,11 @@ def contributions(
     return pd.DataFrame(parts, index=table.index)
 
 
-def reasons(parts: pd.DataFrame, table: pd.DataFrame, *, top: int = 3, least: float = 0.005) -> list[list[str]]:
+def reasons(parts: pd.DataFrame, table: pd.DataFrame, *, top: int = 3, least: float = 0.0005) -> list[list[str]]:
     """The strongest contributions of each variant in words, such as `raises it by 12 points: allele frequency
     0.1 to 1 %`.
 
-    Contributions below `least` (half a percentage point) are not reasons.
+    Contributions below `least` (a twentieth of a percentage point) are not reasons.
     """
     words = {name: values.to_numpy(dtype=object) for name, values in _worded(table).items() if name in parts}
     names = [name for name in parts.columns if name in words]
@@ -149,7 +149,8 @@ def reasons(parts: pd.DataFrame, table: pd.DataFrame, *, top: int = 3, least: fl
 
 def _sentence(words: str, strength: float) -> str:
     verb = "raises" if strength > 0 else "lowers"
-    return f"{words} ({verb} the probability by {abs(strength) * 100:.0f} points)"
+    points = abs(strength) * 100
+    return f"{words} ({verb} the probability by {points:.{0 if points >= 1 else 1}f} points)"
 
 
 def _worded(table: pd.DataFrame) -> dict[str, pd.Series]:

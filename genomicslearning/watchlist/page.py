@@ -1,0 +1,36 @@
+"""The watch list as one HTML page that filters and sorts by itself and loads nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+
+_TEMPLATES = Environment(loader=PackageLoader("genomicslearning.watchlist", "."), autoescape=True)
+
+
+def write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
+    """Write the page. `rows` are the first rows of the CSV, all text; every cell is escaped."""
+    shown = rows.assign(
+        percent=[f"{100 * float(value):.1f} %" for value in rows["probability"]],
+        condition=[_readable(text) for text in rows["condition"]],
+        classification=[_readable(text) for text in rows["classification"]],
+        hgvs=[unquote(text) for text in rows["hgvs"]],
+        reasons=[
+            [one for one in found if one]
+            for found in rows[["reason_1", "reason_2", "reason_3"]].itertuples(index=False)
+        ],
+    )
+    page = _TEMPLATES.get_template("page.html.j2").render(
+        rows=shown.to_dict("records"),
+        summary=summary,
+        classifications=sorted(set(shown["classification"]) - {""}),
+        conflicts=sorted(set(shown["expected_conflict"]) - {""}),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _readable(text: str) -> str:
+    return unquote(text.removeprefix("'")).replace("|", "; ").replace("_", " ")

@@ -1,0 +1,85 @@
+"""The columns of the watch list."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from genomicslearning.evaluation.strata import gene
+
+COLUMNS = (
+    "rank",
+    "percentile",
+    "probability",
+    "meaning",
+    "gene",
+    "hgvs",
+    "condition",
+    "classification",
+    "expected_conflict",
+    "expected_conflict_probability",
+    "reason_1",
+    "reason_2",
+    "reason_3",
+    "VARIATION_ID",
+    "CHROM",
+    "POS",
+    "REF",
+    "ALT",
+    "link",
+)
+RECORD = "https://www.ncbi.nlm.nih.gov/clinvar/variation/{}/"
+# A spreadsheet takes a cell that begins with one of these for a formula, and ClinVar's text is anybody's.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def described(
+    table: pd.DataFrame, probability: np.ndarray, rank: np.ndarray, total: int, calibrated: bool
+) -> pd.DataFrame:
+    """The columns of the list that do not need other models, for some rows."""
+    identifier = table["VARIATION_ID"].fillna("")
+    if calibrated:
+        meaning = [
+            f"about {100 * value:.0f} of 100 such variants conflict once others classify" for value in probability
+        ]
+    else:
+        meaning = "not calibrated for single-submitter variants: use rank and percentile"
+    percentile = 100 * (1 - (rank - 1) / total)
+    return pd.DataFrame(
+        {
+            "rank": rank,
+            "percentile": [f"{value:.2f}" for value in percentile],
+            "probability": [repr(float(value)) for value in probability],
+            "meaning": meaning,
+            "gene": gene(table).map(_cell),
+            "hgvs": table["CLNHGVS"].fillna("").map(_cell),
+            "condition": table["CLNDN"].fillna("").map(_cell),
+            "classification": table["prior_CLNSIG"].fillna("").map(_cell),
+            "VARIATION_ID": identifier,
+            "CHROM": table["CHROM"],
+            "POS": table["POS"],
+            "REF": table["REF"].fillna(""),
+            "ALT": table["ALT"].fillna(""),
+            "link": [RECORD.format(text) if text.isdigit() else "" for text in identifier],
+        },
+        index=table.index,
+    )
+
+
+def _cell(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def csv_lines(rows: pd.DataFrame) -> Iterator[bytes]:
+    """The rows as CSV, one line at a time, in the order of `COLUMNS`."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for cells in rows[list(COLUMNS)].itertuples(index=False, name=None):
+        writer.writerow(cells)
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
