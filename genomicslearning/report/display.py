@@ -34,12 +34,27 @@ def show(figure: Figure, alt: str, *, headline: bool = False) -> None:
     )
 
 
-def table(frame: pd.DataFrame, caption: str = "", *, index: bool = False, digits: int = 3) -> None:
-    """Display a table; every cell is escaped, long tables scroll sideways on a small screen."""
-    markup = frame.to_html(index=index, escape=True, border=0, na_rep="–", float_format=lambda v: f"{v:,.{digits}f}")
-    if caption:
-        markup = markup.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1)
-    display({"text/html": f'<div class="table">{markup}</div>', "text/plain": frame.to_string()}, raw=True)
+def table(frame: pd.DataFrame, caption: str = "", *, digits: int = 3) -> None:
+    """Display a table without its index; every cell is escaped, numbers are aligned, a wide one scrolls sideways."""
+    kinds = ["" if pd.api.types.is_numeric_dtype(kind) else ' class="text"' for kind in frame.dtypes]
+
+    def row(tag: str, cells) -> str:
+        marked = zip(kinds, cells, strict=True)
+        return "<tr>" + "".join(f"<{tag}{kind}>{_cell(cell, digits)}</{tag}>" for kind, cell in marked) + "</tr>"
+
+    head = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    head += f"<thead>{row('th', frame.columns)}</thead>"
+    body = "".join(row("td", cells) for cells in frame.itertuples(index=False, name=None))
+    markup = f'<div class="table"><table>{head}<tbody>{body}</tbody></table></div>'
+    display({"text/html": markup, "text/plain": frame.to_string(index=False)}, raw=True)
+
+
+def _cell(value: object, digits: int) -> str:
+    if pd.isna(value):
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.{digits}f}"
+    return html.escape(str(value))
 
 
 def warn(text: str) -> None:

@@ -64,7 +64,8 @@ def index(folder: Path) -> Path:
     """Write a run's `index.html` from its `run.json` and executed notebooks; return its path."""
     run = _run_of(folder)
     metrics = folder / "metrics.json"
-    quoted = _quoted(folder, [step["name"] for step in run["steps"]])
+    # What the reader came for is judged last and stands first.
+    quoted = _quoted(folder, [step["name"] for step in reversed(run["steps"])])
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
