@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import httpx
@@ -62,3 +63,11 @@ def listen(host: str, port: int) -> socket.socket:
         raise InputError(f"cannot listen on {host}:{port}: {problem.strerror}; choose another --port") from None
     listener.listen(128)
     return listener
+
+
+def serve(model: Model, *, port: int = 8080, ready: Callable[[str], None] = print) -> None:
+    """Serve a model on 127.0.0.1 until the process is told to end; `ready` is told the address."""
+    listener = listen(HOST, port)
+    server = uvicorn.Server(uvicorn.Config(app.create(model), log_level="warning", lifespan="off"))
+    ready(f"http://{HOST}:{listener.getsockname()[1]}")
+    server.run(sockets=[listener])
