@@ -18,6 +18,8 @@ from genomicslearning.vcf import InfoReader, problem
 # Stands for "this record's own INFO is ClinVar's": the annotated file repeats it, or there is no second file.
 OWN = object()
 
+# Looked for as byte values: `44 in cell` is four times as fast as `b"," in cell`.
+_COMMA, _QUOTE, _RETURN = b',"\r'
 _CLASSES = (b"0", b"1")
 _NO_VEP = (b"",) * len(VEP_COLUMNS)
 # Sequence bases (IUPAC codes included), or "." for none. Not <DEL>, breakends, or the spanning deletion *.
@@ -138,7 +140,7 @@ class RowMaker:
                 if not (line.isascii() and pos.isdigit() and len(pos) < 19 and ref) and problem(line):
                     self._set_aside(line, first + place, malformed)
                     continue
-            self._quote_all = as_csv and (b'"' in line or b"\r" in line)
+            self._quote_all = as_csv and (_QUOTE in line or _RETURN in line)
             self._number = first + place
             if partner is None:
                 dropped[NO_MATCH] += 1
@@ -211,7 +213,7 @@ class RowMaker:
                 values = [value or filler for value, filler in zip(values, filling, strict=False)]
                 values[9] = conflicting
                 blocks = self._picker.of_allele(csq, ref, alts, place) if len(alts) > 1 and self._picker else csq
-                self._quote_all = self._quote_all or b'"' in other or b"\r" in other
+                self._quote_all = self._quote_all or _QUOTE in other or _RETURN in other
                 self._row(chrom, pos, fields[2], ref, alts[place], label, values, blocks, rows)
                 made = True
         if made:
@@ -260,13 +262,13 @@ class RowMaker:
             rows.append(b",".join([_quoted(cell) for cell in (*site, *cln, _CLASSES[label], *vep)]))
             return
         # CSQ separates transcripts by commas, so that a transcript's cells have none.
-        cln = [b'"' + cell + b'"' if b"," in cell else cell for cell in cln]
+        cln = [b'"' + cell + b'"' if _COMMA in cell else cell for cell in cln]
         rows.append(b",".join((start, *cln, _CLASSES[label], *vep)))
 
 
 def _quoted(cell: bytes) -> bytes:
     """A CSV cell, in quotes where it needs them."""
-    if b'"' in cell or b"," in cell or b"\r" in cell:
+    if _QUOTE in cell or _COMMA in cell or _RETURN in cell:
         return b'"%b"' % cell.replace(b'"', b'""')
     return cell
 
