@@ -33,7 +33,7 @@ TRUNCATING = re.compile("frameshift|stop_gained|stop_lost|start_lost|initiator|s
 
 WHAT = (
     "Aggregate statistics behind the synthetic sample of genomicslearning.demo: counts and quantiles over many "
-    "variants, nothing about a single one. n0 and n1 are counts of CLASS 0 and CLASS 1; a count below smallest_cell is 0."
+    "variants. n0 and n1 are counts of CLASS 0 and CLASS 1; a count below smallest_cell is 0."
 )
 TABLES = {
     "classes": "rows of CLASS 0 and CLASS 1 in the published table",

@@ -112,7 +112,8 @@ def write_earlier(folder: str | Path, *, variants: int = 6000, seed: int = 2018)
 
 def _write_vcf(path: Path, lines: Iterable[str], *, date: str = "2018-04-01", csq: bool = False) -> None:
     head = ["##fileformat=VCFv4.1", f"##fileDate={date}",
-            "##source=genomicslearning synthetic sample (not ClinVar data)", f"##SYNTHETIC={NOTICE}", "##reference=GRCh37", '##ID=<Description="Synthetic Variation ID">']
+            "##source=genomicslearning synthetic sample (not ClinVar data)", f"##SYNTHETIC={NOTICE}",
+            "##reference=GRCh37", '##ID=<Description="Synthetic Variation ID">']
     for key, number, kind, description in (line.split(" ", 3) for line in _INFO.splitlines()):
         head.append(f'##INFO=<ID={key},Number={number},Type={kind},Description="{description}">')
     if csq:
@@ -248,7 +249,7 @@ class _Sample:
         rng, gene, change = self.rng, record.gene, record.change
         single = record.status not in _LABELLED
         conditions = self._conditions(gene, pattern, single=single)
-        if rng.random() < 0.004:
+        if not single and rng.random() < 0.004:
             conditions.append(rng.choice(_ODD_CONDITIONS))
         listed = sources.split("|")[:1] if single else sources.split("|")
         molecular = genome.draw(self.tables["molecular_consequence"][record.consequence], rng)
@@ -310,7 +311,8 @@ class _Sample:
         if gene.neighbour:
             blocks.append({
                 **nearby("upstream_gene_variant"), "SYMBOL": gene.neighbour, "Gene": str(gene.number + 40000),
-                "Feature": f"NR_{90000000 + gene.number}.1", "BIOTYPE": "lncRNA", "STRAND": str(-gene.strand), "LoFtool": "",
+                "Feature": f"NR_{90000000 + gene.number}.1", "BIOTYPE": "lncRNA",
+                "STRAND": str(-gene.strand), "LoFtool": "",
             })
         blocks.insert(len(blocks) if gene.other_first else 0, main)
         return ",".join("|".join(block.get(name, "") for name in CSQ_FIELDS) for block in blocks)
@@ -330,10 +332,10 @@ class _Sample:
         for i, record in enumerate(rng.sample(rest, len(rest) // 200)):
             if i % 3 == 0:
                 record.csq = ""  # only in ClinVar's file
-            elif i % 3 == 1:
+            else:
                 record.info["DBVARID"] = f"nsv{9_000_000 + i}"
-            elif not record.status:
-                record.info = {}  # INFO is a dot
+        for record in [record for record in rest if not record.status][:2]:
+            record.info = {}  # INFO is a dot
 
 
 def _source_identifier(source: str, record: _Record) -> str:
