@@ -13,7 +13,7 @@ from genomicslearning.deploy import datalake, source, stacks
 from genomicslearning.deploy.build import Build
 from genomicslearning.deploy.settings import BUCKETS, STACKS, Settings, check_project, cost_estimate
 from genomicslearning.deploy.stacks import DeployFailed, Progress
-from genomicslearning.deploy.teardown import delete_sagemaker, leftovers, teardown
+from genomicslearning.deploy.teardown import clear_logs, delete_sagemaker, leftovers, teardown
 
 __all__ = [
     "DeployFailed",
@@ -109,6 +109,7 @@ def deploy(
         settings.stack("Pipe"),
         build.template("pipe"),
         settings.pipe_parameters(zone["BoundaryArn"]),
+        clear=lambda stack_id: clear_logs(session, stack_id, progress),
         progress=progress,
     )
     build.upload(s3, pipe["ResourcesBucket"], progress)

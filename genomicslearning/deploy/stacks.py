@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-POLL_SECONDS = 5.0
+# Ask soon at first (small stacks take seconds), then every five seconds.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 # A create that failed leaves a stack that cannot be updated: it has to go first.
 _DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
 _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
@@ -33,9 +34,18 @@ def outputs(client, name: str) -> dict[str, str]:
 
 
 def create_or_update(
-    client, name: str, template: str, parameters: dict[str, str], *, role_arn: str = "", progress: Progress
+    client,
+    name: str,
+    template: str,
+    parameters: dict[str, str],
+    *,
+    role_arn: str = "",
+    clear: Callable[[str], None] | None = None,
+    progress: Progress,
 ) -> dict[str, str]:
     """Bring a stack to this template and these parameters, whatever state it is in; return its outputs.
+
+    `clear` is called with the id of a stack that failed to be made, before that is deleted.
 
     Raises
     ------
@@ -49,6 +59,8 @@ def create_or_update(
         stack = describe(client, name)
     if stack and stack["StackStatus"] in _DEAD:
         progress(f"{name}: an earlier attempt failed ({stack['StackStatus']}); removing what it left")
+        if clear:
+            clear(stack["StackId"])
         delete(client, name, progress=progress)
         stack = None
 
@@ -110,7 +122,7 @@ def _event_ids(client, stack_id: str) -> set[str]:
 
 def _wait(client, stack_id: str, seen: set[str], progress: Progress) -> tuple[str, list[str]]:
     """Follow a stack until its operation ends; return its status and the reasons of the resources that failed."""
-    reasons, started = [], time.monotonic()
+    reasons, started, pause = [], time.monotonic(), _FIRST_PAUSE
     while True:
         stack = describe(client, stack_id)
         for event in _events(client, stack_id):
@@ -129,4 +141,5 @@ def _wait(client, stack_id: str, seen: set[str], progress: Progress) -> tuple[st
             return "DELETE_COMPLETE", reasons
         if not stack["StackStatus"].endswith("_IN_PROGRESS"):
             return stack["StackStatus"], reasons
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)

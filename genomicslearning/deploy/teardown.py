@@ -90,6 +90,17 @@ def empty_bucket(s3, bucket: str, progress: Progress) -> None:
         progress(f"{bucket}: {len(versions):,} object versions deleted")
 
 
+def clear_logs(session, stack_id: str, progress: Progress) -> None:
+    """Empty the bucket of access logs of a stack whose creation failed: S3 may have written to it meanwhile.
+
+    Only that bucket, and only where it is the stack's own: nothing else can have been filled yet.
+    """
+    resources = session.client("cloudformation").describe_stack_resources(StackName=stack_id)["StackResources"]
+    for resource in resources:
+        if resource["LogicalResourceId"] == "LogsBucket" and resource["ResourceStatus"] != "CREATE_FAILED":
+            empty_bucket(session.client("s3"), resource["PhysicalResourceId"], progress)
+
+
 def _delete_log_groups(client, settings: Settings, progress: Progress) -> None:
     """Log groups that a late writer made again after their stack was gone."""
     for name in _log_groups(client, settings):

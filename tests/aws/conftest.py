@@ -1,0 +1,119 @@
+"""The emulated account: moto's server with what it lacks, in a process of its own on 127.0.0.1; a source tree to deploy."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE))  # emulator and wheels are no product code and are not installed
+
+REGION = "eu-west-1"
+
+
+@dataclass
+class Account:
+    """An emulated account: clients for it, the environment for programs, and the folder of its logs."""
+
+    url: str
+    folder: Path
+
+    def environment(self, actor: str = "administrator", region: str = REGION) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ACCESS_KEY_ID": actor,
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def session(self, actor: str = "administrator", region: str = REGION) -> boto3.Session:
+        return _Session(self.url, region_name=region, aws_access_key_id=actor, aws_secret_access_key="none")
+
+    def client(self, service: str, region: str = REGION):
+        """For the test's own looks and doings, which are not recorded as the product's."""
+        return self.session("test", region).client(service)
+
+
+class _Session(boto3.Session):
+    def __init__(self, url: str, **settings) -> None:
+        super().__init__(**settings)
+        self._url = url
+
+    def client(self, service, **settings):
+        return super().client(service, endpoint_url=self._url, **settings)
+
+
+def start_server(command: list[str], port: int, path: str, environment: dict[str, str], log: Path) -> subprocess.Popen:
+    with log.open("w") as file:
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, cwd=HERE)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).close()
+            return process
+        except OSError as problem:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise RuntimeError(f"{command[2]} did not start: {log.read_text()[-2000:]}") from problem
+            time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory):
+    folder, port = tmp_path_factory.mktemp("account"), free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    environment["PIP_FIND_LINKS"] = str(folder / "wheels")
+    command = [sys.executable, "-m", "emulator", str(port), str(folder)]
+    process = start_server(command, port, "/moto-api/", environment, folder / "server.log")
+    yield Account(f"http://127.0.0.1:{port}", folder)
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def as_administrator(account, monkeypatch):
+    """The environment of somebody who deploys from a laptop."""
+    for key, value in account.environment().items():
+        monkeypatch.setenv(key, value)
+    return account
+
+
+@pytest.fixture(scope="session")
+def source_tree(tmp_path_factory, account) -> Path:
+    """A clean copy of the source, as git would clone it with what is being worked on; its lock is a small real one."""
+    import wheels
+
+    tree = tmp_path_factory.mktemp("source") / "genomicslearning"
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, tree / name)
+    (tree / "glue").mkdir(exist_ok=True)
+    made = [wheels.pack(name, account.folder / "wheels") for name in ("idna", "six", "hatchling")]
+    # The real pin of what the Glue jobs install, which no platform of the wheelhouse matches here.
+    isal = re.search(r"^isal==[^\s;\\]+", (ROOT / "requirements/aws.txt").read_text(), re.MULTILINE).group()
+    unused = f"{isal} ; python_version < '3' --hash=sha256:{'0' * 64}\n"
+    (tree / "requirements/aws.txt").write_text(wheels.lock(made) + unused)
+    return tree
