@@ -99,7 +99,7 @@ def published_table(path: str) -> pd.DataFrame:
     table["band"] = np.searchsorted(FREQUENCY_BANDS, frequency.max(axis=1).clip(upper=1), side="left")
     table["main_source"] = table["CLNVI"].str.contains(MAIN_SOURCE, regex=False).astype(int)
     table["coarse"] = table["band"].map(dict(enumerate(COARSE)))
-    table["seen_in"] = (frequency > 0).astype(int).astype(str).agg("".join, axis=1)
+    table["seen_in"] = (frequency > 0).dot([100, 10, 1]).map("{:03d}".format)
     return table
 
 
