@@ -173,6 +173,14 @@ def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: s
     )
 
 
+def with_prior(table: pd.DataFrame, earlier: Sequence[str | PathLike], *, assembly: str = "") -> pd.DataFrame:
+    """The table with `prior_*` for the variants that had a single submitter in the newest of these releases."""
+    releases = [read_release(earlier[-1], assembly=assembly)]
+    _check_assemblies(table, releases, assembly)
+    known = Known(releases[0], table)
+    return table.assign(**known.prior().where(known.status == SINGLE_SUBMITTER))
+
+
 class Known:
     """What a release said about each row of a table; missing where it does not have the variant."""
 

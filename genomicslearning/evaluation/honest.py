@@ -1,0 +1,273 @@
+"""The honest table: the same model under every split and feature set, beside baselines, with intervals.
+
+A random split flatters: fields that exist only once several laboratories have submitted tell most of the label.
+Each fit is kept in a folder, so that a table that was cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from genomicslearning import lake
+from genomicslearning.autopilot.selection import table_sha256
+from genomicslearning.evaluation.comparison import compare_models
+from genomicslearning.evaluation.scores import Ranking, metrics, precision_at
+from genomicslearning.evaluation.strata import FREQUENCY_COLUMNS, consequence
+from genomicslearning.features import FEATURE_SETS
+from genomicslearning.splits import KINDS, Split, gene_groups, split, with_prior
+
+# Rows to learn from, their groups, rows to judge by, feature set, key -> P(CLASS=1) of the rows to judge by.
+Fit = Callable[[pd.DataFrame, np.ndarray | None, pd.DataFrame, str, str], np.ndarray]
+
+BASELINES = ("majority", "allele frequency alone", "CADD alone", "logistic regression")
+FOLDS = 5
+TOP = 2000
+NEEDS_EARLIER = "needs earlier releases"
+LEAKS_FUTURE = "CONTRAST, NOT A RESULT: reads fields of the later release, so it leaks the future"
+
+
+def autopilot_fit(folder: str | PathLike, *, preset: str = "quick", seed: int = 200, progress=None) -> Fit:
+    """Fit with the local autopilot; its jobs are kept in `folder`."""
+
+    def fit(train, groups, test, features, key) -> np.ndarray:
+        from genomicslearning import autopilot
+
+        job = autopilot.start(
+            train,
+            folder=folder,
+            name=key,
+            preset=preset,
+            features=features,
+            seed=seed,
+            groups=groups,
+            progress=progress or (lambda text: None),
+        )
+        return job.wait().model().predict(test)
+
+    return fit
+
+
+class Kept:
+    """Probabilities of fits, kept as files named by what went into them."""
+
+    def __init__(self, folder: str | PathLike, fit: Fit, *, say: Callable[[str], None] | None = None):
+        self.folder, self._fit = Path(folder), fit
+        self._say = say or (lambda text: None)
+
+    def __call__(
+        self, name: str, train: pd.DataFrame, groups: np.ndarray | None, test: pd.DataFrame, features: str
+    ) -> np.ndarray:
+        """Probabilities of the test rows, from the folder where this very fit is there."""
+        content = [table_sha256(rows.reset_index(drop=True), np.arange(len(rows))) for rows in (train, test)]
+        content.append("" if groups is None else hashlib.sha256(np.asarray(groups).tobytes()).hexdigest())
+        digest = hashlib.sha256(json.dumps([name, features, *content]).encode()).hexdigest()[:12]
+        key = f"{name}-{features}-{digest}"
+        path = self.folder / f"{key}.npy"
+        if path.is_file():
+            return np.load(path, allow_pickle=False)
+        self._say(f"fitting {name}, {features}, {len(train):,} rows")
+        found = self._fit(train, groups, test, features, key)
+        with lake.output(path) as [part], part.open("wb") as file:
+            np.save(file, found)
+        return found
+
+
+def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
+    """P(CLASS=1) of the test rows from models that know next to nothing, by name (`BASELINES`).
+
+    The single numbers go through a small gradient boosting, because the chance of conflict rises and falls again with
+    allele frequency. The logistic regression reads frequencies, CADD and the worst consequence.
+    """
+    labels = train["CLASS"].to_numpy()
+    one, two = _numbers(train), _numbers(test)
+    frequency = [f"log {column}" for column in FREQUENCY_COLUMNS]
+    regression = make_pipeline(
+        make_column_transformer(
+            (
+                make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()),
+                [*frequency, "CADD"],
+            ),
+            (OneHotEncoder(handle_unknown="ignore", min_frequency=20), ["consequence"]),
+        ),
+        LogisticRegression(max_iter=1000),
+    )
+    models = {
+        "majority": (DummyClassifier(strategy="prior"), frequency),
+        "allele frequency alone": (_small_boosting(), frequency),
+        "CADD alone": (_small_boosting(), ["CADD"]),
+        "logistic regression": (regression, [*frequency, "CADD", "consequence"]),
+    }
+    return {
+        name: model.fit(one[columns], labels).predict_proba(two[columns])[:, 1]
+        for name, (model, columns) in models.items()
+    }
+
+
+def _small_boosting() -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, early_stopping=False, random_state=0)
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    found = {
+        f"log {column}": np.log10(pd.to_numeric(table[column], errors="coerce").fillna(0.0) + 1e-6)
+        for column in FREQUENCY_COLUMNS
+    }
+    found["CADD"] = pd.to_numeric(table["CADD_PHRED"], errors="coerce")
+    found["consequence"] = consequence(table)
+    return pd.DataFrame(found)
+
+
+def baseline_table(train: pd.DataFrame, test: pd.DataFrame, probability: np.ndarray, *, groups=None, seed: int = 200):
+    """The model beside the baselines on one split: figures with intervals, and the test of each difference.
+
+    Returns
+    -------
+    table of figures and table of comparisons (`compare_models`, Holm-adjusted over both measures and all baselines).
+    """
+    labels = test["CLASS"].to_numpy()
+    scores = {"model": np.asarray(probability), **baselines(train, test)}
+    rows = [_row(name, labels, score, groups, seed) for name, score in scores.items()]
+    return pd.DataFrame(rows), compare_models(labels, scores, reference="model", groups=groups, seed=seed)
+
+
+def _row(name: str, labels, score, groups, seed) -> dict:
+    found = metrics(labels, score, 0.5, groups=groups, seed=seed)
+    top = precision_at(labels, score, (TOP,))
+    return {
+        "model": name,
+        "roc_auc": found["roc_auc"],
+        "roc_auc_low": found["roc_auc_ci"][0],
+        "roc_auc_high": found["roc_auc_ci"][1],
+        "average_precision": found["average_precision"],
+        "average_precision_low": found["average_precision_ci"][0],
+        "average_precision_high": found["average_precision_ci"][1],
+        f"top_{TOP}": top["precision"].iloc[0] if len(top) else np.nan,
+        "ece": found["ece"],
+        "n": found["n"],
+        "n_positive": found["n_positive"],
+    }
+
+
+def honest_table(
+    table: pd.DataFrame,
+    fit: Kept,
+    *,
+    earlier: Sequence[str | PathLike] = (),
+    assembly: str = "",
+    train_fraction: float = 0.8,
+    seed: int = 200,
+) -> pd.DataFrame:
+    """Every split by every feature set, and the baselines under every split.
+
+    Columns: `split`, `model` (a feature set or a baseline), the figures, and `note`, which says why a cell is empty or
+    marks a figure that is no result.
+    """
+    rows = []
+    for kind in KINDS:
+        if kind == "time" and not earlier:
+            rows += [{"split": kind, "model": name, "note": NEEDS_EARLIER} for name in (*FEATURE_SETS, *BASELINES)]
+            continue
+        source = with_prior(table, earlier, assembly=assembly) if earlier and kind != "time" else table
+        parts = split(source, kind, train_fraction=train_fraction, seed=seed, earlier=earlier, assembly=assembly)
+        labels = parts.test["CLASS"].to_numpy()
+        for features in FEATURE_SETS:
+            if features == "prospective" and not earlier:
+                rows.append({"split": kind, "model": features, "note": NEEDS_EARLIER})
+                continue
+            probability = fitted(fit, table, parts, features)
+            note = LEAKS_FUTURE if (kind, features) == ("time", "all") else ""
+            rows.append({"split": kind, **_row(features, labels, probability, parts.test_groups, seed), "note": note})
+        for name, score in baselines(parts.train, parts.test).items():
+            rows.append({"split": kind, **_row(name, labels, score, parts.test_groups, seed), "note": "baseline"})
+    return pd.DataFrame(rows)
+
+
+def fitted(fit: Kept, table: pd.DataFrame, parts: Split, features: str) -> np.ndarray:
+    """Probabilities of a split's test rows from a model of these features.
+
+    `all` under the time split is the marked contrast: it gets the later release's own cells back.
+    """
+    train, groups = parts.to_learn_from()
+    test = parts.test
+    if parts.kind == "time" and features == "all":
+        labels = parts.train["CLASS"]
+        train, groups = table.loc[parts.train.index].assign(CLASS=labels), None
+        test = table.loc[test.index]
+    return fit(parts.kind, train, groups, test, features)
+
+
+def cross_validation(
+    table: pd.DataFrame,
+    fit: Kept,
+    *,
+    features: Sequence[str] = ("all", "biology"),
+    earlier: Sequence[str | PathLike] = (),
+    assembly: str = "",
+    seed: int = 200,
+) -> pd.DataFrame:
+    """Mean and spread (standard deviation) of ROC AUC and average precision over five folds of each split.
+
+    `random`: stratified folds; `gene`: folds of whole gene groups; `time`: the test rows are fixed by the releases, so
+    each fold leaves a fifth of the training rows out, which tells how much the figure hangs on them.
+    """
+    rows = []
+    for kind in KINDS:
+        if kind == "time" and not earlier:
+            rows.append({"split": kind, "note": NEEDS_EARLIER})
+            continue
+        names = [name for name in features if name != "all"] + ["prospective"] if kind == "time" else features
+        for name in dict.fromkeys(names):
+            found = [
+                (Ranking(labels, score).roc_auc(), Ranking(labels, score).average_precision())
+                for labels, score in _folds(table, fit, kind, name, earlier, assembly, seed)
+            ]
+            (auc, precision), (auc_spread, precision_spread) = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+            rows.append(
+                {
+                    "split": kind,
+                    "model": name,
+                    "folds": len(found),
+                    "roc_auc": auc,
+                    "roc_auc_spread": auc_spread,
+                    "average_precision": precision,
+                    "average_precision_spread": precision_spread,
+                    "note": "a fifth of the training rows left out" if kind == "time" else "",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _folds(table, fit, kind, features, earlier, assembly, seed):
+    """Labels and probabilities of each fold's test rows."""
+    if kind == "time":
+        parts = split(table, kind, earlier=earlier, assembly=assembly)
+        left_out = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(parts.train, parts.train["CLASS"])
+        for number, (kept, _) in enumerate(left_out):
+            fewer = Split(kind, parts.train.iloc[kept], parts.test, transitions=parts.transitions[kept])
+            train, groups = fewer.to_learn_from()
+            yield parts.test["CLASS"].to_numpy(), fit(f"cv{number}-{kind}", train, groups, parts.test, features)
+        return
+    groups = gene_groups(table) if kind == "gene" else None
+    if groups is None:
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(table, table["CLASS"])
+    else:
+        folds = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(table, groups=groups)
+    for number, (train, test) in enumerate(folds):
+        inner = None if groups is None else groups[train]
+        held_out = table.iloc[test]
+        yield held_out["CLASS"].to_numpy(), fit(f"cv{number}-{kind}", table.iloc[train], inner, held_out, features)

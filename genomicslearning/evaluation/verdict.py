@@ -1,0 +1,141 @@
+"""The verdict: what a model can be used for and what not, in words that follow from its figures by stated rules."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from genomicslearning.evaluation.leakage import SUBMISSION_BLOCKS
+
+# Rules of thumb, stated in the report beside each answer. Discrimination: Hosmer & Lemeshow (2000), 0.7 acceptable, 0.8
+# excellent; they are held against the lower end of the interval, so that luck does not count.
+GOOD_AUC, FAIR_AUC = 0.80, 0.70
+GOOD_ECE, FAIR_ECE = 0.02, 0.05
+USEFUL_LIFT = 2.0
+FEW_POSITIVES = 100
+
+YES, LIMITED, NO = "yes", "with limits", "no"
+SELECTION = (
+    "Estimated is P(conflicting | several laboratories have classified the variant by the later release). Most variants "
+    "with a single submitter never get a second submission, and nothing here says which ones will."
+)
+NO_CLINICAL_USE = (
+    "No clinical decision by itself: a prediction that laboratories disagree says nothing about who is right."
+)
+
+
+def verdict(metrics: dict, *, top: pd.DataFrame | None = None, synthetic: bool = False) -> pd.DataFrame:
+    """Answers to the questions a reviewer asks first.
+
+    Parameters
+    ----------
+    metrics : as in `metrics.json`.
+    top : `precision_at` of the test rows.
+    synthetic : whether the data is the embedded sample.
+
+    Returns
+    -------
+    DataFrame with `question`, `answer` (yes, with limits, no), `because` (with the figures) and `rule`.
+    """
+    rows = [
+        _ranking(metrics),
+        _probabilities(metrics),
+        _new_genes(metrics),
+        _single_submitters(metrics, top),
+        ("Decide about a patient?", NO, NO_CLINICAL_USE, "always"),
+    ]
+    if synthetic:
+        rows.insert(
+            0,
+            (
+                "Say anything about real variants?",
+                NO,
+                "The data is the embedded synthetic sample.",
+                "synthetic data: no",
+            ),
+        )
+    return pd.DataFrame(rows, columns=["question", "answer", "because", "rule"])
+
+
+def _ranking(metrics: dict) -> tuple[str, str, str, str]:
+    low, high = metrics["roc_auc_ci"]
+    answer = YES if low >= GOOD_AUC else LIMITED if low >= FAIR_AUC else NO
+    because = f"ROC AUC {metrics['roc_auc']:.3f} ({low:.3f} to {high:.3f}) on {metrics['n']:,} test rows"
+    if metrics["n_positive"] < FEW_POSITIVES:
+        answer = NO
+        because += f", of which only {metrics['n_positive']} conflict"
+    return (
+        "Rank variants like the test rows by chance of conflict?",
+        answer,
+        because + ".",
+        f"lower end of the interval: yes from {GOOD_AUC:.2f}, with limits from {FAIR_AUC:.2f}; "
+        f"no below {FEW_POSITIVES} conflicting rows",
+    )
+
+
+def _probabilities(metrics: dict) -> tuple[str, str, str, str]:
+    error = metrics["ece"]
+    answer = YES if error <= GOOD_ECE else LIMITED if error <= FAIR_ECE else NO
+    return (
+        "Read the probability as a chance?",
+        answer,
+        f"On average a bin of test rows is {100 * error:.1f} points off what was predicted (ECE {error:.3f}).",
+        f"ECE: yes up to {GOOD_ECE:.2f}, with limits up to {FAIR_ECE:.2f}",
+    )
+
+
+def _new_genes(metrics: dict) -> tuple[str, str, str, str]:
+    question, rule = (
+        "Use it for genes it has not seen?",
+        "as for ranking, with whole genes held out; unknown under any other split",
+    )
+    if metrics["split"] == "gene":
+        _, answer, because, _ = _ranking(metrics)
+        return question, answer, f"Whole genes were held out. {because}", rule
+    return question, NO, f"Not tested: the split is {metrics['split']}, run with --split gene.", rule
+
+
+def _single_submitters(metrics: dict, top: pd.DataFrame | None) -> tuple[str, str, str, str]:
+    question = "Say today which single-submitter variants will turn out conflicting?"
+    rule = (
+        f"time split with features biology or prospective: yes if the best {0 if top is None or top.empty else int(top['top'].iloc[-1]):,} "
+        f"conflict at least {USEFUL_LIFT:g} times as often as all; otherwise no"
+    )
+    if metrics["features"] == "all":
+        blocks = " and ".join(SUBMISSION_BLOCKS)
+        return (
+            question,
+            NO,
+            f"Features `all` read {blocks}, which exist only because several laboratories submitted.",
+            rule,
+        )
+    if metrics["split"] != "time":
+        return (
+            question,
+            NO,
+            f"Not tested: the split is {metrics['split']}; it takes --split time and earlier releases.",
+            rule,
+        )
+    prevalence = metrics["n_positive"] / metrics["n"]
+    if top is None or top.empty:
+        return question, NO, "Too few test rows to look at the highest scores.", rule
+    last = top.iloc[-1]
+    lift = last["precision"] / prevalence
+    because = (
+        f"{last['precision']:.0%} of the best {int(last['top']):,} conflict, {lift:.1f} times the {prevalence:.0%} of all. "
+        + SELECTION
+    )
+    return question, LIMITED if lift >= USEFUL_LIFT else NO, because, rule
+
+
+def headline(table: pd.DataFrame) -> str:
+    """The verdict in one sentence."""
+    good = [row.question.rstrip("?").lower() for row in table.itertuples() if row.answer == YES]
+    limited = [row.question.rstrip("?").lower() for row in table.itertuples() if row.answer == LIMITED]
+    parts = []
+    if good:
+        parts.append("can " + "; ".join(good))
+    if limited:
+        parts.append("with limits can " + "; ".join(limited))
+    refused = int((table["answer"] == NO).sum())
+    said = "; ".join(parts) if parts else "can be used for nothing that was asked"
+    return f"This model {said}. {refused} of {len(table)} uses are refused, with the reason beside each."
