@@ -61,7 +61,8 @@ class Account:
             parts = re.split(r"[|,]", status)
             if any(part in clinvar.OLD_REVIEW_STATUSES or part.isdigit() for part in parts):
                 raise InputError(
-                    f"{path}: CLNREVSTAT is a code ({status[:40]}), as before 2017; give one of the {clinvar.SUPPORTED_RELEASES}"
+                    f"{path}: CLNREVSTAT is a code ({status[:40]}), as before 2017; "
+                    f"give one of the {clinvar.SUPPORTED_RELEASES}"
                 )
         self.dropped[reason] += 1
 
@@ -79,7 +80,9 @@ class Account:
         if not lacking:
             return
         kept = [f"CLASS {name} ({count:,} rows)" for name, count in sorted(self.classes.items()) if count]
-        left_out = [f"{reason.removeprefix(REVIEW_STATUS)} ({count:,})" for reason, count in self.dropped.most_common(12)]
+        left_out = [
+            f"{reason.removeprefix(REVIEW_STATUS)} ({count:,})" for reason, count in self.dropped.most_common(12)
+        ]
         advice = (
             "none of its IDs is in the ClinVar file: give the release that was annotated"
             if self.dropped[NO_MATCH] == self.read > 0
@@ -88,7 +91,8 @@ class Account:
             else "a training set needs records with several submitters that agree (0) and that conflict (1)"
         )
         raise InputError(
-            f"{path}: no row for CLASS {' and '.join(lacking)}; seen: {', '.join(kept + left_out) or 'no records'}; {advice}"
+            f"{path}: no row for CLASS {' and '.join(lacking)}; seen: {', '.join(kept + left_out) or 'no records'}; "
+            f"{advice}"
         )
 
     def report(self) -> dict:

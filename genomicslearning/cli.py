@@ -184,6 +184,67 @@ def training_set(
     typer.echo(room.summary(report))
 
 
+@app.command("vcf-to-parquet")
+def vcf_to_parquet(
+    source: Annotated[str, typer.Argument(metavar="IN", help="VCF(.gz), local or s3://.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Parquet file to write, local or s3://.")],
+    text: Annotated[bool, typer.Option("--text", help="Keep every cell as the VCF's text.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first malformed record.")] = False,
+) -> None:
+    """Convert a VCF to parquet: every record, every INFO key, all transcripts.
+
+    Example: genomicslearning vcf-to-parquet clinvar.annotated.vcf.gz clinvar.parquet
+    """
+    from genomicslearning import accounting, vcf_parquet
+
+    report = vcf_parquet.vcf_to_parquet(source, out, text=text, strict=strict, progress=say)
+    typer.echo(accounting.summary(report))
+
+
+@app.command("tsv-to-parquet")
+def tsv_to_parquet(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Tab-delimited text(.gz), local or s3://.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Parquet file to write, local or s3://.")],
+    text: Annotated[bool, typer.Option("--text", help="Keep every column as text.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first row that does not fit.")] = False,
+) -> None:
+    """Convert a tab-delimited table to parquet; columns become numbers only where every value round-trips.
+
+    Example: genomicslearning tsv-to-parquet variant_summary.txt.gz variant_summary.parquet
+    """
+    from genomicslearning import accounting, tsv_parquet
+
+    report = tsv_parquet.tsv_to_parquet(source, out, text=text, strict=strict, progress=say)
+    typer.echo(accounting.summary(report))
+
+
+class Source(StrEnum):
+    clinvar = "clinvar"
+    table = "table"
+
+
+@app.command()
+def fetch(
+    what: Annotated[Source, typer.Argument(help="A ClinVar release (VCF), or the published conflict table.")],
+    lake: Annotated[str, typer.Option(help="Folder or s3://bucket to put it in.")] = "lake",
+    release: Annotated[str, typer.Option(help="ClinVar release, YYYYMMDD or latest.")] = "latest",
+    assembly: Annotated[str, typer.Option(help="GRCh37 or GRCh38.")] = "GRCh38",
+    mirror: Annotated[str | None, typer.Option(help="Mirror of NCBI's pub/clinvar, or another URL of the table.")] = None,
+) -> None:
+    """Fetch public data into the data lake, checksum and all; an interrupted download goes on where it stopped.
+
+    Example: genomicslearning fetch clinvar --release 20180401 --assembly GRCh37 --lake lake
+    """
+    from genomicslearning import fetch as room
+
+    if what is Source.clinvar:
+        base = mirror or room.NCBI
+        report = room.fetch_clinvar(lake, release=release, assembly=assembly, base=base, progress=say)
+    else:
+        report = room.fetch_table(lake, url=mirror or room.TABLE_URL, progress=say)
+    typer.echo(f"{report['file']}\n{report['bytes']:,} bytes, sha256 {report['sha256']}")
+
+
 PROJECT = Annotated[str, typer.Option(help="Stacks are named after it; other names use its lower-case form.")]
 REGION = Annotated[str, typer.Option(help="AWS region; default: your settings'.")]
 

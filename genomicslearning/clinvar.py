@@ -1,7 +1,7 @@
 """ClinVar's vocabulary: review statuses, the label rule, which groups conflict, what leaks the label. No I/O.
 
-Sources: ClinVar "Review status" and "Representation of classifications" help pages, the headers of the VCF releases, and
-Ensembl "Calculated variant consequences". Each table says the date it was checked.
+Sources: ClinVar "Review status" and "Representation of classifications" help pages, the headers of the VCF releases,
+and Ensembl "Calculated variant consequences". Each table says the date it was checked.
 """
 
 from __future__ import annotations
@@ -106,11 +106,13 @@ def conflict(clnsigconf: str | None) -> str:
 
 # INFO keys that state the label or what it is computed from.
 LEAKS_LABEL = frozenset({"CLNREVSTAT", "CLNSIG", "CLNSIGCONF", "CLNSIGSCV"})
-# Columns whose content grows with the number of submitters: they say how many laboratories looked, and a variant needs two
-# for either class. `not_specified` in CLNDN, the number of conditions and the sources in CLNVI leak the label.
+# Columns whose content grows with the number of submitters: they say how many laboratories looked, and a variant
+# needs two for either class. `not_specified` in CLNDN, the number of conditions and the sources in CLNVI leak the
+# label.
 LEAKS_SUBMITTERS = frozenset({"CLNDISDB", "CLNDISDBINCL", "CLNDN", "CLNDNINCL", "CLNSIGINCL", "CLNVI"})
 
-# Ensembl's consequence terms, most severe first: "Calculated variant consequences", Ensembl release 115, checked 2026-02.
+# Ensembl's consequence terms, most severe first: "Calculated variant consequences", Ensembl release 115, checked
+# 2026-02.
 CONSEQUENCES = (
     "transcript_ablation",
     "splice_acceptor_variant",

@@ -106,8 +106,8 @@ def output(*paths: str | os.PathLike) -> Iterator[list[Path]]:
     """Local files to write in place of `paths`; they take their places, in the order given, only if the block succeeds.
 
     A file that the block did not create is removed from its place too (yesterday's quarantine is not today's). Name the
-    file that others wait for last. A local file is written beside its place and renamed, an S3 object is uploaded whole, so
-    that a reader, or a process that is killed, sees the earlier output or the new one and nothing between.
+    file that others wait for last. A local file is written beside its place and renamed, an S3 object is uploaded
+    whole, so that a reader, or a process that is killed, sees the earlier output or the new one and nothing between.
 
     Raises
     ------

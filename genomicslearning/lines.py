@@ -125,3 +125,18 @@ class LineFile:
         """What a report says of the input: its name, size in bytes and SHA-256."""
         digest = self._raw.finish()
         return {"name": lake.name(self.path), "bytes": self._raw.size, "sha256": digest}
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Column names made unique: an empty one is `column_<place>`, a repeated one gets `_2`, `_3` …"""
+    taken: set[str] = set()
+    made = []
+    for place, name in enumerate(names, 1):
+        base = unique = name or f"column_{place}"
+        number = 2
+        while unique in taken or (unique != base and unique in names):
+            unique = f"{base}_{number}"
+            number += 1
+        taken.add(unique)
+        made.append(unique)
+    return made

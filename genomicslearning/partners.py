@@ -1,9 +1,9 @@
 """Find each annotated record's ClinVar record while both files stream by.
 
-VEP keeps the order and, usually, the text of the file it annotates: the next ClinVar line is then the beginning of the next
-annotated line, and comparing the two is all there is to do. Files that differ more are matched by ID, or by CHROM, POS, REF
-and ALT where the annotated record has no ID: first among the records just ahead, in the end through an index of the whole
-ClinVar file on disk, of which memory holds some 60 bytes a record.
+VEP keeps the order and, usually, the text of the file it annotates: the next ClinVar line is then the beginning of
+the next annotated line, and comparing the two is all there is to do. Files that differ more are matched by ID, or by
+CHROM, POS, REF and ALT where the annotated record has no ID: first among the records just ahead, in the end through
+an index of the whole ClinVar file on disk, of which memory holds some 60 bytes a record.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def begins(line: bytes, other: bytes) -> bool:
 
 
 class Partners:
-    """ClinVar's records as partners of annotated ones; `statuses` are the review statuses whose records are needed whole.
+    """ClinVar's records as partners of annotated ones; `statuses` are the review statuses whose records are needed
+    whole.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from genomicslearning import InputError, clinvar
 from genomicslearning.accounting import NO_GERMLINE, NO_MATCH, REVIEW_STATUS, UNSUPPORTED_ALLELE, Account
 from genomicslearning.table import AF_COLUMNS, CLN_COLUMNS, SCHEMA, VEP_COLUMNS
 from genomicslearning.transcripts import LayoutError, TranscriptPicker
-from genomicslearning.vcf import InfoReader, problem
+from genomicslearning.vcf import InfoReader, check_columns, problem
 
 # Stands for "this record's own INFO is ClinVar's": the annotated file repeats it, or there is no second file.
 OWN = object()
@@ -105,7 +105,9 @@ class RowMaker:
             account.gene_decided = self._picker.gene_decided
         return account
 
-    def make(self, lines: Sequence[bytes], partners: Iterable, first: int, rows: list[bytes], malformed: list[bytes]) -> None:
+    def make(
+        self, lines: Sequence[bytes], partners: Iterable, first: int, rows: list[bytes], malformed: list[bytes]
+    ) -> None:
         """Append the rows of these lines to `rows`, and lines that are no records to `malformed`.
 
         Parameters
@@ -113,7 +115,8 @@ class RowMaker:
         lines
             Data lines without line ends.
         partners
-            For each line `OWN`, None (not in ClinVar), or the ClinVar line of each of its ALTs (None for those not in it).
+            For each line `OWN`, None (not in ClinVar), or the ClinVar line of each of its ALTs (None for those not
+            in it).
         first
             Number of the first line in its file.
         """
@@ -131,7 +134,7 @@ class RowMaker:
                 if not line.strip():
                     read -= 1  # an empty line is no record
                     continue
-                self._check_columns(line, first + place)
+                check_columns(line, self._columns, f"{self.path}:{first + place}")
                 if problem(line):
                     self._set_aside(line, first + place, malformed)
                     continue
@@ -172,14 +175,6 @@ class RowMaker:
             else:
                 dropped[UNSUPPORTED_ALLELE] += 1
         account.read += read
-
-    def _check_columns(self, line: bytes, number: int) -> None:
-        """A line wider than its header does not belong to it: two files ran together, or a tab inside a value."""
-        if line[:1] == b"#":
-            raise InputError(f"{self.path}:{number}: a header line between the records; give one VCF, not several joined")
-        if line.count(b"\t") >= self._columns:
-            count = line.count(b"\t") + 1
-            raise InputError(f"{self.path}:{number}: has {count} columns, its header names {self._columns}; repair the file")
 
     def _set_aside(self, line: bytes, number: int, malformed: list[bytes]) -> None:
         why = f"{self.path}:{number}: {problem(line)}"
@@ -238,7 +233,26 @@ class RowMaker:
 
     def _row(self, chrom, pos, name, ref, alt, label, values, csq, rows) -> None:
         """Append one row; `values` are those of `_CLINVAR_KEYS`, and perhaps more after them."""
-        esp, exac, tgp, disdb, disdbincl, dn, dnincl, hgvs, _, conflicting, sigincl, vc, vi, gene, mc, origin, ssr, *_ = values
+        (
+            esp,
+            exac,
+            tgp,
+            disdb,
+            disdbincl,
+            dn,
+            dnincl,
+            hgvs,
+            _,
+            conflicting,
+            sigincl,
+            vc,
+            vi,
+            gene,
+            mc,
+            origin,
+            ssr,
+            *_,
+        ) = values
         vep = _NO_VEP
         if self._picker:
             try:

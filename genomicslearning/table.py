@@ -24,9 +24,10 @@ CLN_COLUMNS = (
     "CLNDISDB", "CLNDISDBINCL", "CLNDN", "CLNDNINCL", "CLNHGVS", "CLNSIGINCL", "CLNVC", "CLNVI", "MC", "ORIGIN", "SSR",
 )  # fmt: skip
 VEP_COLUMNS = (
-    "Allele", "Consequence", "IMPACT", "SYMBOL", "Feature_type", "Feature", "BIOTYPE", "EXON", "INTRON", "cDNA_position",
-    "CDS_position", "Protein_position", "Amino_acids", "Codons", "DISTANCE", "STRAND", "BAM_EDIT", "SIFT", "PolyPhen",
-    "MOTIF_NAME", "MOTIF_POS", "HIGH_INF_POS", "MOTIF_SCORE_CHANGE", "LoFtool", "CADD_PHRED", "CADD_RAW", "BLOSUM62",
+    "Allele", "Consequence", "IMPACT", "SYMBOL", "Feature_type", "Feature", "BIOTYPE", "EXON", "INTRON",
+    "cDNA_position", "CDS_position", "Protein_position", "Amino_acids", "Codons", "DISTANCE", "STRAND", "BAM_EDIT",
+    "SIFT", "PolyPhen", "MOTIF_NAME", "MOTIF_POS", "HIGH_INF_POS", "MOTIF_SCORE_CHANGE", "LoFtool", "CADD_PHRED",
+    "CADD_RAW", "BLOSUM62",
 )  # fmt: skip
 # The published schema of the ClinVar-conflict table, in its order.
 COLUMNS = (*SITE_COLUMNS, *AF_COLUMNS, *CLN_COLUMNS, "CLASS", *VEP_COLUMNS)
@@ -53,9 +54,9 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
     Returns
     -------
     DataFrame
-        The 46 columns in their order, then those of ``EXTRA_COLUMNS`` that the file has. Cells are the source's text (dtype
-        ``str``), except POS (int64) and CLASS (int8); missing (empty or the text ``nan``) is NaN. Columns that the file lacks
-        are missing throughout.
+        The 46 columns in their order, then those of ``EXTRA_COLUMNS`` that the file has. Cells are the source's text
+        (dtype ``str``), except POS (int64) and CLASS (int8); missing (empty or the text ``nan``) is NaN. Columns
+        that the file lacks are missing throughout.
 
     Raises
     ------
@@ -66,7 +67,8 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
     needed = [*SITE_COLUMNS, "CLASS"] if labelled else SITE_COLUMNS
     if lacking := [column for column in needed if column not in table.column_names]:
         raise InputError(
-            f"{path}: no column {', '.join(lacking)}; a training set has {', '.join(needed)} (see docs/data_dictionary.md)"
+            f"{path}: no column {', '.join(lacking)}; a training set has {', '.join(needed)} "
+            "(see docs/data_dictionary.md)"
         )
     wanted = [*COLUMNS, *(column for column in EXTRA_COLUMNS if column in table.column_names)]
     if "CLASS" not in table.column_names:
@@ -117,7 +119,9 @@ def _read_parquet(path: str | os.PathLike) -> pa.Table:
         try:
             return pq.read_table(pa.PythonFile(file, "r"))
         except (pa.ArrowInvalid, OSError) as problem:
-            raise InputError(f"{path}: not a parquet file ({_first_line(problem)}); give .csv, .csv.gz, .zip or .parquet") from None
+            raise InputError(
+                f"{path}: not a parquet file ({_first_line(problem)}); give .csv, .csv.gz, .zip or .parquet"
+            ) from None
 
 
 def _read_csv(path: str | os.PathLike) -> pa.Table:
@@ -125,7 +129,9 @@ def _read_csv(path: str | os.PathLike) -> pa.Table:
         try:
             text = _csv_bytes(path, file)
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as problem:
-            raise InputError(f"{path}: cannot be unpacked ({_first_line(problem)}); the file is damaged or cut off") from None
+            raise InputError(
+                f"{path}: cannot be unpacked ({_first_line(problem)}); the file is damaged or cut off"
+            ) from None
     if not text.strip() or b"\0" in text[:4096]:
         raise InputError(f"{path}: not a table; give .csv, .csv.gz, .zip (with a CSV in it) or .parquet")
     try:
@@ -151,7 +157,9 @@ def _csv_bytes(path: str | os.PathLike, file) -> bytes:
         with zipfile.ZipFile(file) as archive:
             # macOS adds __MACOSX/._name.csv entries that hold no table.
             names = [
-                entry for entry in archive.namelist() if entry.lower().endswith(".csv") and not entry.startswith("__MACOSX")
+                entry
+                for entry in archive.namelist()
+                if entry.lower().endswith(".csv") and not entry.startswith("__MACOSX")
             ]
             if len(names) != 1:
                 found = ", ".join(names) or "none"
@@ -170,7 +178,7 @@ def _first_line(problem: Exception) -> str:
 
 
 def write_table_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write exactly the 46 columns of a training set as CSV, missing cells empty; the file appears whole or not at all."""
+    """Write exactly the 46 columns of a training set as CSV, missing cells empty; whole or not at all."""
     with lake.output(path) as [part]:
         table.to_csv(part, columns=list(COLUMNS), index=False, lineterminator="\n")
 

@@ -85,7 +85,13 @@ def build(
         key, fields = transcripts.fields(source, csq_key) if annotated is not None else (None, None)
         as_csv = str(out).endswith(".csv")
         maker = RowMaker(
-            path=source.path, columns=source.columns, csq_key=key, csq_fields=fields, pick=pick, as_csv=as_csv, strict=strict
+            path=source.path,
+            columns=source.columns,
+            csq_key=key,
+            csq_fields=fields,
+            pick=pick,
+            as_csv=as_csv,
+            strict=strict,
         )
         places = (f"{out}.quarantine.vcf", f"{out}.report.json", out)
         quarantine, report_part, part = stack.enter_context(lake.output(*places))
@@ -93,7 +99,9 @@ def build(
         with _writer(part, as_csv) as write:
             for lines in source.batches():
                 rows: list[bytes] = []
-                maker.make(lines, partners.of(lines) if partners else repeat(OWN, len(lines)), source.line + 1, rows, malformed)
+                maker.make(
+                    lines, partners.of(lines) if partners else repeat(OWN, len(lines)), source.line + 1, rows, malformed
+                )
                 write(rows)
                 watch.tick(maker.account.read, f", {maker.rows:,} rows")
         account = maker.finish()

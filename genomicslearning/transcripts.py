@@ -33,7 +33,8 @@ def fields(vcf: Vcf, key: str | None = None) -> tuple[str, list[str]]:
             names = [field.strip() for field in found.group(1).split("|")] if found else []
             if "Consequence" not in names:
                 raise InputError(
-                    f"{vcf.path}:{number}: {wanted} has an unknown layout (no Format with Consequence); annotate with VEP --vcf"
+                    f"{vcf.path}:{number}: {wanted} has an unknown layout (no Format with Consequence); "
+                    "annotate with VEP --vcf"
                 )
             return wanted, names
         if found and "Consequence" in found.group(1):
@@ -57,9 +58,9 @@ class LayoutError(ValueError):
 class TranscriptPicker:
     """Chooses one CSQ block of a record and gives its cells of the 27 VEP columns.
 
-    ``first`` is file order. ``severe`` is the lowest consequence rank, ties to file order. ``mane`` is MANE Select, else
-    canonical, else severe; ``canonical`` is canonical, else severe. Where several genes have a MANE Select (or canonical)
-    transcript, the gene in ClinVar's GENEINFO wins, then ``severe``.
+    ``first`` is file order. ``severe`` is the lowest consequence rank, ties to file order. ``mane`` is MANE Select,
+    else canonical, else severe; ``canonical`` is canonical, else severe. Where several genes have a MANE Select (or
+    canonical) transcript, the gene in ClinVar's GENEINFO wins, then ``severe``.
 
     Attributes
     ----------

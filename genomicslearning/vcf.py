@@ -1,6 +1,7 @@
 """Stream a VCF (plain, gzip or bgzip): its header, its data lines in batches, values of INFO keys as text.
 
-VCF: https://samtools.github.io/hts-specs/VCFv4.3.pdf. Values stay bytes exactly as written; nothing is decoded or rounded.
+VCF: https://samtools.github.io/hts-specs/VCFv4.3.pdf. Values stay bytes exactly as written; nothing is decoded or
+rounded.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ class Vcf(LineFile):
     def _parse_header(self) -> None:
         columns = self.header[-1].split("\t")
         if columns[:8] != _FIXED:
-            raise InputError(f"{self.path}:{len(self.header)}: the header does not name {' '.join(_FIXED)}, tab-separated")
+            raise InputError(
+                f"{self.path}:{len(self.header)}: the header does not name {' '.join(_FIXED)}, tab-separated"
+            )
         self.samples = columns[9:]
         self.columns = len(columns)
         self.info: dict[str, Definition] = {}
@@ -112,6 +115,14 @@ def problem(line: bytes) -> str | None:
     except UnicodeDecodeError as error:
         return f"is not UTF-8 at byte {error.start + 1}"
     return None
+
+
+def check_columns(line: bytes, columns: int, place: str) -> None:
+    """Refuse a line that does not belong to its header: a second header, or more columns than it names."""
+    if line[:1] == b"#":
+        raise InputError(f"{place}: a header line between the records; give one VCF, not several joined")
+    if (found := line.count(b"\t") + 1) > columns:
+        raise InputError(f"{place}: has {found} columns, its header names {columns}; repair the file")
 
 
 def parse_info(info: bytes) -> tuple[dict[bytes, bytes | None], bool]:
