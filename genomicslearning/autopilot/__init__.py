@@ -98,9 +98,7 @@ def start(
     if backend == "sagemaker":
         from genomicslearning.autopilot.sagemaker import SageMakerJob
 
-        return SageMakerJob(
-            train, folder=Path(folder) / name, groups=groups, **settings, **(sagemaker or {})
-        ).start()
+        return SageMakerJob(train, folder=Path(folder) / name, groups=groups, **settings, **(sagemaker or {})).start()
     from genomicslearning.autopilot.local import LocalJob
 
     return LocalJob(train, folder=Path(folder) / name, groups=groups, **settings).start()

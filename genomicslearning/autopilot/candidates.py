@@ -7,12 +7,13 @@ hyperparameters). The candidate definition notebook of a job shows these functio
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer
 
@@ -41,47 +42,86 @@ class Evidence:
 
 
 def majority(trial, evidence, seed):
+    """Every variant gets the share of CLASS 1."""
     return Pipeline([("evidence", evidence.tokens()), ("classifier", DummyClassifier(strategy="prior"))])
 
 
+def token_bayes(trial, evidence, seed):
+    """Naive Bayes on crossed tokens."""
+    classifier = ComplementNB(alpha=trial.suggest_float("alpha", 0.01, 10, log=True))
+    return Pipeline([("evidence", evidence.tokens()), ("classifier", classifier)])
+
+
 def token_logistic(trial, evidence, seed):
+    """Logistic regression on crossed tokens."""
     classifier = LogisticRegression(C=trial.suggest_float("C", 0.5, 10, log=True), solver="newton-cg")
     return Pipeline([("evidence", evidence.tokens()), ("classifier", classifier)])
 
 
 def linear_columns(trial, evidence, seed):
+    """Logistic regression on the evidence columns and the token score."""
     return Pipeline(
         [
             ("evidence", evidence.columns_and_token_score()),
             ("impute", SimpleImputer(strategy="median", add_indicator=True)),
             ("scale", QuantileTransformer(n_quantiles=100, output_distribution="normal", random_state=seed)),
-            (
-                "classifier",
-                LogisticRegression(C=trial.suggest_float("C", 1e-3, 1, log=True), solver="lbfgs", max_iter=300),
-            ),
+            ("classifier", LogisticRegression(C=trial.suggest_float("C", 1e-3, 1, log=True), max_iter=200)),
         ]
     )
 
 
-def extra_trees(trial, evidence, seed):
-    classifier = ExtraTreesClassifier(
-        n_estimators=trial.suggest_int("n_estimators", 60, 200),
-        min_samples_leaf=trial.suggest_int("min_samples_leaf", 2, 8),
-        max_features=trial.suggest_float("max_features", 0.05, 0.4),
+def boosting(trial, evidence, seed):
+    """Gradient boosting on the evidence columns and the token score."""
+    classifier = HistGradientBoostingClassifier(
+        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
+        max_iter=trial.suggest_int("max_iter", 50, 300),
+        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 24, 255, log=True),
+        min_samples_leaf=trial.suggest_int("min_samples_leaf", 5, 60, log=True),
+        l2_regularization=trial.suggest_float("l2_regularization", 0.1, 50, log=True),
+        max_features=trial.suggest_float("max_features", 0.05, 0.6),
+        max_bins=63,
+        early_stopping=False,
         random_state=seed,
     )
-    return Pipeline(
-        [
-            ("evidence", evidence.columns_and_token_score()),
-            ("impute", SimpleImputer(strategy="constant", fill_value=-9)),
-            ("classifier", classifier),
-        ]
+    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+
+
+def boosting_columns(trial, evidence, seed):
+    """Gradient boosting on the evidence columns alone."""
+    classifier = HistGradientBoostingClassifier(
+        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
+        max_iter=trial.suggest_int("max_iter", 50, 300),
+        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 24, 255, log=True),
+        min_samples_leaf=trial.suggest_int("min_samples_leaf", 5, 60, log=True),
+        l2_regularization=trial.suggest_float("l2_regularization", 0.1, 50, log=True),
+        max_features=trial.suggest_float("max_features", 0.05, 0.6),
+        max_bins=63,
+        early_stopping=False,
+        random_state=seed,
     )
+    return Pipeline([("evidence", evidence.columns()), ("classifier", classifier)])
+
+
+def boosting_early(trial, evidence, seed):
+    """Gradient boosting with small trees, stopped once a tenth of the rows, set aside, no longer gains."""
+    classifier = HistGradientBoostingClassifier(
+        learning_rate=trial.suggest_float("learning_rate", 0.05, 0.3, log=True),
+        max_iter=trial.suggest_int("max_iter", 50, 400),
+        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 6, 32, log=True),
+        max_features=0.3,
+        max_bins=63,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        random_state=seed,
+    )
+    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
 
 
 def random_forest(trial, evidence, seed):
+    """Random forest on the evidence columns and the token score."""
     classifier = RandomForestClassifier(
-        n_estimators=trial.suggest_int("n_estimators", 40, 150),
+        n_estimators=trial.suggest_int("n_estimators", 20, 150),
         min_samples_leaf=trial.suggest_int("min_samples_leaf", 2, 10),
         max_features=trial.suggest_float("max_features", 0.05, 0.3),
         max_samples=0.5,
@@ -96,104 +136,112 @@ def random_forest(trial, evidence, seed):
     )
 
 
-def boosting(trial, evidence, seed):
-    classifier = HistGradientBoostingClassifier(
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
-        max_iter=trial.suggest_int("max_iter", 100, 400),
-        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 8, 96, log=True),
-        min_samples_leaf=trial.suggest_int("min_samples_leaf", 5, 60, log=True),
-        l2_regularization=trial.suggest_float("l2_regularization", 0.01, 30, log=True),
-        max_features=trial.suggest_float("max_features", 0.1, 0.8),
-        max_bins=63,
-        early_stopping=False,
+def extra_trees(trial, evidence, seed):
+    """Extremely randomised trees on the evidence columns alone."""
+    classifier = ExtraTreesClassifier(
+        n_estimators=trial.suggest_int("n_estimators", 30, 200),
+        min_samples_leaf=trial.suggest_int("min_samples_leaf", 2, 8),
+        max_features=trial.suggest_float("max_features", 0.05, 0.4),
+        criterion="entropy",
         random_state=seed,
     )
-    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
-
-
-def boosting_columns(trial, evidence, seed):
-    classifier = HistGradientBoostingClassifier(
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
-        max_iter=trial.suggest_int("max_iter", 100, 400),
-        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 8, 96, log=True),
-        min_samples_leaf=trial.suggest_int("min_samples_leaf", 5, 60, log=True),
-        l2_regularization=trial.suggest_float("l2_regularization", 0.01, 30, log=True),
-        max_features=trial.suggest_float("max_features", 0.1, 0.8),
-        max_bins=63,
-        early_stopping=False,
-        random_state=seed,
+    return Pipeline(
+        [
+            ("evidence", evidence.columns()),
+            ("impute", SimpleImputer(strategy="constant", fill_value=-9)),
+            ("classifier", classifier),
+        ]
     )
-    return Pipeline([("evidence", evidence.columns()), ("classifier", classifier)])
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A candidate's builder, its algorithm and what it is, and the hyperparameters that its search starts from."""
+    """A candidate: its builder, its algorithm, and the hyperparameters that its search starts from.
+
+    `cost` is about how many seconds one fit takes, relative to the other candidates: it only tells the time left.
+    """
 
     build: Callable
     algorithm: str
-    description: str
     first: dict = field(default_factory=dict)
+    cost: float = 1.0
+
+    @property
+    def description(self) -> str:
+        return (self.build.__doc__ or "").strip().rstrip(".")
 
 
 _BOOSTING = dict(
-    learning_rate=0.06, max_iter=250, max_leaf_nodes=48, min_samples_leaf=10, l2_regularization=1.0, max_features=0.3
+    learning_rate=0.05, max_iter=150, max_leaf_nodes=128, min_samples_leaf=20, l2_regularization=10.0, max_features=0.2
 )
 DEFINITIONS = {
-    "majority": Definition(majority, "Majority baseline", "every variant gets the share of CLASS 1"),
-    "token_logistic": Definition(token_logistic, "Logistic regression", "sparse crossed tokens", {"C": 3.0}),
-    "linear_columns": Definition(
-        linear_columns, "Logistic regression", "evidence columns and token score", {"C": 0.03}
+    "majority": Definition(majority, "Majority baseline", cost=0.3),
+    "token_bayes": Definition(token_bayes, "Naive Bayes", {"alpha": 1.0}, cost=0.3),
+    "token_logistic": Definition(token_logistic, "Logistic regression", {"C": 3.0}, cost=1),
+    "linear_columns": Definition(linear_columns, "Logistic regression", {"C": 0.03}, cost=4),
+    "boosting": Definition(boosting, "Gradient boosting", _BOOSTING, cost=20),
+    "boosting_columns": Definition(boosting_columns, "Gradient boosting", _BOOSTING, cost=20),
+    "boosting_early": Definition(
+        boosting_early, "Gradient boosting", {"learning_rate": 0.12, "max_iter": 150, "max_leaf_nodes": 16}, cost=6
     ),
-    "boosting": Definition(boosting, "Histogram gradient boosting", "evidence columns and token score", _BOOSTING),
-    "boosting_columns": Definition(boosting_columns, "Histogram gradient boosting", "evidence columns", _BOOSTING),
     "random_forest": Definition(
-        random_forest,
-        "Random forest",
-        "evidence columns and token score",
-        {"n_estimators": 60, "min_samples_leaf": 5, "max_features": 0.1},
+        random_forest, "Random forest", {"n_estimators": 30, "min_samples_leaf": 4, "max_features": 0.08}, cost=5
     ),
     "extra_trees": Definition(
-        extra_trees,
-        "Extra trees",
-        "evidence columns and token score",
-        {"n_estimators": 100, "min_samples_leaf": 3, "max_features": 0.15},
+        extra_trees, "Extra trees", {"n_estimators": 100, "min_samples_leaf": 2, "max_features": 0.12}, cost=20
     ),
 }
 
 
 @dataclass(frozen=True)
 class Preset:
-    """How much a job does: trials of each candidate, and folds of the cross-validation that chooses."""
+    """How much a job does: trials of each candidate, folds that choose, and own values to start a search from."""
 
     trials: dict[str, int]
     folds: int
+    first: dict[str, dict] = field(default_factory=dict)
 
 
 PRESETS = {
-    "quick": Preset({"majority": 1, "token_logistic": 1, "boosting": 1}, folds=3),
+    "quick": Preset(
+        {"majority": 1, "token_logistic": 1, "boosting": 1},
+        folds=2,
+        first={"boosting": _BOOSTING | {"learning_rate": 0.08, "max_iter": 80, "max_leaf_nodes": 96}},
+    ),
     "balanced": Preset(
         {
             "majority": 1,
-            "token_logistic": 3,
-            "linear_columns": 1,
-            "boosting": 1,
-            "boosting_columns": 1,
+            "token_bayes": 4,
+            "token_logistic": 4,
+            "linear_columns": 2,
+            "boosting_early": 2,
             "random_forest": 1,
             "extra_trees": 1,
+            "boosting": 1,
+            "boosting_columns": 1,
         },
-        folds=4,
+        folds=3,
     ),
     "best": Preset(
         {
             "majority": 1,
-            "token_logistic": 5,
-            "linear_columns": 3,
-            "boosting": 12,
-            "boosting_columns": 8,
-            "random_forest": 4,
-            "extra_trees": 6,
+            "token_bayes": 8,
+            "token_logistic": 8,
+            "linear_columns": 6,
+            "boosting_early": 8,
+            "random_forest": 6,
+            "extra_trees": 10,
+            "boosting": 16,
+            "boosting_columns": 16,
         },
         folds=5,
+        first={"extra_trees": {"n_estimators": 150, "min_samples_leaf": 2, "max_features": 0.2}},
     ),
 }
+
+
+def definitions(preset: str) -> dict[str, Definition]:
+    """A preset's candidates, in the order in which they run."""
+    own = PRESETS[preset].first
+    chosen = {name: DEFINITIONS[name] for name in PRESETS[preset].trials}
+    return {name: replace(one, first=own.get(name, one.first)) for name, one in chosen.items()}

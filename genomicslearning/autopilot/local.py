@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import platform
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import optuna
 import pandas as pd
 
-from genomicslearning import InputError, __version__
+from genomicslearning import InputError, __version__, lake
 from genomicslearning.autopilot import job as vocabulary
-from genomicslearning.autopilot.candidates import DEFINITIONS, PRESETS, Evidence
+from genomicslearning.autopilot import manifest, notebooks
+from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions
 from genomicslearning.autopilot.job import Candidate, Job
-from genomicslearning.autopilot.model import FORMAT, Model
-from genomicslearning.autopilot.search import Search
+from genomicslearning.autopilot.model import Model
+from genomicslearning.autopilot.search import Search, parameters_text
 from genomicslearning.autopilot.selection import (
     CrossValidation,
-    best_threshold,
     blend,
-    calibrated,
     canonical_order,
     greedy_ensemble,
-    platt,
     same_numbers,
     scores,
     table_sha256,
 )
 from genomicslearning.features import Variants, folds
 
-LIBRARIES = ("genomicslearning", "scikit-learn", "numpy", "scipy", "pandas", "skops", "optuna")
-LICENCE = "Apache-2.0"
 # Of the time a job may take, this share is left for fitting the chosen candidates on all rows and writing them.
 SEARCH_SHARE = 0.75
 ENSEMBLE = "ensemble"
+TRAINING_TABLE = "training_table.parquet"
+GROUP = "GROUP"
 
 
 class _OutOfBudget(Exception):
@@ -124,180 +120,177 @@ class LocalJob(Job):
         except BaseException as problem:
             self.status, self._error = vocabulary.FAILED, problem
         finally:
-            self._train = self._groups = None
+            # Parsed rows and every fold's evidence: hundreds of megabytes that nobody needs any more.
+            self._train = self._groups = self.variants = self.cross_validation = None
 
     def _say(self, text: str) -> None:
         self._messages.put(text)
 
     def _prepare(self) -> None:
-        table = self._train
-        if "CLASS" not in table or set(np.unique(table["CLASS"])) != {0, 1}:
-            raise InputError("training table: needs a column CLASS with both 0 and 1; build it with `training-set`")
-        order = canonical_order(table)
-        table = table.iloc[order].reset_index(drop=True)
-        groups = same_numbers(None if self._groups is None else np.asarray(self._groups)[order])
-        preset = PRESETS[self.settings["preset"]]
+        table, groups = in_canonical_order(self._train, self._groups)
         self.y = table["CLASS"].to_numpy(np.int64)
-        self.checksum = table_sha256(table, np.arange(len(table)))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._check_resumable()
-        self.variants = Variants.read(table, self.settings["features"], groups)
         self.table = table
-        count = _fold_count(preset.folds, self.y, groups)
-        self.cross_validation = CrossValidation(
-            self.variants, self.y, folds(count, self.y, groups, self.settings["seed"])
-        )
-        self.evidence = Evidence(self.settings["features"], grouped=groups is not None, seed=self.settings["seed"])
+        self._take_folder(table, groups)
+        preset, features, seed = (self.settings[name] for name in ("preset", "features", "seed"))
+        self.definitions = definitions(preset)
+        self.trials = PRESETS[preset].trials
+        self.variants = Variants.read(table, features, groups)
+        count = fold_count(PRESETS[preset].folds, self.y, groups)
+        self.cross_validation = CrossValidation(self.variants, self.y, folds(count, self.y, groups, seed))
+        self.evidence = Evidence(features, grouped=groups is not None, seed=seed)
+        whole = " of whole groups" if groups is not None else ""
         self._say(
-            f"{len(table):,} rows, {self.y.mean():.1%} of CLASS 1; features {self.settings['features']}, "
-            f"{count} folds{' of whole groups' if groups is not None else ''}"
+            f"{len(table):,} rows, {self.y.mean():.1%} of CLASS 1; features {features}; preset {preset}: "
+            f"{len(self.trials)} candidates, {sum(self.trials.values())} trials, {count} folds{whole}"
         )
 
-    def _check_resumable(self) -> None:
-        """A folder with another job's trials is refused; with this job's, the job is taken up where it was."""
-        settings = self.settings | {"training_set_sha256": self.checksum, "version": __version__}
+    def _take_folder(self, table: pd.DataFrame, groups: np.ndarray | None) -> None:
+        """Make the job's folder. One that holds this very job is taken up where it was; another job's is refused."""
+        checksum = table_sha256(table, np.arange(len(table)))
+        settings = self.settings | {"training_set_sha256": checksum, "version": __version__}
         path = self.folder / "job.json"
-        if path.exists() and json.loads(path.read_text()) != settings:
-            raise InputError(
-                f"{self.folder}: holds a job with other settings or data; choose another name or remove it"
-            )
-        path.write_text(json.dumps(settings, indent=1) + "\n")
+        if path.exists():
+            if json.loads(path.read_text(encoding="utf-8")) != settings:
+                raise InputError(f"{self.folder}: holds a job with other settings or rows; choose another name")
+            return
+        with lake.output(self.folder / TRAINING_TABLE) as [part]:
+            (table if groups is None else table.assign(**{GROUP: groups})).to_parquet(part, index=False)
+        _write_json(path, settings)
 
     def _check_budget(self) -> None:
         if self._stop.is_set() or time.monotonic() - self._started > SEARCH_SHARE * self.max_runtime_seconds:
             raise _OutOfBudget
 
     def _search(self) -> None:
-        trials = dict(PRESETS[self.settings["preset"]].trials)
-        limit = self.settings["max_candidates"]
         search = Search(self.folder, self.settings["seed"])
         self.predictions: dict[str, np.ndarray] = {}
         try:
-            for place, (name, count) in enumerate(trials.items()):
-                if limit is not None and place >= limit:
-                    break
-                self._candidate(search, name, count)
+            for name in list(self.trials)[: self.settings["max_candidates"]]:
+                self._check_budget()
+                self._candidate(search, name)
         except _OutOfBudget:
-            why = (
-                "stopped"
-                if self._stop.is_set()
-                else f"reached {SEARCH_SHARE:.0%} of its {self.max_runtime_seconds:g} s"
-            )
+            guard = f"reached {SEARCH_SHARE:.0%} of its {self.max_runtime_seconds:g} s"
+            why = "stopped" if self._stop.is_set() else guard
             self.notes.append(f"The search was {why}; another run may give another model.")
             self._say(self.notes[-1])
         finally:
             search.close()
         if not self.predictions:
-            raise InputError("autopilot: stopped before the first candidate was done; allow more time")
+            # The baseline costs nothing: out of budget is a result, not an error.
+            self.notes.append("No candidate was done in time; the model is the share of CLASS 1.")
+            self._finished("majority", {}, [], self._out_of_fold("majority", {}, lambda: None), time.monotonic())
 
-    def _candidate(self, search: Search, name: str, trials: int) -> None:
-        definition = DEFINITIONS[name]
-        started = time.monotonic()
+    def _candidate(self, search: Search, name: str) -> None:
+        definition, started = self.definitions[name], time.monotonic()
+        in_first_fold = self.y[self.cross_validation.folds[0][1]]
 
         def score(trial: optuna.trial.BaseTrial) -> float:
             self._check_budget()
             pipeline = definition.build(trial, self.evidence, self.settings["seed"])
-            fold_y = self.y[self.cross_validation.folds[0][1]]
-            return scores(fold_y, self.cross_validation.fold_predictions(pipeline, 0))[self.objective]
+            value = scores(in_first_fold, self.cross_validation.fold_predictions(pipeline, 0))[self.objective]
+            self._say(f"  {name} trial {trial.number + 1}: {self.objective} {value:.4f} in the first fold")
+            return value
 
-        if trials > 1:
-            parameters, tried = search.best(name, definition, trials, score)
-        else:
-            parameters, tried = definition.first, []
-        predictions = self._out_of_fold(name, parameters)
-        self.predictions[name] = predictions
-        candidate = Candidate(
-            name=name,
-            algorithm=definition.algorithm,
-            description=definition.description,
-            parameters=parameters,
-            scores=scores(self.y, predictions),
-            status=vocabulary.COMPLETED,
-            seconds=time.monotonic() - started,
-            trials=tried,
-        )
-        self.candidates.append(candidate)
-        self._write_candidates()
+        parameters, tried = definition.first, []
+        if self.trials[name] > 1:
+            parameters, tried = search.best(name, definition, self.trials[name], score)
+        predictions = self._out_of_fold(name, parameters, self._check_budget)
+        self._finished(name, parameters, tried, predictions, started)
+        done, left = self._work()
+        ahead = (time.monotonic() - self._started) * left / done
+        candidate = self.candidates[-1]
         self._say(
-            f"{name}: {self.objective} {candidate.scores[self.objective]:.4f} "
-            f"(best so far {self.best.name} {self.best.scores[self.objective]:.4f}), {candidate.seconds:.0f} s"
+            f"{name}: {self.objective} {candidate.scores[self.objective]:.4f} in {candidate.seconds:.0f} s; "
+            f"best so far {self.best.name} {self.best.scores[self.objective]:.4f}; about {ahead:.0f} s left"
         )
+
+    def _work(self) -> tuple[float, float]:
+        """Cost of the fits that are done, and of those to come (the last fit on all rows counts as two folds)."""
+        count = len(self.cross_validation.folds)
+        cost = {name: self.definitions[name].cost * (count + trials - 1) for name, trials in self.trials.items()}
+        done = sum(cost[candidate.name] for candidate in self.candidates)
+        names = list(self.trials)[: self.settings["max_candidates"]]
+        final = 2 * sum(sorted((self.definitions[name].cost for name in names), reverse=True)[:3])
+        return done, sum(cost[name] for name in names) - done + final
+
+    def _finished(self, name: str, parameters: dict, tried: list, predictions: np.ndarray, started: float) -> None:
+        self.predictions[name] = predictions
+        definition = self.definitions[name]
+        self.candidates.append(
+            Candidate(
+                name=name,
+                algorithm=definition.algorithm,
+                description=definition.description,
+                parameters=parameters,
+                scores=scores(self.y, predictions),
+                status=vocabulary.COMPLETED,
+                seconds=time.monotonic() - started,
+                trials=tried,
+            )
+        )
+        self._write_candidates()
 
     def _pipeline(self, name: str, parameters: dict):
-        return DEFINITIONS[name].build(optuna.trial.FixedTrial(parameters), self.evidence, self.settings["seed"])
+        trial = optuna.trial.FixedTrial(parameters)
+        return self.definitions[name].build(trial, self.evidence, self.settings["seed"])
 
-    def _out_of_fold(self, name: str, parameters: dict) -> np.ndarray:
-        """Out-of-fold predictions, from the job's folder if it has them."""
-        path = self.folder / "out_of_fold" / f"{name}.npy"
+    def _out_of_fold(self, name: str, parameters: dict, before_fit: Callable[[], None]) -> np.ndarray:
+        """Out-of-fold predictions, from the job's folder if an earlier start left them there."""
+        digest = hashlib.sha256(parameters_text(parameters).encode()).hexdigest()[:8]
+        path = self.folder / "out_of_fold" / f"{name}-{digest}.npy"
         if path.exists():
             return np.load(path, allow_pickle=False)
-        predictions = self.cross_validation.predictions(self._pipeline(name, parameters), self._check_budget)
-        path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.save(file, predictions)
-        part.replace(path)
+        predictions = self.cross_validation.predictions(self._pipeline(name, parameters), before_fit)
+        with lake.output(path) as [part], part.open("wb") as file:
+            np.save(file, predictions, allow_pickle=False)
         return predictions
 
     def _finish(self) -> None:
         weights = greedy_ensemble(self.y, self.predictions, self.objective)
         mixed = blend([self.predictions[name] for name in weights], list(weights.values()))
-        slope, intercept = platt(self.y, mixed)
-        probability = calibrated(mixed, slope, intercept)
+        parameters = {candidate.name: candidate.parameters for candidate in self.candidates}
+        self._say(f"fitting {', '.join(weights)} on all rows")
+        pipelines = self.cross_validation.fit_all({name: self._pipeline(name, parameters[name]) for name in weights})
+        described = manifest.describe(
+            self.table,
+            job=self.name,
+            settings=self.settings,
+            candidates=self.definitions,
+            parameters=parameters,
+            weights=weights,
+            out_of_fold=mixed,
+            notes=self.notes,
+        )
+        self._weigh(weights, described["metrics"]["out_of_fold"])
+        Model(pipelines, described).save(self.folder / "model")
+        shutil.rmtree(self.folder / "notebooks", ignore_errors=True)
+        notebooks.write(
+            self.folder,
+            name=self.name,
+            settings=self.settings,
+            definitions={name: self.definitions[name] for name in self.predictions},
+            trials=self.trials,
+            parameters=parameters,
+            folds=len(self.cross_validation.folds),
+        )
+        self._say(f"best: {self.best.name}, {self.objective} {self.best.scores[self.objective]:.4f} out of fold")
+
+    def _weigh(self, weights: dict[str, float], out_of_fold: dict[str, float]) -> None:
+        """Note each candidate's share, and the ensemble as a candidate of its own."""
         for candidate in self.candidates:
             candidate.weight = weights.get(candidate.name, 0.0)
         if len(weights) > 1:
+            members = " + ".join(f"{weight:.2f} {name}" for name, weight in weights.items())
             self.candidates.append(
                 Candidate(
                     name=ENSEMBLE,
                     algorithm="Weighted mean of log odds",
-                    description=" + ".join(f"{weight:.2f} {name}" for name, weight in weights.items()),
+                    description=members,
                     parameters=weights,
-                    scores=scores(self.y, probability),
+                    scores=out_of_fold,
                     status=vocabulary.COMPLETED,
                 )
             )
-        self._say(f"fitting {', '.join(weights)} on all rows")
-        pipelines = self.cross_validation.fit_all(
-            {name: self._pipeline(name, self._parameters(name)) for name in weights}
-        )
-        manifest = self._manifest(weights, slope, intercept, probability)
-        Model(pipelines, manifest).save(self.folder / "model")
-        best = self.best
-        self._say(f"best: {best.name}, {self.objective} {best.scores[self.objective]:.4f} out of fold")
-
-    def _parameters(self, name: str) -> dict:
-        return next(candidate.parameters for candidate in self.candidates if candidate.name == name)
-
-    def _manifest(self, weights: dict[str, float], slope: float, intercept: float, probability: np.ndarray) -> dict:
-        return {
-            "format": FORMAT,
-            "job": self.name,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "features": self.settings["features"],
-            "classes": [0, 1],
-            "threshold": best_threshold(self.y, probability)[0],
-            "calibration": {"method": "platt", "slope": slope, "intercept": intercept},
-            "members": {
-                name: {"weight": weight, "parameters": self._parameters(name), "algorithm": DEFINITIONS[name].algorithm}
-                for name, weight in weights.items()
-            },
-            "schema": {
-                "input": {column: str(self.table[column].dtype) for column in self.table.columns if column != "CLASS"},
-                "output": {"predicted_label": "int", "probability": "float"},
-            },
-            "training_set": {
-                "sha256": self.checksum,
-                "rows": len(self.y),
-                "class_1": int(self.y.sum()),
-            },
-            "metrics": {"out_of_fold": scores(self.y, probability)},
-            "settings": self.settings,
-            "reproducible": not self.notes,
-            "notes": self.notes,
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
-            "licence": LICENCE,
-        }
 
     def _write_candidates(self) -> None:
         content = {
@@ -307,17 +300,40 @@ class LocalJob(Job):
             "settings": self.settings,
             "notes": self.notes,
             "best": self.best.name,
-            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "candidates": [candidate.as_dict() for candidate in self.candidates],
         }
-        path = self.folder / "candidates.json"
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(content, indent=1) + "\n")
-        part.replace(path)
+        _write_json(self.folder / "candidates.json", content)
 
 
-def _fold_count(wanted: int, y: np.ndarray, groups: np.ndarray | None) -> int:
-    """Folds that the rows allow: no more than the rows of the smaller class, or than groups."""
+def in_canonical_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """Training rows in canonical order, and their group numbers if there are groups.
+
+    Raises
+    ------
+    InputError
+        No column CLASS, or one class only.
+    """
+    if "CLASS" not in table or set(np.unique(table["CLASS"])) != {0, 1}:
+        raise InputError("training table: needs a column CLASS with both 0 and 1; build it with `training-set`")
+    order = canonical_order(table)
+    ordered = None if groups is None else same_numbers(np.asarray(groups)[order])
+    return table.iloc[order].reset_index(drop=True), ordered
+
+
+def fold_count(wanted: int, y: np.ndarray, groups: np.ndarray | None) -> int:
+    """Folds that the rows allow: no more than the rows of the smaller class, or than groups.
+
+    Raises
+    ------
+    InputError
+        Fewer than two.
+    """
     count = min(wanted, int(np.bincount(y).min()), wanted if groups is None else len(np.unique(groups)))
     if count < 2:
         raise InputError("training table: too few rows of one class, or of gene groups, to learn from; give more rows")
     return count
+
+
+def _write_json(path: Path, content: dict) -> None:
+    with lake.output(path) as [part]:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -16,11 +16,11 @@ import skops.io
 from sklearn.pipeline import Pipeline
 
 from genomicslearning import InputError
+from genomicslearning.autopilot.manifest import FORMAT
 from genomicslearning.autopilot.selection import blend, calibrated
 from genomicslearning.features import Variants
 
 MANIFEST, WEIGHTS = "manifest.json", "model.skops"
-FORMAT = 1
 # Beside what skops itself trusts (scikit-learn estimators, NumPy arrays) a model may hold these types and nothing else.
 # Loading any of them runs no code from the file.
 TRUSTED = [

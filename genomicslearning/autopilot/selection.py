@@ -42,57 +42,43 @@ def same_numbers(groups: np.ndarray | None) -> np.ndarray | None:
 class CrossValidation:
     """Rows with labels, cut into folds, and what each fold's evidence looks like.
 
-    A pipeline's first step (its evidence) is fitted once a fold and kept: candidates that read the same evidence
-    share it.
+    A pipeline's first step (its evidence) is fitted once a fold and kept: candidates with the same evidence share it.
 
     Parameters
     ----------
     variants : parsed rows, in canonical order.
     y : their labels.
     folds : (training rows, validation rows) of each fold.
-    threads : folds fitted at a time, each on one core.
+    threads : fits that run at a time, each on one core.
     """
 
-    def __init__(
-        self, variants: Variants, y: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], *, threads: int = 2
-    ):
+    def __init__(self, variants: Variants, y: np.ndarray, folds: list, *, threads: int = 2):
         self.variants = variants
         self.y = y
         self.folds = folds
         self.threads = threads
         self._evidence: dict = {}
+        self._predicted: dict[tuple[int, str], np.ndarray] = {}
 
     def evidence(self, pipeline: Pipeline, fold: int) -> tuple:
         """The first step's output for a fold's training and validation rows."""
-        step = pipeline[0]
-        key = (fold, settings_text(step))
+        key = (fold, settings_text(pipeline[0]))
         if key not in self._evidence:
             fitted, scored = self.folds[fold]
-            step = clone(step)
+            step = clone(pipeline[0])
             train = step.fit_transform(self.variants.take(fitted), self.y[fitted])
             self._evidence[key] = train, step.transform(self.variants.take(scored))
         return self._evidence[key]
 
     def fold_predictions(self, pipeline: Pipeline, fold: int) -> np.ndarray:
         """P(CLASS=1) of a fold's validation rows by the pipeline fitted on its training rows."""
-        train, scored = self.evidence(pipeline, fold)
-        model = clone(pipeline[1:]).fit(train, self.y[self.folds[fold][0]])
-        return model.predict_proba(scored)[:, 1]
-
-    def fit_all(self, pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
-        """Each pipeline fitted on all rows; those with equal first steps share one fitted step."""
-        steps: dict[str, tuple] = {}
-        fitted = {}
-        for name, pipeline in pipelines.items():
-            key = settings_text(pipeline[0])
-            if key not in steps:
-                step = clone(pipeline[0])
-                steps[key] = step, step.fit_transform(self.variants, self.y)
-            step, values = steps[key]
-            with threadpool_limits(1):
-                rest = clone(pipeline[1:]).fit(values, self.y)
-            fitted[name] = Pipeline([(pipeline.steps[0][0], step), *rest.steps])
-        return fitted
+        key = (fold, settings_text(pipeline))
+        if key not in self._predicted:
+            with one_thread():
+                train, scored = self.evidence(pipeline, fold)
+                model = clone(pipeline[1:]).fit(train, self.y[self.folds[fold][0]])
+                self._predicted[key] = model.predict_proba(scored)[:, 1]
+        return self._predicted[key]
 
     def predictions(self, pipeline: Pipeline, before_fit: Callable[[], None] = lambda: None) -> np.ndarray:
         """Out-of-fold P(CLASS=1) of every row. `before_fit` may raise to give up."""
@@ -102,9 +88,33 @@ class CrossValidation:
             before_fit()
             result[self.folds[fold][1]] = self.fold_predictions(pipeline, fold)
 
-        with threadpool_limits(1), ThreadPoolExecutor(self.threads) as pool:
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(one, range(len(self.folds))))
+        self._predicted.clear()
         return result
+
+    def fit_all(self, pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
+        """Each pipeline fitted on all rows; those with equal first steps share one fitted step."""
+        self._evidence.clear()
+        steps: dict[str, tuple] = {}
+
+        def fitted(pipeline: Pipeline) -> Pipeline:
+            step, values = steps[settings_text(pipeline[0])]
+            with one_thread():
+                rest = clone(pipeline[1:]).fit(values, self.y)
+            return Pipeline([(pipeline.steps[0][0], step), *rest.steps])
+
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
+            for pipeline in pipelines.values():
+                step = clone(pipeline[0])
+                if (key := settings_text(step)) not in steps:
+                    steps[key] = step, step.fit_transform(self.variants, self.y)
+            return dict(zip(pipelines, pool.map(fitted, pipelines.values()), strict=True))
+
+
+def one_thread():
+    """Keep OpenMP to one core in this thread: two fits at a time waste less than one fit on two cores."""
+    return threadpool_limits(1, user_api="openmp")
 
 
 def settings_text(estimator) -> str:

@@ -41,7 +41,7 @@ SEQUENCE = {
     "cpg": "1 where the codon shows a C>T or G>A in a CpG (Codons, STRAND)",
     "codon_gc": "G and C in the reference codon (Codons)",
     "codon_slot": "which base of the codon changes, 0 to 2 (Codons)",
-    "variant_type": "CLNVC as a number, in the order SNV, deletion, duplication, indel, insertion, inversion, microsatellite",
+    "variant_type": "CLNVC as a number: SNV, deletion, duplication, indel, insertion, inversion, microsatellite",
     "sex_or_mitochondrial": "1 on X, Y or MT (CHROM)",
 }
 _VARIANT_TYPES = {
@@ -129,8 +129,6 @@ _TERMS = (
     "start_lost",
     "5_prime_UTR_variant",
     "3_prime_UTR_variant",
-    "upstream_gene_variant",
-    "downstream_gene_variant",
 )
 # ClinVar's MC says some terms in older words (ClinVar VCF header; Sequence Ontology synonyms).
 _MC_SYNONYMS = {
@@ -148,7 +146,6 @@ CONSEQUENCE = {
     "consequence_rank": "Ensembl's severity rank of the worst term, 1 the most severe (Consequence, else MC)",
     "consequence_terms": "number of terms in Consequence",
     "impact": "MODIFIER, LOW, MODERATE, HIGH as 0 to 3 (IMPACT)",
-    "protein_coding": "1 where BIOTYPE is protein_coding",
     "mc_terms": "number of terms in MC",
     "mc_rank": "severity rank of MC's worst term",
     "mc_agrees": "terms that Consequence and MC share",
@@ -174,7 +171,6 @@ def consequence(cells: Cells) -> Columns:
         "consequence_rank": np.where(has_vep, of_vep["rank"], of_mc["rank"]),
         "consequence_terms": cells.each("Consequence", lambda text: text.count("&") + 1 if text else MISSING),
         "impact": cells.each("IMPACT", lambda text: _IMPACTS.get(text, MISSING)),
-        "protein_coding": cells.each("BIOTYPE", lambda text: text == "protein_coding" if text else MISSING),
         "mc_terms": cells.each("MC", lambda text: len(mc_terms(text))),
         "mc_rank": of_mc["rank"],
         "mc_agrees": np.where(has_vep, sum(of_vep[name] * of_mc[name] for name in flags), MISSING),
@@ -202,7 +198,6 @@ POSITION = {
     "cds_position": "first base in the coding sequence (CDS_position)",
     "protein_position": "first amino acid (Protein_position)",
     "utr5_length": "cDNA position minus CDS position: length of the 5' UTR",
-    "distance": "bases to the transcript (DISTANCE)",
 }
 _ORDINAL = re.compile(r"(\d+)(?:-\d+)?/(\d+)$")
 _FIRST_NUMBER = re.compile(r"\d+")
@@ -229,7 +224,6 @@ def position(cells: Cells) -> Columns:
         "cds_position": cds,
         "protein_position": protein,
         "utr5_length": cdna - cds,
-        "distance": cells.each("DISTANCE", number),
     }
 
 

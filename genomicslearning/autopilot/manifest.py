@@ -1,0 +1,72 @@
+"""What a model says of itself: where it comes from, what it reads, how good it was on rows it did not see."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+
+from genomicslearning.autopilot.candidates import Definition
+from genomicslearning.autopilot.selection import best_threshold, calibrated, platt, scores, table_sha256
+
+FORMAT = 1
+LICENCE = "Apache-2.0"
+LIBRARIES = ("genomicslearning", "scikit-learn", "numpy", "scipy", "pandas", "skops", "optuna")
+
+
+def describe(
+    table: pd.DataFrame,
+    *,
+    job: str,
+    settings: dict,
+    candidates: dict[str, Definition],
+    parameters: dict[str, dict],
+    weights: dict[str, float],
+    out_of_fold: np.ndarray,
+    notes: list[str],
+) -> dict:
+    """Manifest of a model, with its calibration and threshold.
+
+    Parameters
+    ----------
+    table : the training rows, in canonical order.
+    settings : objective, preset, features, seed … of the job.
+    candidates, parameters : definitions and chosen hyperparameters, by name.
+    weights : share of each member of the model.
+    out_of_fold : the weighted members' P(CLASS=1) of each training row, before calibration.
+    notes : what makes the job not reproducible, if anything.
+    """
+    y = table["CLASS"].to_numpy(np.int64)
+    slope, intercept = platt(y, out_of_fold)
+    probability = calibrated(out_of_fold, slope, intercept)
+    return {
+        "format": FORMAT,
+        "job": job,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "features": settings["features"],
+        "classes": [0, 1],
+        "threshold": best_threshold(y, probability)[0],
+        "calibration": {"method": "platt", "slope": slope, "intercept": intercept},
+        "members": {
+            name: {"weight": weight, "algorithm": candidates[name].algorithm, "parameters": parameters[name]}
+            for name, weight in weights.items()
+        },
+        "schema": {
+            "input": {column: str(table[column].dtype) for column in table.columns if column != "CLASS"},
+            "output": {"predicted_label": "int", "probability": "float"},
+        },
+        "training_set": {
+            "sha256": table_sha256(table, np.arange(len(table))),
+            "rows": len(table),
+            "class_1": int(y.sum()),
+        },
+        "metrics": {"out_of_fold": scores(y, probability)},
+        "settings": settings,
+        "reproducible": not notes,
+        "notes": notes,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        "licence": LICENCE,
+    }

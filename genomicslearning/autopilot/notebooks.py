@@ -1,0 +1,98 @@
+"""A job's two notebooks: the templates in `notebooks/autopilot/`, filled in with its candidates and results."""
+
+from __future__ import annotations
+
+import inspect
+import pprint
+import re
+from pathlib import Path
+
+import nbformat
+
+from genomicslearning import InputError, lake, share
+from genomicslearning.autopilot.candidates import Definition, Evidence
+
+DATA_EXPLORATION, CANDIDATE_DEFINITION = "data_exploration.ipynb", "candidate_definition.ipynb"
+# Cells of the candidate definition template that a job replaces by its own, told by their tag.
+SETTINGS, EVIDENCE, CANDIDATES = "settings", "evidence", "candidates"
+
+
+def write(
+    folder: Path,
+    *,
+    name: str,
+    settings: dict,
+    definitions: dict[str, Definition],
+    trials: dict[str, int],
+    parameters: dict[str, dict],
+    folds: int,
+) -> None:
+    """Write both notebooks to ``<folder>/notebooks``.
+
+    Parameters
+    ----------
+    folder, name, settings : of the job.
+    definitions, trials : the candidates that were tried, and how many trials each had.
+    parameters : the best hyperparameters of each, which the notebook holds as its frozen result.
+    folds : of the cross-validation.
+    """
+    exploration = _template(DATA_EXPLORATION)
+    _set_parameter(exploration, "job_folder", str(folder.resolve()))
+    candidates = _template(CANDIDATE_DEFINITION)
+    _set_parameter(candidates, "job_folder", str(folder.resolve()))
+    keys = ("objective", "preset", "features", "seed", "grouped")
+    own_settings = {key: settings[key] for key in keys} | {"folds": folds}
+    _replace(candidates, SETTINGS, [_code(f"settings = {pprint.pformat(own_settings, sort_dicts=False)}", SETTINGS)])
+    _replace(candidates, EVIDENCE, [_code(inspect.getsource(Evidence).strip(), EVIDENCE)])
+    _replace(
+        candidates,
+        CANDIDATES,
+        [
+            cell
+            for one, definition in definitions.items()
+            for cell in _candidate(one, definition, trials[one], parameters[one])
+        ],
+    )
+    for notebook, file in ((exploration, DATA_EXPLORATION), (candidates, CANDIDATE_DEFINITION)):
+        notebook.cells[0].source += f"\n\nJob `{name}`."
+        nbformat.validate(notebook)
+        with lake.output(folder / "notebooks" / file) as [part]:
+            nbformat.write(notebook, part)
+
+
+def _candidate(name: str, definition: Definition, trials: int, parameters: dict) -> list:
+    """A candidate's cells: what it is, its pipeline and search space, its frozen hyperparameters."""
+    frozen = pprint.pformat(parameters, sort_dicts=False)
+    source = (
+        f"{inspect.getsource(definition.build).strip()}\n\n\n"
+        f"trials[{name!r}] = {trials}\n"
+        f"candidates[{name!r}] = Definition({definition.build.__name__}, {definition.algorithm!r}, first={frozen})"
+    )
+    return [nbformat.v4.new_markdown_cell(f"### {name}\n\n{definition.description}."), _code(source, CANDIDATES)]
+
+
+def _template(file: str) -> nbformat.NotebookNode:
+    path = share("notebooks", "autopilot", file)
+    if not path.exists():
+        raise InputError(f"{path}: notebook template missing; install the package again")
+    return nbformat.read(path, as_version=4)
+
+
+def _code(source: str, tag: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_code_cell(source, metadata={"tags": [tag]})
+
+
+def _tagged(notebook: nbformat.NotebookNode, tag: str) -> int:
+    return next(place for place, cell in enumerate(notebook.cells) if tag in cell.metadata.get("tags", []))
+
+
+def _replace(notebook: nbformat.NotebookNode, tag: str, cells: list) -> None:
+    place = _tagged(notebook, tag)
+    notebook.cells[place : place + 1] = cells
+
+
+def _set_parameter(notebook: nbformat.NotebookNode, name: str, value: str) -> None:
+    """Set a parameter's default in the cell tagged `parameters` (`name: type = value  # help`)."""
+    cell = notebook.cells[_tagged(notebook, "parameters")]
+    pattern = re.compile(rf"^({name}: \w+ = )\S*", re.MULTILINE)
+    cell.source = pattern.sub(lambda found: found[1] + repr(value), cell.source)
