@@ -8,7 +8,8 @@ from genomicslearning.evaluation.strata import gene
 from genomicslearning.evaluation.verdict import NO_CLINICAL_USE, SELECTION, headline
 
 INTENDED = (
-    "Research and curation: to rank variants in ClinVar by the chance that laboratories' classifications conflict, so that "
+    "Research and curation: to rank variants in ClinVar by the chance that laboratories' classifications "
+    "conflict, so that "
     "curators look first where disagreement is likely."
 )
 OUT_OF_SCOPE = (
@@ -17,7 +18,8 @@ OUT_OF_SCOPE = (
     "No somatic, mitochondrial or structural variants: the training data has hardly any.",
 )
 FREQUENCIES = (
-    "Allele frequencies come from ESP (European and African Americans), ExAC (60 % European) and 1000 Genomes. Variants of "
+    "Allele frequencies come from ESP (European and African Americans), ExAC (60 % European) and 1000 "
+    "Genomes. Variants of "
     "ancestries that these cohorts lack look rarer than they are, and the model takes rarity for evidence."
 )
 
@@ -84,7 +86,8 @@ def model_card(
         _list(
             [
                 SELECTION,
-                "Labels follow ClinVar's review status of one release; laboratories reclassify, and labels change with them.",
+                "Labels follow ClinVar's review status of one release; laboratories reclassify, and labels "
+                "change with them.",
                 *manifest.get("notes", []),
             ]
         ),
@@ -110,7 +113,7 @@ def _genes(train: pd.DataFrame) -> str:
     counts = gene(train).value_counts()
     named = ", ".join(f"{_plain(name)} {rows / len(train):.1%}" for name, rows in counts.head(5).items())
     share = counts.head(10).sum() / len(train)
-    return f"Genes: ten of {len(counts):,} genes make up {share:.0%} of the training rows ({named}); others are known less well."
+    return f"Genes: ten of {len(counts):,} genes are {share:.0%} of the training rows ({named}); others less."
 
 
 def _laboratories(train: pd.DataFrame) -> str:

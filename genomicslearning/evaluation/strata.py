@@ -27,7 +27,7 @@ def groupings(table: pd.DataFrame) -> dict[str, pd.Series]:
     }
     if "first_seen" in table:
         found["first seen"] = table["first_seen"]
-    elif "VARIATION_ID" in table and table["VARIATION_ID"].notna().any():
+    elif "VARIATION_ID" in table and pd.to_numeric(table["VARIATION_ID"], errors="coerce").notna().any():
         found["first seen"] = _era_by_identifier(table["VARIATION_ID"])
     return found
 

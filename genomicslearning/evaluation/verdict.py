@@ -15,7 +15,8 @@ FEW_POSITIVES = 100
 
 YES, LIMITED, NO = "yes", "with limits", "no"
 SELECTION = (
-    "Estimated is P(conflicting | several laboratories have classified the variant by the later release). Most variants "
+    "Estimated is P(conflicting | several laboratories have classified the variant by the later release). "
+    "Most variants "
     "with a single submitter never get a second submission, and nothing here says which ones will."
 )
 NO_CLINICAL_USE = (
@@ -96,9 +97,10 @@ def _new_genes(metrics: dict) -> tuple[str, str, str, str]:
 
 def _single_submitters(metrics: dict, top: pd.DataFrame | None) -> tuple[str, str, str, str]:
     question = "Say today which single-submitter variants will turn out conflicting?"
+    best = "highest scores" if top is None or top.empty else f"best {int(top['top'].iloc[-1]):,}"
     rule = (
-        f"time split with features biology or prospective: yes if the best {0 if top is None or top.empty else int(top['top'].iloc[-1]):,} "
-        f"conflict at least {USEFUL_LIFT:g} times as often as all; otherwise no"
+        f"time split with features biology or prospective: with limits if the {best} conflict at least {USEFUL_LIFT:g} "
+        "times as often as all, else no"
     )
     if metrics["features"] == "all":
         blocks = " and ".join(SUBMISSION_BLOCKS)
@@ -121,8 +123,8 @@ def _single_submitters(metrics: dict, top: pd.DataFrame | None) -> tuple[str, st
     last = top.iloc[-1]
     lift = last["precision"] / prevalence
     because = (
-        f"{last['precision']:.0%} of the best {int(last['top']):,} conflict, {lift:.1f} times the {prevalence:.0%} of all. "
-        + SELECTION
+        f"{last['precision']:.0%} of the best {int(last['top']):,} conflict, {lift:.1f} times the "
+        f"{prevalence:.0%} of all. " + SELECTION
     )
     return question, LIMITED if lift >= USEFUL_LIFT else NO, because, rule
 
