@@ -141,7 +141,7 @@ class _Record:
     def line(self, info: dict[str, str | None]) -> str:
         text = ";".join(key if value is None else f"{key}={value}" for key, value in info.items()) or "."
         change = self.change
-        return f"{self.gene.chromosome}\t{change.position}\t{self.identifier}\t{change.ref}\t{change.alt}\t.\t.\t{text}"
+        return f"{self.gene.chromosome}\t{change.position}\tsynthetic{self.identifier}\t{change.ref}\t{change.alt}\t.\t.\t{text}"
 
 
 class _Sample:
@@ -258,7 +258,8 @@ class _Sample:
         values = {
             **frequencies, "ALLELEID": str(record.identifier + 15000),
             "CLNDISDB": "|".join(i for _, i in conditions), "CLNDN": "|".join(n for n, _ in conditions),
-            "CLNHGVS": change.hgvs, "CLNREVSTAT": record.status, "CLNSIG": significance, "CLNSIGCONF": conflict,
+            "CLNHGVS": f"{change.hgvs}[synthetic]",
+            "CLNREVSTAT": record.status, "CLNSIG": significance, "CLNSIGCONF": conflict,
             "CLNVC": change.kind, "CLNVCSO": _SEQUENCE_ONTOLOGY[change.kind],
             "CLNVI": "|".join(f"{source}:{_source_identifier(source, record)}" for source in listed if source),
             "GENEINFO": f"{gene.symbol}:{gene.number}{neighbour}", "MC": molecular, "ORIGIN": origin,

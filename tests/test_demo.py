@@ -153,7 +153,7 @@ def test_alleles_codons_and_names_agree(table):
         assert row.Amino_acids == "/".join(dict.fromkeys(acids))
         assert ("missense" in row.Consequence) == (acids[0] != acids[1] and "stop" not in row.Consequence
                                                    and "start" not in row.Consequence)
-        assert row.CLNHGVS.endswith(f":g.{row.POS}{ref}>{alt}")
+        assert row.CLNHGVS.endswith(f":g.{row.POS}{ref}>{alt}[synthetic]")
         assert (int(row.CDS_position) + 2) // 3 == int(row.Protein_position)
     lost = table[table["CLNVC"] == "Deletion"]
     assert len(lost) > 100 and all(r[0] == a and len(r) > 1 for r, a in zip(lost["REF"], lost["ALT"], strict=True))
@@ -280,3 +280,8 @@ def test_statistics_come_from_the_script(shared_data, tmp_path):
     script = str(demo.__file__).replace("genomicslearning/demo.py", "benchmarks/demo_statistics.py")
     subprocess.run([sys.executable, script, str(table), str(out)], check=True)
     assert json.loads(out.read_text(encoding="utf-8")) == statistics()
+
+
+def test_every_row_that_is_made_of_it_says_so(table):
+    assert table["VARIATION_ID"].str.startswith("synthetic").all()
+    assert (table["CLNHGVS"].isna() | table["CLNHGVS"].str.endswith("[synthetic]")).all()

@@ -112,8 +112,8 @@ def test_index_quotes_what_notebooks_marked(tmp_path, captured):
     report.verdict("Good for ranking.")
     nbformat.write(notebook(code("", *displayed(captured))), tmp_path / "evaluation.ipynb")
     run = {
-        "id": "x", "started": "2026-01-01T00:00:00Z", "finished": None, "status": "done", "backend": "local", "git": None,
-        "versions": {"genomicslearning": "0"}, "synthetic": True, "inputs": [], "parameters": {"seed": 200},
+        "id": "x", "started": "2026-01-01T00:00:00Z", "finished": None, "status": "done", "backend": "local",
+        "git": None, "versions": {"genomicslearning": "0"}, "synthetic": True, "inputs": [], "parameters": {},
         "artifacts": [], "steps": [{"name": "evaluation", "status": "done", "seconds": 1.0}],
     }  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps(run))

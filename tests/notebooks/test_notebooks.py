@@ -1,0 +1,141 @@
+"""The notebooks as a user meets them: each alone with its defaults (nbval), and in the chain on real data."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genomicslearning import runs
+from genomicslearning.table import COLUMNS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A user's cache of their own, which the notebooks fill with the run on the embedded sample."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("step", runs.STEPS)
+def test_notebook_runs_alone_with_its_defaults(step, cache):
+    path = ROOT / "notebooks" / f"{step}.ipynb"
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "-q", "-c", os.devnull, str(path)],
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        cwd=cache,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    cells = sum(cell["cell_type"] == "code" for cell in json.loads(path.read_text())["cells"])
+    assert f"{cells} passed" in done.stdout
+    sample = cache / "genomicslearning" / "sample"
+    assert all((sample / product).exists() for product in runs.PRODUCTS[step])
+
+
+def test_the_sample_learns_like_clinvar(cache):
+    metrics = json.loads((cache / "genomicslearning" / "sample" / "metrics.json").read_text())
+    assert metrics["synthetic"] is True and metrics["preset"] == "quick"
+    assert 0.75 <= metrics["roc_auc"] <= 0.92
+    assert metrics["roc_auc_ci"][0] < metrics["roc_auc"] < metrics["roc_auc_ci"][1]
+    assert metrics["n"] == 1200
+
+
+@pytest.fixture(scope="module")
+def real_run(published_table, tmp_path_factory):
+    """The whole chain through the command on 10,000 rows of the published table."""
+    folder = tmp_path_factory.mktemp("real")
+    published_table.sample(n=10_000, random_state=1).sort_index().to_csv(folder / "sample.csv", index=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "genomicslearning", "run", "--training-set", "sample.csv", "--name", "real"]
+        + ["-p", "preset", "quick"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.splitlines()[-1] == str(folder / "runs" / "real" / "index.html")
+    return folder / "runs" / "real"
+
+
+def test_the_chain_leaves_everything_that_the_contract_names(real_run):
+    names = ["index.html", "run.json", "metrics.json", "predictions.csv", "data/training_set.csv"]
+    names += ["data/training_set.parquet", "data/train.csv", "data/test.csv"]
+    names += [f"{step}.{kind}" for step in runs.STEPS for kind in ("ipynb", "html")]
+    assert [name for name in names if not (real_run / name).is_file()] == []
+    job = runs.Run(real_run).job["name"]
+    assert (real_run / "autopilot" / job / "candidates.json").is_file()
+    assert (real_run / "autopilot" / job / "model").is_dir()
+    record = json.loads((real_run / "run.json").read_text())
+    assert record["status"] == "done" and [step["status"] for step in record["steps"]] == ["done"] * 4
+    assert record["inputs"][0]["name"] == "sample.csv" and len(record["inputs"][0]["sha256"]) == 64
+    assert (real_run.parent / "latest").resolve() == real_run
+
+
+def test_the_split_is_the_published_one(real_run):
+    table = pd.read_parquet(real_run / "data" / "training_set.parquet")
+    train = table.sample(frac=0.8, random_state=200)
+    for name, rows in (("train", train), ("test", table.drop(train.index))):
+        written = pd.read_csv(real_run / "data" / f"{name}.csv", dtype=str, keep_default_na=False)
+        assert list(written.columns) == list(COLUMNS)
+        assert written["POS"].astype(int).tolist() == rows["POS"].tolist()
+        assert written["AF_EXAC"].tolist() == rows["AF_EXAC"].tolist()
+
+
+def test_predictions_are_probabilities_of_conflict_in_the_test_rows_order(real_run):
+    predictions = pd.read_csv(real_run / "predictions.csv", dtype={"CHROM": str}, float_precision="round_trip")
+    test = pd.read_csv(real_run / "data" / "test.csv", dtype={"CHROM": str}, low_memory=False)
+    assert list(predictions.columns) == [
+        *("VARIATION_ID", "CHROM", "POS", "REF", "ALT", "SYMBOL"),
+        *("CLASS", "predicted_label", "probability"),
+    ]
+    assert predictions[["CHROM", "POS", "REF", "ALT"]].equals(test[["CHROM", "POS", "REF", "ALT"]])
+    assert predictions["CLASS"].equals(test["CLASS"])
+    threshold = json.loads((real_run / "metrics.json").read_text())["threshold"]
+    assert (predictions["predicted_label"] == (predictions["probability"] >= threshold)).all()
+
+
+def test_metrics_agree_with_scikit_learn(real_run):
+    from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
+
+    metrics = json.loads((real_run / "metrics.json").read_text())
+    predictions = pd.read_csv(real_run / "predictions.csv", float_precision="round_trip")
+    truth, probability = predictions["CLASS"], predictions["probability"]
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(truth, probability), abs=1e-12)
+    assert metrics["average_precision"] == pytest.approx(average_precision_score(truth, probability), abs=1e-12)
+    assert metrics["brier"] == pytest.approx(brier_score_loss(truth, probability), abs=1e-12)
+    assert metrics["f1"] == pytest.approx(f1_score(truth, predictions["predicted_label"]), abs=1e-12)
+    assert metrics["roc_auc"] >= 0.80
+    assert (metrics["n"], metrics["split"], metrics["features"], metrics["preset"], metrics["seed"]) == (
+        2000, "random", "all", "quick", 200,
+    )  # fmt: skip
+    order = np.argsort(probability.to_numpy(), kind="stable")
+    gaps = [
+        len(part) * abs(truth.to_numpy()[part].mean() - probability.to_numpy()[part].mean())
+        for part in np.array_split(order, 15)
+    ]
+    assert metrics["ece"] == pytest.approx(sum(gaps) / 2000, abs=1e-12)
+
+
+def test_reports_load_nothing_and_name_every_figure(real_run):
+    from bs4 import BeautifulSoup
+
+    figures = 0
+    for page in real_run.glob("*.html"):
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        for tag in soup.find_all(["img", "script", "link", "iframe", "video"]):
+            address = tag.get("src") or tag.get("href") or "data:"
+            assert address.startswith("data:"), f"{page.name} loads {address[:80]}"
+        for image in soup.find_all("img"):
+            figures += 1
+            assert len(image["alt"]) > 20
+    assert figures >= 15

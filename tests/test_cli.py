@@ -1,0 +1,80 @@
+"""The command line as a shell sees it: exit codes, one clear line, nothing left behind by bad input."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+HEADER = "##fileformat=VCFv4.1\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
+def command(*arguments, cwd) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "genomicslearning", *arguments], cwd=cwd, capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Inputs that are wrong, each in its own way."""
+    (tmp_path / "text.vcf").write_text("this is no VCF\n")
+    (tmp_path / "bare.vcf").write_text(HEADER + "1\t100\t1\tA\tG\t.\t.\tCLNREVSTAT=x\n")
+    body = HEADER + "".join(f"1\t{i}\t{i}\tA\tG\t.\t.\tCLNREVSTAT=criteria_provided\n" for i in range(1, 20_000))
+    whole = gzip.compress(body.encode())
+    (tmp_path / "cut.vcf.gz").write_bytes(whole[: len(whole) // 2])
+    sites = {"CHROM": ["1", "1"], "POS": [1, 2], "REF": ["A", "A"], "ALT": ["G", "G"]}
+    pd.DataFrame(sites).to_csv(tmp_path / "no_class.csv", index=False)
+    pd.DataFrame(sites | {"CLASS": [1, 1]}).to_csv(tmp_path / "one_class.csv", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--clinvar", "missing.vcf"], ["missing.vcf", "no such file"]),
+        (["run", "--clinvar", "text.vcf"], ["text.vcf", "VCF"]),
+        (["run", "--clinvar", "cut.vcf.gz"], ["cut.vcf.gz"]),
+        (["run", "--clinvar", "bare.vcf", "--annotated", "bare.vcf"], ["bare.vcf", "CSQ"]),
+        (["run", "--training-set", "no_class.csv"], ["no_class.csv", "CLASS"]),
+        (["run", "--training-set", "one_class.csv"], ["one_class.csv", "every row has CLASS 1"]),
+        (["run", "-p", "sed", "1"], ["sed", "did you mean seed?"]),
+        (["run", "--runs-dir", "text.vcf"], ["text.vcf", "cannot write"]),
+        (["run", "--name", "../up"], ["../up", "run name"]),
+        (["run", "--split", "sideways"], ["sideways"]),
+        (["training-set", "--clinvar", "text.vcf", "--out", "x.csv"], ["text.vcf", "VCF"]),
+        (["training-set", "--clinvar", "cut.vcf.gz", "--out", "x.csv"], ["cut.vcf.gz"]),
+        (["training-set", "--annotated", "bare.vcf", "--out", "x.csv"], ["bare.vcf", "CSQ"]),
+        (["training-set", "--clinvar", "bare.vcf", "--out", "text.vcf/x.csv"], ["text.vcf"]),
+        (["training-set", "--out", "x.csv"], ["clinvar"]),
+        (["report", "nowhere"], ["nowhere", "no such run"]),
+        (["nonsense"], ["nonsense"]),
+    ],
+    ids=lambda value: " ".join(value) if value[0].islower() and len(value) > 1 else None,
+)
+def test_bad_input_exits_2_with_a_clear_line_and_leaves_nothing(files, arguments, words):
+    before = {path: path.read_bytes() for path in files.iterdir()}
+    done = command(*arguments, cwd=files)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert all(word in last for word in words), last
+    left = [path for path in files.rglob("*") if path.is_file() and path not in before]
+    assert left == []
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("name", ["run", "training-set", "report", "compare", "notebooks", "doctor"])
+def test_help_has_an_example(name, tmp_path):
+    done = command(name, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"Example: genomicslearning {name}" in " ".join(done.stdout.split())
+
+
+def test_doctor_finds_this_machine_fit(tmp_path):
+    done = command("doctor", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "ok       Python:" in done.stdout
