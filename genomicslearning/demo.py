@@ -141,7 +141,8 @@ class _Record:
     def line(self, info: dict[str, str | None]) -> str:
         text = ";".join(key if value is None else f"{key}={value}" for key, value in info.items()) or "."
         change = self.change
-        return f"{self.gene.chromosome}\t{change.position}\tsynthetic{self.identifier}\t{change.ref}\t{change.alt}\t.\t.\t{text}"
+        site = f"{self.gene.chromosome}\t{change.position}\tsynthetic{self.identifier}\t{change.ref}\t{change.alt}"
+        return f"{site}\t.\t.\t{text}"
 
 
 class _Sample:
