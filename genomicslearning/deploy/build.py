@@ -56,12 +56,9 @@ class Build:
         return self._share[name].decode()
 
     def template(self, name: str) -> str:
-        """A stack's template, with the lifecycle scripts and the jobs' modules in their places."""
-        text = self.text(f"cloudformation/{name}.yml")
-        for script in ("lifecycle/on_create.sh", "lifecycle/on_start.sh"):
-            if f'"@{script}"' in text:
-                text = text.replace(f'"@{script}"', json.dumps(self.text(script)))
-        return text.replace("@glue-modules", ",".join(pinned(self.lock, module) for module in GLUE_LACKS))
+        """A stack's template, finished."""
+        scripts = {name: self.text(name) for name in self._share if name.startswith("lifecycle/")}
+        return render(self.text(f"cloudformation/{name}.yml"), scripts, self.lock)
 
     def files(self) -> dict[str, bytes]:
         """What goes under VERSION/ in ResourcesBucket, the marker that all is there last."""
@@ -94,6 +91,13 @@ class Build:
             s3.put_object(Bucket=bucket, Key=f"{folder}/requirements.txt", Body=self.lock.encode())
             size = sum(wheel.stat().st_size for wheel in wheels) / 1e6
             progress(f"wheelhouse: {len(wheels)} wheels, {size:,.0f} MB copied to {bucket}")
+
+
+def render(template: str, scripts: dict[str, str], lock: str) -> str:
+    """Put the lifecycle scripts and the Glue jobs' modules in the places that a template has for them."""
+    for name, script in scripts.items():
+        template = template.replace(f'"@{name}"', json.dumps(script))
+    return template.replace("@glue-modules", ",".join(pinned(lock, module) for module in GLUE_LACKS))
 
 
 def pinned(lock: str, module: str) -> str:

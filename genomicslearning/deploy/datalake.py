@@ -12,6 +12,8 @@ from genomicslearning.deploy.stacks import Progress
 CLINVAR_KEY = "annotation/clinvar/clinvar.vcf.gz"
 ANNOTATED_KEY = "annotation/clinvar/clinvar.annotated.vcf.gz"
 TRAINING_SET_KEY = "annotation/clinvar/conflicting/clinvar_conflicting"
+# What the catalog's table of the training set reads: the name of its file.
+MANIFEST_KEY = "catalog/clinvar_conflicting/manifest"
 
 
 def check_inputs(*, training_set: str = "", clinvar: str = "", annotated: str = "") -> None:
@@ -31,6 +33,9 @@ def fill(
     """Upload what was given; with nothing given, the synthetic sample goes under ``demo/`` and nowhere else."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        manifest = folder / "manifest"
+        manifest.write_text(f"s3://{bucket}/{TRAINING_SET_KEY}.parquet\n")
+        _put(s3, bucket, MANIFEST_KEY, manifest, progress)
         if training_set:
             _put_table(s3, bucket, "", _tables_of(training_set, folder), progress)
         elif clinvar:

@@ -111,7 +111,7 @@ def source_tree(tmp_path_factory, account) -> Path:
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, tree / name)
     (tree / "glue").mkdir(exist_ok=True)
-    made = [wheels.pack(name, account.folder / "wheels") for name in ("idna", "six", "hatchling")]
+    made = [wheels.pack(name, account.folder / "wheels") for name in ("idna", "six")]
     # The real pin of what the Glue jobs install, which no platform of the wheelhouse matches here.
     isal = re.search(r"^isal==[^\s;\\]+", (ROOT / "requirements/aws.txt").read_text(), re.MULTILINE).group()
     unused = f"{isal} ; python_version < '3' --hash=sha256:{'0' * 64}\n"

@@ -15,7 +15,9 @@ import uuid
 
 import flask
 from moto.cloudformation import models, parsing
+from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend, Stack
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.common_models import CloudFormationModel
 from moto.utilities.utils import get_partition
 
@@ -590,6 +592,18 @@ def install() -> None:
         _in_background(self, "UPDATE", lambda: _update(self, template, parameters), _actor(self))
 
     Stack.update = update
+
+    # moto compares numbers with their text and finds a change where there is none.
+    changed = CloudFormationResponse._validate_different_update
+
+    def validate_different_update(self, incoming, body, stack):
+        given = [{**entry, "ParameterValue": str(entry.get("ParameterValue", ""))} for entry in incoming]
+        now = {key: str(value) for key, value in stack.stack_parameters.items()}
+        if stack.template == body and now == {entry["ParameterKey"]: entry["ParameterValue"] for entry in given}:
+            raise ValidationError(stack.name, message="No updates are to be performed.")
+        changed(self, incoming, body, stack)
+
+    CloudFormationResponse._validate_different_update = validate_different_update
 
     def delete_stack(self, name_or_stack_id):
         for stack in list(self.stacks.values()):

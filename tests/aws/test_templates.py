@@ -1,0 +1,274 @@
+"""The templates and scripts themselves: linters find nothing, and what no linter looks at."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STACKS = ("setup", "zone", "pipe", "code")
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2", "us-gov-west-1")
+FILES = [str(ROOT / "cloudformation" / f"{name}.yml") for name in STACKS]
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+def _intrinsic(loader, suffix, node):
+    if isinstance(node, yaml.ScalarNode):
+        return {suffix: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    return {suffix: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+def template(name: str) -> dict:
+    return yaml.load((ROOT / "cloudformation" / f"{name}.yml").read_text(), _Loader)
+
+
+def resources(kind: str) -> dict[str, dict]:
+    return {
+        f"{name}.{logical_id}": resource
+        for name in STACKS
+        for logical_id, resource in template(name)["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def policy_tool(name: str) -> str:
+    """A program of the environment for policy linters, which has libraries of its own."""
+    folder = Path(os.environ.get("GENOMICSLEARNING_POLICY_VENV", ROOT / ".venv-policy"))
+    program = folder / "bin" / name
+    if not program.exists():
+        pytest.skip(f"{program} is not there: `make test` sets that environment up, or GENOMICSLEARNING_POLICY_VENV names it")
+    return str(program)
+
+
+def run(*command: str, **more) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **more)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def test_cfn_lint_finds_nothing_in_any_region(built):
+    program = str(Path(sys.executable).parent / "cfn-lint")
+    run(program, *FILES, "--regions", *REGIONS)
+    run(program, *(str(built / f"{name}.yml") for name in STACKS), "--regions", *REGIONS)
+
+
+def test_checkov_finds_nothing(built):
+    command = [policy_tool("checkov"), "--framework", "cloudformation", "--skip-download", "--output", "json", "--directory"]
+    report = json.loads(run(*command, str(built)))
+    assert report["summary"]["failed"] == 0 and report["summary"]["parsing_errors"] == 0
+    assert report["summary"]["passed"] > 80
+    assert all(check["check_result"]["suppress_comment"] for check in report["results"]["skipped_checks"])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The templates as they are deployed, with the scripts in them."""
+    from genomicslearning.deploy.build import render
+
+    folder = tmp_path_factory.mktemp("built")
+    names = ("lifecycle/on_create.sh", "lifecycle/on_start.sh")
+    scripts = {name: (ROOT / name).read_text() for name in names}
+    lock = (ROOT / "requirements/aws.txt").read_text()
+    for name in STACKS:
+        text = (ROOT / "cloudformation" / f"{name}.yml").read_text()
+        (folder / f"{name}.yml").write_text(render(text, scripts, lock))
+    return folder
+
+
+def test_templates_fit_into_a_request(built):
+    assert max((built / f"{name}.yml").stat().st_size for name in STACKS) <= 51_200
+
+
+def test_no_partition_is_hard_coded():
+    for name in STACKS:
+        text = (ROOT / "cloudformation" / f"{name}.yml").read_text()
+        assert "arn:aws:" not in text and "amazonaws.com/" not in text
+
+
+def test_each_check_that_is_left_out_says_why():
+    for name in STACKS:
+        for logical_id, resource in template(name)["Resources"].items():
+            for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+                assert len(skip["comment"]) > 30, (name, logical_id, skip)
+
+
+def test_the_two_copies_of_the_boundary_are_equal():
+    zone, setup = (template(name)["Resources"]["Boundary"]["Properties"] for name in ("zone", "setup"))
+    text = json.dumps(setup).replace("${Names.Lower}", "${ProjectLower}")
+    assert json.loads(text) == zone
+
+
+def test_metrics_are_off_and_have_no_address():
+    document = template("setup")
+    assert document["Mappings"] == {"Send": {"AnonymousUsage": {"Data": "No", "Address": ""}}}
+    assert document["Conditions"]["SendMetrics"] == {
+        "Equals": [{"FindInMap": ["Send", "AnonymousUsage", "Data"]}, "Yes"]
+    }
+
+
+def test_every_role_that_the_pipeline_makes_is_under_the_boundary():
+    roles = {key: role for key, role in resources("AWS::IAM::Role").items() if not key.startswith("setup.")}
+    assert set(roles) == {
+        "pipe.CloudFormationRole", "pipe.CodeBuildRole", "pipe.CodePipelineRole", "pipe.SourceEventRole",
+        "code.JobRole", "code.RunbookRole",
+    }  # fmt: skip
+    assert all(role["Properties"]["PermissionsBoundary"] == {"Ref": "BoundaryArn"} for role in roles.values())
+
+
+def _statements():
+    for key, role in resources("AWS::IAM::Role").items():
+        for policy in role["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                branches = [entry for entry in statement["If"][1:] if "Ref" not in entry] if "If" in statement else [statement]
+                for entry in branches:
+                    yield key, entry
+
+
+def test_roles_are_passed_only_by_name_and_to_a_named_service():
+    found = 0
+    for key, statement in _statements():
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        if "iam:PassRole" in actions:
+            found += 1
+            assert actions == ["iam:PassRole"], key
+            assert "iam:PassedToService" in statement["Condition"]["StringEquals"], key
+            assert "*" not in json.dumps(statement["Resource"]), key
+        if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"} & set(actions):
+            assert set(statement["Condition"]["StringEquals"]) == {"iam:PermissionsBoundary"}, key
+        assert not {action for action in actions if action.endswith(":*") or action == "*"}, key
+    assert found == 5
+
+
+def test_statements_on_everything_hold_only_actions_without_a_resource_type():
+    """By the service authorization reference that parliament carries; newer actions are named here with the reason."""
+    newer = {"s3:ListAllMyBuckets"}  # parliament lists it without resource types as well, under another privilege
+    lookup = (
+        "import json, parliament\n"
+        "found = {}\n"
+        "for service in parliament.iam_definition:\n"
+        "    for privilege in service['privileges']:\n"
+        "        types = [t['resource_type'] for t in privilege['resource_types'] if t['resource_type']]\n"
+        "        found[(service['prefix'] + ':' + privilege['privilege']).lower()] = types\n"
+        "print(json.dumps(found))"
+    )
+    reference = json.loads(run(policy_tool("python"), "-c", lookup))
+    everything = {}
+    for key, statement in _statements():
+        if statement["Resource"] == "*":
+            for action in [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]:
+                everything.setdefault(action, set()).add(key)
+    scoped = {action: reference[action.lower()] for action in everything if action not in newer and reference[action.lower()]}
+    assert scoped == LISTS_THAT_LOOK_SCOPED
+
+
+# Lists and descriptions whose authorization reference names a type only for a filter.
+LISTS_THAT_LOOK_SCOPED: dict[str, list[str]] = {}
+
+
+def test_every_star_is_explained_in_the_documentation():
+    documented = (ROOT / "docs" / "security.md").read_text()
+    for key, statement in _statements():
+        if statement["Resource"] == "*":
+            assert f"`{key.split('.')[1]}` / `{statement['Sid']}`" in documented
+
+
+def test_buckets_are_hardened():
+    buckets = resources("AWS::S3::Bucket")
+    assert set(buckets) == {"pipe.BuildBucket", "pipe.ResourcesBucket", "pipe.DataLakeBucket", "pipe.LogsBucket"}
+    for key, bucket in buckets.items():
+        properties = bucket["Properties"]
+        assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+        default = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]
+        assert default["SSEAlgorithm"] in ("AES256", {"If": ["UseKey", "aws:kms", "AES256"]})
+        assert bucket["DeletionPolicy"] == "Delete" and bucket["UpdateReplacePolicy"] == "Retain"
+        assert properties["LifecycleConfiguration"]["Rules"]
+        assert key == "pipe.LogsBucket" or properties["LoggingConfiguration"]["DestinationBucketName"] == {"Ref": "LogsBucket"}
+
+
+def test_notebook_instance_is_hardened():
+    properties = template("code")["Resources"]["NotebookInstance"]["Properties"]
+    assert properties["PlatformIdentifier"] == "notebook-al2023-v1"
+    assert properties["RootAccess"] == "Disabled"
+    assert properties["InstanceMetadataServiceConfiguration"] == {"MinimumInstanceMetadataServiceVersion": "2"}
+
+
+def test_glue_jobs_are_glue_5_with_two_small_workers():
+    jobs = resources("AWS::Glue::Job")
+    assert len(jobs) == 3
+    for job in jobs.values():
+        properties = job["Properties"]
+        assert (properties["GlueVersion"], properties["WorkerType"], properties["NumberOfWorkers"]) == ("5.0", "G.1X", 2)
+        assert properties["Timeout"] == 60 and properties["ExecutionProperty"]["MaxConcurrentRuns"] == 3
+        assert properties["DefaultArguments"]["--extra-py-files"]["Sub"].endswith("genomicslearning.zip")
+
+
+@pytest.mark.parametrize("name", ["on_create.sh", "on_start.sh"])
+def test_lifecycle_scripts_fit_and_are_clean(name, built, tmp_path):
+    content = (ROOT / "lifecycle" / name).read_bytes()
+    assert b"\r" not in content
+    hooks = yaml.load((built / "code.yml").read_text(), _Loader)["Resources"]["NotebookLifecycle"]["Properties"]
+    hook = hooks["OnCreate" if "create" in name else "OnStart"][0]["Content"]["Fn::Base64"]["Sub"]
+    assert hook[1]["Script"].encode() == content
+    # Names grow the first line by some hundred bytes at most.
+    assert len(hook[0]) + len(content) + 500 <= 12_288
+    shellcheck = str(Path(sys.executable).parent / "shellcheck")
+    run(shellcheck, str(ROOT / "lifecycle" / name))
+    for marker, inner in re.findall(r"<<'(\w+)'\n(#!/bin/bash\n.*?)^\1$", content.decode(), re.DOTALL | re.MULTILINE):
+        (tmp_path / marker).write_text(inner)
+        run(shellcheck, str(tmp_path / marker))
+
+
+def test_what_glue_installs_is_what_its_scripts_import_and_glue_lacks(built):
+    """The jobs' own imports, followed through this package, without what Glue 5.0 brings and the standard library."""
+    import ast
+
+    brought = {"pyspark", "pyarrow", "pandas", "numpy", "boto3", "botocore", "awsglue"}
+    seen, outside, waiting = set(), set(), sorted((ROOT / "glue").glob("*.py"))
+    assert waiting
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        tree = ast.parse(path.read_text())
+        # Imports inside functions run when they are called, and type-checking ones never.
+        for node in (node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)):
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module, *(f"{node.module}.{name}" for name in names)]
+            for name in names:
+                if name.split(".")[0] != "genomicslearning":
+                    outside.add(name.split(".")[0])
+                    continue
+                place = ROOT.joinpath(*name.split("."))
+                waiting += [found for found in (place.with_suffix(".py"), place / "__init__.py") if found.exists()]
+    lacking = outside - brought - sys.stdlib_module_names
+    arguments = yaml.load((built / "code.yml").read_text(), _Loader)["Resources"]["TrainingSetJob"]["Properties"]["DefaultArguments"]
+    installed = arguments["--additional-python-modules"]
+    assert lacking <= {"isal"} and re.fullmatch(r"isal==[\d.]+", installed)
+    assert f"\n{installed} " in (ROOT / "requirements/aws.txt").read_text()
+
+
+def test_catalog_table_is_the_training_set():
+    from genomicslearning import table
+
+    columns = template("code")["Resources"]["TrainingSetTable"]["Properties"]["TableInput"]["StorageDescriptor"]["Columns"]
+    hive = {"string": "string", "int64": "bigint", "int8": "tinyint"}
+    assert [(c["Name"], c["Type"]) for c in columns] == [(f.name.lower(), hive[str(f.type)]) for f in table.SCHEMA]
