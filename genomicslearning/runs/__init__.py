@@ -146,17 +146,17 @@ def open(run_dir: str, *, step: str) -> Run:
     earlier = STEPS[: STEPS.index(step)]
     if run_dir:
         run = Run(Path(run_dir).expanduser().resolve())
-        run.folder.mkdir(parents=True, exist_ok=True)
     else:
         from genomicslearning.runs import chain
 
         run = Run(sample_folder())
+        run.folder.mkdir(parents=True, exist_ok=True)
         chain.execute(run.folder, {}, steps=earlier, resume=True, render=False)
     for before in earlier:
         for name in PRODUCTS[before]:
             if not (run.folder / name).exists():
                 raise InputError(f"{run.folder}: {name} is missing; run the notebook {before} on this run first")
-    (run.folder / "data").mkdir(exist_ok=True)
+    (run.folder / "data").mkdir(parents=True, exist_ok=True)
     return run
 
 

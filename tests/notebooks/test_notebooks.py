@@ -29,7 +29,7 @@ def test_notebook_runs_alone_with_its_defaults(step, cache):
     path = ROOT / "notebooks" / f"{step}.ipynb"
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"]
     done = subprocess.run(
-        [*command, "-p", "no:cacheprovider", "-q", "-c", os.devnull, str(path)],
+        [*command, "-p", "no:cacheprovider", "-q", str(path)],
         env=os.environ | {"XDG_CACHE_HOME": str(cache)},
         cwd=cache,
         capture_output=True,
