@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -13,28 +16,16 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "genomicslearning"
 # In the order in which data walks through them; a module imports only from rooms above its own.
-ROOMS = [
-    ("clinvar",),
-    ("lake",),
-    ("aws",),
-    ("table", "vcf", "transcripts", "releases"),
-    ("rows", "partners", "accounting"),
-    ("training_set",),
-    ("demo", "demo_genome"),
-    ("features",),
-    ("splits", "time_split"),
-    ("autopilot",),
-    ("endpoint",),
-    ("evaluation", "quality"),
-    ("report",),
-    ("runs", "doctor"),
-    ("deploy",),
-    ("cli", "__main__"),
-]
+ROOMS = """
+clinvar lake aws lines bgzf vcf table accounting transcripts rows partners training_set vcf_parquet
+tsv_parquet fetch spark spark_training_set demo_genome demo_draws demo releases features splits
+autopilot endpoint evaluation quality watchlist report runs doctor deploy cli
+__main__
+""".split()
 
 
 def room_of(name: str) -> int:
-    return next(number for number, modules in enumerate(ROOMS) if name in modules)
+    return ROOMS.index(name)
 
 
 def imports(path):
@@ -65,6 +56,12 @@ def test_a_module_imports_only_from_rooms_above_it(path):
         return
     below = {other for other in imports(path) if room_of(other) > room_of(name)}
     assert not below, f"{path.name} imports from a room below it: {below}"
+
+
+def test_the_architecture_names_every_room_in_order():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)(?:\.py|/)` \|", text, flags=re.MULTILINE)
+    assert rows == ROOMS[:-1]
 
 
 def pins(name: str) -> dict[str, set[str]]:
@@ -117,8 +114,29 @@ def test_notebooks_are_stored_without_outputs(path):
 
 
 def test_make_help_lists_every_target():
-    import subprocess
-
     text = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
     for target in ("run", "test", "lab", "report", "bench", "deploy", "teardown"):
         assert f"make {target}" in text
+
+
+def test_an_installed_wheel_carries_what_the_commands_need(tmp_path):
+    """From a plain install, outside the checkout: notebooks, glue, lifecycle and cloudformation files are there."""
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "-q", "--target", str(site), str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    copied = subprocess.run(
+        [sys.executable, "-m", "genomicslearning", "notebooks", "mine"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert copied.returncode == 0, copied.stderr
+    ours = {path.relative_to(ROOT / "notebooks") for path in (ROOT / "notebooks").rglob("*.ipynb")}
+    assert {path.relative_to(tmp_path / "mine") for path in (tmp_path / "mine").rglob("*.ipynb")} == ours
+    share = site / "genomicslearning" / "_share"
+    for folder in ("glue", "lifecycle", "cloudformation"):
+        assert {path.name for path in (share / folder).rglob("*.*")} >= {p.name for p in (ROOT / folder).glob("*.*")}
+    for name in ("page.css", "page.js", "index.html.j2", "template/index.html.j2"):
+        assert (site / "genomicslearning" / "report" / name).is_file()
