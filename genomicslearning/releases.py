@@ -220,6 +220,7 @@ def _read_tsv(header: bytes, lines, path) -> tuple[pd.DataFrame, str | None]:
     conflicting = frame["review_status"].map(clinvar.label, na_action="ignore") == 1
     frame["CONFLICT"] = _conflict_groups(frame["CLNSIG"]).where(conflicting)
     frame = frame.reindex(columns=list(VARIANT_COLUMNS))
+    frame["SYMBOL"] = frame["SYMBOL"].where(frame["SYMBOL"] != "-")
     return frame, found
 
 

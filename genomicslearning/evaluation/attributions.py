@@ -1,0 +1,90 @@
+"""SHAP values of a model's tree members, by feature and by evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+
+from genomicslearning.autopilot.model import Model
+from genomicslearning.evaluation.leakage import columns_of_blocks
+from genomicslearning.features import Variants
+
+# Feature blocks -> the names that permutation importance uses for the same original columns (`explain.EVIDENCE`).
+EVIDENCE_OF_BLOCK = {
+    "sequence": "site (position and alleles)",
+    "locus": "site (position and alleles)",
+    "consequence": "consequence",
+    "position": "place in the transcript",
+    "protein": "protein change",
+    "frequency": "allele frequency",
+    "prediction": "CADD",
+    "gene": "gene",
+    "disease": "conditions",
+    "sources": "sources and origin",
+    "prior": "the single submission",
+}
+STACKED = "stacked: logistic regression on tokens of all evidence"
+# Forests of full-grown trees take a hundred times longer a row than boosted ones.
+ROWS = {HistGradientBoostingClassifier: 500, RandomForestClassifier: 40, ExtraTreesClassifier: 40}
+
+
+def tree_member(model: Model) -> str | None:
+    """Name of the tree model to look into: the boosted one of the largest weight, else a forest; None without trees."""
+    weights = {name: member["weight"] for name, member in model.manifest["members"].items()}
+    for kinds in ((HistGradientBoostingClassifier,), (RandomForestClassifier, ExtraTreesClassifier)):
+        found = [name for name, pipeline in model.pipelines.items() if isinstance(pipeline[-1], kinds)]
+        if found:
+            return max(found, key=lambda name: weights.get(name, 0.0))
+    return None
+
+
+def shap_values(model: Model, table: pd.DataFrame, *, seed: int = 200) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """SHAP values (log odds, or probability for a forest) of the tree member, and the features they belong to.
+
+    Rows are a sample of the table (500 for boosted trees, 40 for forests). Columns that stand for a stacked model are
+    named as such, since their value mixes all evidence.
+
+    Returns
+    -------
+    values and features, two DataFrames of one shape; empty where the model has no trees.
+    """
+    import shap
+
+    name = tree_member(model)
+    if name is None:
+        return pd.DataFrame(), pd.DataFrame()
+    pipeline = model.pipelines[name]
+    rows = ROWS[type(pipeline[-1])]
+    sample = table.sample(min(rows, len(table)), random_state=seed)
+    features = pipeline[0].transform(Variants.read(sample, model.manifest["features"]))
+    matrix = features
+    for step in pipeline[1:-1]:
+        matrix = step.transform(matrix)
+    values = shap.TreeExplainer(pipeline[-1]).shap_values(np.asarray(matrix), check_additivity=False)
+    values = values[..., 1] if values.ndim == 3 else values
+    names = [f"{column} ({STACKED})" if column == "token_score" else column for column in features.columns]
+    return (
+        pd.DataFrame(values[:, : len(names)], columns=names, index=sample.index),
+        features.set_axis(names, axis=1),
+    )
+
+
+def by_evidence(values: pd.DataFrame) -> pd.Series:
+    """Mean |SHAP| of each kind of evidence; the values of its features are added up first."""
+    plain = [column for column in values.columns if STACKED not in column]
+    blocks = columns_of_blocks(plain)
+    evidence: dict[str, list[str]] = {}
+    for block, columns in blocks.items():
+        evidence.setdefault(EVIDENCE_OF_BLOCK.get(block, block), []).extend(columns)
+    found = {name: values[columns].sum(axis=1).abs().mean() for name, columns in evidence.items()}
+    stacked = [column for column in values.columns if STACKED in column]
+    if stacked:
+        found[STACKED] = values[stacked].sum(axis=1).abs().mean()
+    return pd.Series(found).sort_values(ascending=False)
+
+
+def by_feature(values: pd.DataFrame, *, top: int = 15) -> pd.DataFrame:
+    """The features of the largest mean |SHAP|: `feature`, `mean_abs_shap`."""
+    found = values.abs().mean().sort_values(ascending=False, kind="stable").head(top)
+    return pd.DataFrame({"feature": found.index, "mean_abs_shap": found.to_numpy()})
