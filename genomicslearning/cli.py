@@ -229,7 +229,7 @@ def fetch(
     lake: Annotated[str, typer.Option(help="Folder or s3://bucket to put it in.")] = "lake",
     release: Annotated[str, typer.Option(help="ClinVar release, YYYYMMDD or latest.")] = "latest",
     assembly: Annotated[str, typer.Option(help="GRCh37 or GRCh38.")] = "GRCh38",
-    mirror: Annotated[str | None, typer.Option(help="Mirror of NCBI's pub/clinvar, or another URL of the table.")] = None,
+    mirror: Annotated[str | None, typer.Option(help="Mirror of NCBI's pub/clinvar, or URL of the table.")] = None,
 ) -> None:
     """Fetch public data into the data lake, checksum and all; an interrupted download goes on where it stopped.
 

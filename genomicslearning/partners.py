@@ -68,7 +68,7 @@ class Partners:
 
     def __init__(self, vcf: Vcf, reopen: Callable[[], Vcf], statuses: Iterable[str] = clinvar.LABELS) -> None:
         self._vcf = vcf
-        self._kept = tuple(_STATUS + status.encode() for status in statuses)
+        self._kept = kept_marks(statuses)
         self._reopen = reopen
         self.malformed: list[bytes] = []
         self.first_problem: str | None = None
@@ -166,7 +166,7 @@ class _Index:
         offset = 0
         for number, line in enumerate(lines):
             hashes[2 * number], hashes[2 * number + 1] = map(hash, clinvar_keys(line))
-            offset += self._file.write(_essence(line, kept))
+            offset += self._file.write(essence(line, kept))
             self._offsets.append(offset)
         self._file.flush()
         order = np.argsort(np.frombuffer(hashes, np.int64), kind="stable").astype(np.uint32)
@@ -194,7 +194,12 @@ class _Index:
         return first
 
 
-def _essence(line: bytes, kept: tuple[bytes, ...]) -> bytes:
+def kept_marks(statuses: Iterable[str]) -> tuple[bytes, ...]:
+    """What a ClinVar line has in it if its review status is one of these."""
+    return tuple(_STATUS + status.encode() for status in statuses)
+
+
+def essence(line: bytes, kept: tuple[bytes, ...]) -> bytes:
     """A ClinVar line, without the INFO that nobody will ask for where its review status leaves it out."""
     if any(status in line for status in kept):
         return line

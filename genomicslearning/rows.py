@@ -11,7 +11,7 @@ import pyarrow.csv as pc
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.accounting import NO_GERMLINE, NO_MATCH, REVIEW_STATUS, UNSUPPORTED_ALLELE, Account
-from genomicslearning.table import AF_COLUMNS, CLN_COLUMNS, SCHEMA, VEP_COLUMNS
+from genomicslearning.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, VEP_COLUMNS
 from genomicslearning.transcripts import LayoutError, TranscriptPicker
 from genomicslearning.vcf import InfoReader, check_columns, problem
 
@@ -285,6 +285,11 @@ def _quoted(cell: bytes) -> bytes:
     if _QUOTE in cell or _COMMA in cell or _RETURN in cell:
         return b'"%b"' % cell.replace(b'"', b'""')
     return cell
+
+
+def csv_line(row: bytes) -> str:
+    """A tab-separated row as the line that `as_csv` would have made."""
+    return b",".join([_quoted(cell) for cell in row.split(b"\t")[: len(COLUMNS)]]).decode()
 
 
 _READ = pc.ReadOptions(column_names=SCHEMA.names, use_threads=False)

@@ -114,7 +114,7 @@ def build(
             report["clinvar_records"], report["unannotated"] = partners.finish()
             report["clinvar_quarantined"] = len(partners.malformed)
             report["inputs"].insert(0, {"role": "clinvar", **second.facts()})
-            report["warnings"] += second.warnings + _mismatch(second, source)
+            report["warnings"] += second.warnings + reference_warning(second, source)
             malformed += partners.malformed
         if malformed:
             quarantine.write_bytes("\n".join(source.header).encode() + b"\n" + b"\n".join(malformed) + b"\n")
@@ -123,7 +123,7 @@ def build(
     return report
 
 
-def _mismatch(clinvar: Vcf, annotated: Vcf) -> list[str]:
+def reference_warning(clinvar: Vcf, annotated: Vcf) -> list[str]:
     """A warning where the two headers name different reference genomes."""
     ours, theirs = clinvar.meta("reference"), annotated.meta("reference")
     if not ours or not theirs or ours == theirs:

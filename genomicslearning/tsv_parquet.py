@@ -15,6 +15,7 @@ from genomicslearning.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stop
 from genomicslearning.lines import LineFile, unique_names
 
 _GROUP_BYTES = 8 << 20
+_TAB = b"\t"
 _NUMBERS = (pa.int64(), pa.float64())
 
 
@@ -58,14 +59,18 @@ def tsv_to_parquet(
     watch = Stopwatch(progress, "tsv-to-parquet")
     places = (f"{out}.quarantine.tsv", f"{out}.report.json", out)
     with lake.output(*places) as [quarantine, report_part, part]:
-        with _Tsv(source) as tsv:
+        with Tsv(source) as tsv:
             names = tsv.names
             types = dict.fromkeys(names, pa.string())
         if not text:
-            with _Tsv(source) as tsv:
-                types = _round_trip_types(tsv, watch)
+            with Tsv(source) as tsv:
+                candidates = Candidates(names)
+                for table in tsv.tables():
+                    candidates.see(table)
+                    watch.tick(tsv.read, " (finding types)")
+                types = candidates.types()
         schema = pa.schema(list(types.items()))
-        with _Tsv(source) as tsv, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        with Tsv(source) as tsv, pq.ParquetWriter(part, schema, compression="zstd") as writer:
             for table in tsv.tables(strict=strict):
                 writer.write_table(table.cast(schema))
                 watch.tick(tsv.read)
@@ -92,7 +97,7 @@ def tsv_to_parquet(
     return report
 
 
-class _Tsv(LineFile):
+class Tsv(LineFile):
     """A tab-delimited file being read, as Arrow tables of text."""
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -139,65 +144,85 @@ class _Tsv(LineFile):
                 if not line and tabs:
                     continue
                 self.read += 1
-                if line.count(b"\t") == tabs and (line.isascii() or _is_utf8(line)):
+                why = misfit(line, tabs)
+                if why is None:
                     rows.append(line)
                     size += len(line)
                     continue
-                cells = line.count(b"\t") + 1
-                why = f"{self.path}:{self.line + place}: has {cells} cells, the header names {tabs + 1}"
-                if cells == tabs + 1:
-                    why = f"{self.path}:{self.line + place}: is not UTF-8"
+                why = f"{self.path}:{self.line + place}: {why}"
                 if strict:
                     raise InputError(f"{why}; repair it, or leave out --strict to set such rows aside")
                 self.first_problem = self.first_problem or why
                 self.ragged.append(line)
             if size > _GROUP_BYTES:
-                yield self._table(rows)
+                yield text_table(self.names, rows)
                 rows, size = [], 0
-        yield self._table(rows)
+        yield text_table(self.names, rows)
 
-    def _table(self, rows: list[bytes]) -> pa.Table:
-        types = dict.fromkeys(self.names, pa.string())
-        if not rows:
-            return pa.schema(list(types.items())).empty_table()
-        text = b"\n".join(rows)
-        if b"\r" in text or (len(self.names) == 1 and b"" in rows):
-            # Arrow's reader takes a lone carriage return for a line's end, and skips empty lines.
-            columns = zip(*(row.split(b"\t") for row in rows), strict=True)
-            return pa.table(
-                [pa.array([cell.decode() or None for cell in column], pa.string()) for column in columns],
-                names=self.names,
-            )
-        return pc.read_csv(
-            pa.BufferReader(text),
-            read_options=pc.ReadOptions(column_names=self.names, use_threads=False, block_size=len(text) + 1),
-            parse_options=pc.ParseOptions(delimiter="\t", quote_char=False, escape_char=False),
-            convert_options=pc.ConvertOptions(
-                column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=False
-            ),
+
+def text_table(names: list[str], rows: list[bytes]) -> pa.Table:
+    """Rows of tab-separated cells as an Arrow table of text, empty cells null."""
+    types = dict.fromkeys(names, pa.string())
+    if not rows:
+        return pa.schema(list(types.items())).empty_table()
+    text = b"\n".join(rows)
+    if b"\r" in text or (len(names) == 1 and b"" in rows):
+        # Arrow's reader takes a lone carriage return for a line's end, and skips empty lines.
+        columns = zip(*(row.split(b"\t") for row in rows), strict=True)
+        return pa.table(
+            [pa.array([cell.decode() or None for cell in column], pa.string()) for column in columns], names
         )
+    return pc.read_csv(
+        pa.BufferReader(text),
+        read_options=pc.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
+        parse_options=pc.ParseOptions(delimiter="\t", quote_char=False, escape_char=False),
+        convert_options=pc.ConvertOptions(
+            column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=False
+        ),
+    )
 
 
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def misfit(line: bytes, tabs: int) -> str | None:
+    """Why a row does not fit a header with so many tabs, or None."""
+    if line.count(b"\t") != tabs:
+        return f"has {line.count(_TAB) + 1} cells, the header names {tabs + 1}"
+    if not line.isascii():
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            return "is not UTF-8"
+    return None
 
 
-def _round_trip_types(tsv: _Tsv, watch: Stopwatch) -> dict[str, pa.DataType]:
-    """The narrowest type of each column in which every value, written back, is the same text."""
-    candidates = {name: list(_NUMBERS) for name in tsv.names}
-    filled: set[str] = set()
-    for table in tsv.tables():
-        for name in tsv.names:
+class Candidates:
+    """Which types the columns of a table may still have, as more of its rows are seen."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.kinds = {name: list(_NUMBERS) for name in names}
+        self.filled: set[str] = set()
+
+    def see(self, table: pa.Table) -> None:
+        """Strike out the types in which a value, written back, is another text."""
+        for name, kinds in self.kinds.items():
             column = table.column(name)
             if column.null_count < len(column):
-                filled.add(name)
-            candidates[name] = [kind for kind in candidates[name] if _round_trips(column, kind)]
-        watch.tick(tsv.read, " (finding types)")
-    return {name: kinds[0] if kinds and name in filled else pa.string() for name, kinds in candidates.items()}
+                self.filled.add(name)
+                self.kinds[name] = [kind for kind in kinds if _round_trips(column, kind)]
+
+    def as_dict(self) -> dict[str, list[str] | None]:
+        """The types left of each column by name; None for a column without a value."""
+        return {name: list(map(str, kinds)) if name in self.filled else None for name, kinds in self.kinds.items()}
+
+    def narrow(self, other: dict[str, list[str] | None]) -> None:
+        """Take in what was found of other rows, as `as_dict` gives it."""
+        for name, left in other.items():
+            if left is not None:
+                self.filled.add(name)
+                self.kinds[name] = [kind for kind in self.kinds[name] if str(kind) in left]
+
+    def types(self) -> dict[str, pa.DataType]:
+        """The narrowest type left of each column; text where none is, or where every cell is empty."""
+        return {name: kinds[0] if kinds and name in self.filled else pa.string() for name, kinds in self.kinds.items()}
 
 
 def _round_trips(column: pa.ChunkedArray, kind: pa.DataType) -> bool:
