@@ -60,12 +60,13 @@ def token_logistic(trial, evidence, seed):
 
 def linear_columns(trial, evidence, seed):
     """Logistic regression on the evidence columns and the token score."""
+    classifier = LogisticRegression(C=trial.suggest_float("C", 1e-4, 1, log=True), solver="newton-cg", tol=1e-3)
     return Pipeline(
         [
             ("evidence", evidence.columns_and_token_score()),
-            ("impute", SimpleImputer(strategy="median", add_indicator=True)),
+            ("impute", SimpleImputer(strategy="median")),
             ("scale", QuantileTransformer(n_quantiles=100, output_distribution="normal", random_state=seed)),
-            ("classifier", LogisticRegression(C=trial.suggest_float("C", 1e-3, 1, log=True), max_iter=200)),
+            ("classifier", classifier),
         ]
     )
 

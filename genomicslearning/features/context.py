@@ -124,7 +124,9 @@ def _set_hash(variants: Variants) -> np.ndarray:
     """One hash a row of its conditions, in any order (a sum of hashes)."""
     if variants.condition_terms is None:
         return np.zeros(len(variants), np.uint64)
-    sums = np.concatenate([[0], np.cumsum(variants.condition_terms.values, dtype=np.uint64)]).astype(np.uint64)
+    hashes = variants.condition_terms.values
+    sums = np.zeros(len(hashes) + 1, np.uint64)
+    np.cumsum(hashes, out=sums[1:])
     return sums[variants.condition_terms.offsets[1:]] - sums[variants.condition_terms.offsets[:-1]]
 
 
