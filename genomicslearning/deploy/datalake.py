@@ -12,8 +12,9 @@ from genomicslearning.deploy.stacks import Progress
 CLINVAR_KEY = "annotation/clinvar/clinvar.vcf.gz"
 ANNOTATED_KEY = "annotation/clinvar/clinvar.annotated.vcf.gz"
 TRAINING_SET_KEY = "annotation/clinvar/conflicting/clinvar_conflicting"
-# What the catalog's table of the training set reads: the name of its file.
-MANIFEST_KEY = "catalog/clinvar_conflicting/manifest"
+# The catalog's table reads a folder, and the Glue job writes one: so does this.
+PARQUET_KEY = f"{TRAINING_SET_KEY}.parquet/part-00000.parquet"
+CSV_KEY = f"{TRAINING_SET_KEY}.csv"
 
 
 def check_inputs(*, training_set: str = "", clinvar: str = "", annotated: str = "") -> None:
@@ -33,9 +34,6 @@ def fill(
     """Upload what was given; with nothing given, the synthetic sample goes under ``demo/`` and nowhere else."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        manifest = folder / "manifest"
-        manifest.write_text(f"s3://{bucket}/{TRAINING_SET_KEY}.parquet\n")
-        _put(s3, bucket, MANIFEST_KEY, manifest, progress)
         if training_set:
             _put_table(s3, bucket, "", _tables_of(training_set, folder), progress)
         elif clinvar:
@@ -69,8 +67,8 @@ def _tables_of(path: str, folder: Path) -> Path:
 
 
 def _put_table(s3, bucket: str, prefix: str, table: Path, progress: Progress) -> None:
-    for suffix in (".csv", ".parquet"):
-        _put(s3, bucket, f"{prefix}{TRAINING_SET_KEY}{suffix}", Path(f"{table}{suffix}"), progress)
+    _put(s3, bucket, f"{prefix}{CSV_KEY}", Path(f"{table}.csv"), progress)
+    _put(s3, bucket, f"{prefix}{PARQUET_KEY}", Path(f"{table}.parquet"), progress)
 
 
 def _gzipped(path: str, beside: Path) -> Path:

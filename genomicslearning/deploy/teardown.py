@@ -97,7 +97,8 @@ def clear_logs(session, stack_id: str, progress: Progress) -> None:
     """
     resources = session.client("cloudformation").describe_stack_resources(StackName=stack_id)["StackResources"]
     for resource in resources:
-        if resource["LogicalResourceId"] == "LogsBucket" and resource["ResourceStatus"] != "CREATE_FAILED":
+        there = resource["ResourceStatus"] not in ("CREATE_FAILED", "DELETE_COMPLETE")
+        if resource["LogicalResourceId"] == "LogsBucket" and there:
             empty_bucket(session.client("s3"), resource["PhysicalResourceId"], progress)
 
 

@@ -272,7 +272,8 @@ def _predict(region: str, address: str, role: str, body: str) -> np.ndarray:
     if isinstance(model, Path):
         import skops.io
 
-        unpacked = skops.io.load(model / "engineered.skops", trusted=[])
+        own = skops.io.get_untrusted_types(file=model / "engineered.skops")  # written here, by `_fit_engineered`
+        unpacked = skops.io.load(model / "engineered.skops", trusted=own)
         return unpacked.predict_proba(pd.read_csv(io.StringIO(body), header=None).to_numpy(np.float32))[:, 1]
     from genomicslearning.endpoint import wire
 
@@ -315,7 +316,8 @@ def invoke_endpoint(self):
 
 
 def _error(status: int, code: str, message: str, more: dict | None = None):
-    return status, {"x-amzn-ErrorType": code}, json.dumps({"Message": message, **(more or {})})
+    headers = {"status": status, "x-amzn-ErrorType": code}
+    return status, headers, json.dumps({"Message": message, **(more or {})})
 
 
 def create_transform_job(self):

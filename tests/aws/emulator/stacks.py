@@ -171,6 +171,8 @@ class BuildProject(Resource):
     def _request(self, p):
         request = lower({key: value for key, value in p.items() if key not in ("EncryptionKey", "Tags")})
         request["source"]["buildspec"] = request["source"].pop("buildSpec")
+        for variable in request["environment"]["environmentVariables"]:
+            variable["value"] = str(variable["value"])  # CloudFormation hands numbers over as text
         for end in ("source", "artifacts"):  # moto asks for a place also where CodePipeline has it
             if request[end]["type"] == "CODEPIPELINE":
                 request[end]["location"] = "codepipeline"
@@ -495,6 +497,11 @@ def _finish(stack: Stack, status: str) -> None:
     stack.status = status
 
 
+def _resources_there(stack: Stack) -> list:
+    parsed, definitions = stack.resource_map._parsed_resources, stack.resource_map._resource_json_map
+    return [parsed[name] for name in definitions if parsed.get(name) is not None]
+
+
 def _create(stack: Stack) -> None:
     resources = stack.resource_map
     resources._template, resources._resource_json_map = stack.template_dict, stack.template_dict["Resources"]
@@ -586,6 +593,8 @@ def install() -> None:
         _in_background(self, "CREATE", lambda: _create(self), _actor(self))
 
     Stack.create_resources = create_resources
+    # moto's would make what is not there (yet) when it is asked what is there.
+    Stack.stack_resources = property(_resources_there)
 
     def update(self, template, role_arn=None, parameters=None, tags=None):
         self.role_arn = role_arn or self.role_arn

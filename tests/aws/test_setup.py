@@ -1,0 +1,188 @@
+"""The setup stack: its function and its build really run, on create, update and delete.
+
+Twice: on moto with the whole solution behind it, and on ministack, which runs Lambda functions and custom resources by its own
+means (and knows CodeBuild only by name: there the test plays the build).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import boto3
+import pytest
+from conftest import ROOT, free_port, start_server
+
+from genomicslearning import deploy
+from genomicslearning.deploy import source, stacks
+
+REGION = "eu-west-1"
+PREFIX = "genomicslearning/0.1.0"
+TEMPLATE = (ROOT / "cloudformation" / "setup.yml").read_text()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def parameters(**more) -> list[dict]:
+    values = {"Project": "Setup", "SourceBucket": "solutions", "SourcePrefix": PREFIX} | more
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+def put_assets(s3, source_zip: bytes) -> None:
+    s3.create_bucket(Bucket=f"solutions-{REGION}", CreateBucketConfiguration={"LocationConstraint": REGION})
+    function = (ROOT / "cloudformation" / "setup_function.py").read_bytes()
+    s3.put_object(Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/setup_function.zip", Body=zipped({"setup_function.py": function}))
+    s3.put_object(Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/source.zip", Body=source_zip)
+
+
+def wait(client, name: str, *, seconds: float = 240) -> str:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        stack = stacks.describe(client, name)
+        if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            return stack["StackStatus"] if stack else "gone"
+        time.sleep(0.5)
+    raise TimeoutError(name)
+
+
+def test_one_template_deploys_updates_and_removes_everything(account, source_tree):
+    put_assets(account.client("s3"), zipped(source.source_files(source_tree)))
+    client = account.session("administrator").client("cloudformation")
+    request = {"StackName": "MySetup", "TemplateBody": TEMPLATE, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
+    client.create_stack(**request, Parameters=parameters())
+    assert wait(client, "MySetup") == "CREATE_COMPLETE", why(account)
+    states = {kind: stacks.describe(client, f"Setup{kind}")["StackStatus"] for kind in ("Zone", "Pipe", "Code")}
+    assert states == {kind: "CREATE_COMPLETE" for kind in states}
+    # The boundary is the setup stack's: the landing zone makes none that the build could change.
+    zone = client.describe_stack_resources(StackName="SetupZone")["StackResources"]
+    assert [resource["LogicalResourceId"] for resource in zone] == ["PipeRepository"]
+
+    client.update_stack(**request, Parameters=parameters(IdleMinutes="20"))
+    assert wait(client, "MySetup") == "UPDATE_COMPLETE", why(account)
+    assert stacks.describe(client, "SetupCode")["StackStatus"] == "UPDATE_COMPLETE"
+    given = {p["ParameterKey"]: p["ParameterValue"] for p in stacks.describe(client, "SetupPipe")["Parameters"]}
+    assert given["IdleMinutes"] == "20"
+
+    client.delete_stack(StackName="MySetup")
+    assert wait(client, "MySetup") == "gone", why(account)
+    assert deploy.leftovers(account.session(), deploy.Settings(project="Setup", region=REGION)) == []
+    assert [stacks.describe(client, f"Setup{kind}") for kind in ("Zone", "Pipe", "Code")] == [None] * 3
+
+
+def why(account) -> str:
+    events = account.client("cloudformation").describe_stack_events(StackName="MySetup")["StackEvents"]
+    reasons = [f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in events if e.get("ResourceStatusReason")]
+    logs = [account.folder / name for name in ("functions.log", "MySetup-setup.log")]
+    return "\n".join(reasons) + "\n".join(log.read_text()[-3000:] for log in logs if log.exists())
+
+
+# ---------------------------------------------------------------------- ministack
+class Builds(BaseHTTPRequestHandler):
+    """CodeBuild as the function sees it: takes StartBuild. (ministack's forgets the variables that a build is started with.)"""
+
+    started: queue.Queue = queue.Queue()
+
+    def do_POST(self):
+        assert self.headers["X-Amz-Target"].endswith(".StartBuild")
+        self.started.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = b'{"build": {"id": "Mini-setup:1"}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def ministack(tmp_path_factory):
+    folder, port = tmp_path_factory.mktemp("ministack"), free_port()
+    builds = HTTPServer(("127.0.0.1", 0), Builds)
+    threading.Thread(target=builds.serve_forever, daemon=True).start()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")} | {
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL_CODEBUILD": f"http://127.0.0.1:{builds.server_port}",  # functions inherit it
+        "HOME": str(folder),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    process = start_server([sys.executable, "-m", "ministack"], port, "/_ministack/health", environment, folder / "log")
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
+    yield lambda service: boto3.client(service, endpoint_url=f"http://127.0.0.1:{port}", **keys)
+    process.terminate()
+    process.wait(10)
+    builds.shutdown()
+
+
+def play_build(ministack, request_type: str, status: str) -> None:
+    """Wait until the function has started a build, and let EventBridge tell it how that ended."""
+    started = Builds.started.get(timeout=60)
+    assert started["projectName"] == "Mini-setup"
+    variables = {entry["name"]: entry["value"] for entry in started["environmentVariablesOverride"]}
+    assert variables["REQUEST_TYPE"] == request_type
+    detail = {
+        "build-status": status,
+        "project-name": "Mini-setup",
+        "additional-information": {
+            "environment": {"environment-variables": started["environmentVariablesOverride"]},
+            "phases": [{"phase-type": "BUILD", "phase-status": status, "phase-context": ["exit status 1"]}],
+            "logs": {"deep-link": "https://example.org/log"},
+        },
+    }
+    entry = {"Source": "aws.codebuild", "DetailType": "CodeBuild Build State Change", "Detail": json.dumps(detail)}
+    assert ministack("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+def test_function_answers_create_update_and_delete_on_ministack(ministack):
+    put_assets(ministack("s3"), b"not read here")
+    client = ministack("cloudformation")
+    request = {"StackName": "Mini", "TemplateBody": TEMPLATE, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
+    client.create_stack(**request, Parameters=parameters())
+    play_build(ministack, "Create", "SUCCEEDED")
+    assert wait(client, "Mini") == "CREATE_COMPLETE"
+
+    # ministack takes a resource for changed only where its text in the template is.
+    changed = TEMPLATE.replace("ServiceTimeout: 3600", "ServiceTimeout: 3599")
+    client.update_stack(**(request | {"TemplateBody": changed}), Parameters=parameters())
+    play_build(ministack, "Update", "SUCCEEDED")
+    assert wait(client, "Mini") == "UPDATE_COMPLETE"
+
+    client.delete_stack(StackName="Mini")
+    play_build(ministack, "Delete", "SUCCEEDED")
+    assert wait(client, "Mini") in ("gone", "DELETE_COMPLETE")
+
+
+def test_failed_build_fails_the_stack_with_its_reason_on_ministack(ministack):
+    client = ministack("cloudformation")
+    request = {"StackName": "Mini", "TemplateBody": TEMPLATE, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
+    client.create_stack(**request, Parameters=parameters(), OnFailure="DO_NOTHING")
+    play_build(ministack, "Create", "FAILED")
+    assert wait(client, "Mini") in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+    events = client.describe_stack_events(StackName="Mini")["StackEvents"]
+    reasons = [event.get("ResourceStatusReason", "") for event in events]
+    assert any("Build FAILED. BUILD: exit status 1 See https://example.org/log" in reason for reason in reasons), reasons
+
+
+def test_simulate_custom_policy_of_ministack_says_yes_to_everything(ministack):
+    """Why the tests of the roles do not rely on it: a policy that denies all is `allowed`. Should this fail, use it."""
+    nothing = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
+    answer = ministack("iam").simulate_custom_policy(PolicyInputList=[nothing], ActionNames=["iam:CreateUser"])
+    assert answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
