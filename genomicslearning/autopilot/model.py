@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import skops.io
+from scipy.special import expit
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
 from genomicslearning import InputError
@@ -86,7 +88,7 @@ class Model:
             step = pipeline[0]
             if id(step) not in evidence:
                 evidence[id(step)] = step.transform(variants)
-            members.append(pipeline[1:].predict_proba(evidence[id(step)])[:, 1])
+            members.append(_positive(pipeline[1:], evidence[id(step)]))
         weights = [self.manifest["members"][name]["weight"] for name in self.pipelines]
         scaling = self.manifest["calibration"]
         return calibrated(blend(members, weights), scaling["slope"], scaling["intercept"])
@@ -137,3 +139,18 @@ class Model:
             raise InputError(f"{folder}: no {WEIGHTS}; give the model folder that a job wrote") from None
         except zipfile.BadZipFile:
             raise InputError(f"{folder / WEIGHTS}: damaged or cut off; copy the model folder again") from None
+
+
+def _positive(classifier: Pipeline, rows) -> np.ndarray:
+    """P(CLASS=1) of rows of evidence, the same as ``predict_proba(rows)[:, 1]``.
+
+    Boosted trees walk binned values here, as they do while they are fitted: five times as fast as the public method, which
+    walks raw ones. A test holds the two equal, as these are scikit-learn's private methods.
+    """
+    boosted = classifier[-1]
+    if len(classifier) > 1 or not isinstance(boosted, HistGradientBoostingClassifier):
+        return classifier.predict_proba(rows)[:, 1]
+    binned = boosted._bin_mapper.transform(rows.to_numpy(np.float64))
+    raw = np.full((len(rows), 1), boosted._baseline_prediction, order="F")
+    boosted._predict_iterations(binned, boosted._predictors, raw, is_binned=True, n_threads=1)
+    return expit(raw[:, 0])
