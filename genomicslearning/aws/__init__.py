@@ -37,6 +37,7 @@ class Account:
     bucket: str
     role: str
     training_set_job: str
+    job_log: str
 
     @cached_property
     def session(self):
@@ -112,9 +113,8 @@ def account() -> Account:
             ) from None
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     try:
-        return Account(
-            project.lower(), outputs["DataLakeBucket"], outputs["RunbookRoleArn"], outputs["TrainingSetJob"]
-        )
+        wanted = ("DataLakeBucket", "RunbookRoleArn", "TrainingSetJob", "JobLogs")
+        return Account(project.lower(), *(outputs[name] for name in wanted))
     except KeyError as missing:
         raise InputError(
             f"stack {stack} ({found['StackStatus']}) has no output {missing}; finish genomicslearning deploy"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import zipfile
@@ -105,11 +104,7 @@ def _single_member(archive: zipfile.ZipFile) -> BinaryIO:
 
 def _csv_pieces(file: BinaryIO) -> Iterator[pa.Table]:
     buffered = io.BufferedReader(file, BLOCK_BYTES) if not isinstance(file, io.BufferedReader) else file
-    line = buffered.readline(BLOCK_BYTES)
-    try:
-        header = next(csv.reader([line.decode("utf-8-sig")]), [])
-    except (UnicodeDecodeError, csv.Error):
-        header = []
+    header = wire.first_cells(buffered.readline(BLOCK_BYTES))
     if not wire.is_header(header):
         raise InputError(f"the first line does not name {', '.join(SITE_COLUMNS)}; give a CSV with a header or parquet")
     names = wire.csv_names(header, has_header=True)

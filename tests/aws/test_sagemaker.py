@@ -380,4 +380,3 @@ def test_the_local_winner_runs_on_sagemaker(runbook, local, test_rows):
     assert (answer["predicted_label"] == (answer["probability"] >= expected.threshold)).all()
 
 
-# ---------------------------------------------------------------------- rights
