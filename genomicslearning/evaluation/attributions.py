@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from tqdm import TqdmWarning
 
 from genomicslearning.autopilot.model import Model
 from genomicslearning.evaluation.leakage import columns_of_blocks
@@ -29,6 +32,14 @@ STACKED = "stacked: logistic regression on tokens of all evidence"
 ROWS = {HistGradientBoostingClassifier: 500, RandomForestClassifier: 40, ExtraTreesClassifier: 40}
 
 
+def _shap():
+    """The shap library, without its progress bar's advice to install widgets, which reports cannot show."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)
+        import shap
+    return shap
+
+
 def tree_member(model: Model) -> str | None:
     """Name of the tree model to look into: the boosted one of the largest weight, else a forest; None without trees."""
     weights = {name: member["weight"] for name, member in model.manifest["members"].items()}
@@ -49,8 +60,7 @@ def shap_values(model: Model, table: pd.DataFrame, *, seed: int = 200) -> tuple[
     -------
     values and features, two DataFrames of one shape; empty where the model has no trees.
     """
-    import shap
-
+    shap = _shap()
     name = tree_member(model)
     if name is None:
         return pd.DataFrame(), pd.DataFrame()

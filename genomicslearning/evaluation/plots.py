@@ -169,6 +169,7 @@ def plot_confusion(labels, predicted, *, ax=None):
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if share[row, column] > 0.55 else "black"
         ax.text(column, row, f"{count:,}\n{share[row, column]:.0%} of row", ha="center", va="center", color=colour)
+    ax.grid(False)
     ax.set_xticks([0, 1], ["agreeing", "conflicting"])
     ax.set_yticks([0, 1], ["agreeing", "conflicting"], rotation=90, va="center")
     ax.set(xlabel="predicted", ylabel="truth", title="Confusion matrix")
@@ -220,6 +221,7 @@ def plot_strata(table: pd.DataFrame, *, by: str, overall: float, limit: int = 20
     ax.plot(shown["roc_auc"], places, "o", color=BLUE, label="as measured, 95 % interval")
     ax.plot(shown["roc_auc_shrunk"], places, "D", color=ORANGE, ms=5, label="shrunk towards the mean")
     ax.axvline(overall, color=GREY, ls="--", lw=1, label=f"all rows, {overall:.3f}")
+    ax.set_ylim(-0.6, len(shown) - 0.4)
     ax.set_yticks(places, [f"{str(row.stratum)[:38]} ({row.rows:,})" for row in shown.itertuples()])
     ax.set(xlabel="ROC AUC", title=f"By {by} (rows in brackets)", xlim=(min(0.4, shown["low"].min() - 0.02), 1.0))
     ax.grid(alpha=0.25, axis="x")

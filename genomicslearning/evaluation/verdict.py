@@ -86,7 +86,7 @@ def _probabilities(metrics: dict) -> tuple[str, str, str, str]:
 
 def _new_genes(metrics: dict) -> tuple[str, str, str, str]:
     question, rule = (
-        "Use it for genes it has not seen?",
+        "Judge genes it has not seen?",
         "as for ranking, with whole genes held out; unknown under any other split",
     )
     if metrics["split"] == "gene":
@@ -130,14 +130,10 @@ def _single_submitters(metrics: dict, top: pd.DataFrame | None) -> tuple[str, st
 
 
 def headline(table: pd.DataFrame) -> str:
-    """The verdict in one sentence."""
-    good = [row.question.rstrip("?").lower() for row in table.itertuples() if row.answer == YES]
-    limited = [row.question.rstrip("?").lower() for row in table.itertuples() if row.answer == LIMITED]
+    """The verdict in one paragraph: what the model can do, what with limits, what not, and what it estimates."""
     parts = []
-    if good:
-        parts.append("can " + "; ".join(good))
-    if limited:
-        parts.append("with limits can " + "; ".join(limited))
-    refused = int((table["answer"] == NO).sum())
-    said = "; ".join(parts) if parts else "can be used for nothing that was asked"
-    return f"This model {said}. {refused} of {len(table)} uses are refused, with the reason beside each."
+    for answer, words in ((YES, "Use it to"), (LIMITED, "Use it, with limits, to"), (NO, "Do not use it to")):
+        asked = [row.question.rstrip("?") for row in table.itertuples() if row.answer == answer]
+        if asked:
+            parts.append(f"{words}: {'; '.join(one[0].lower() + one[1:] for one in asked)}.")
+    return f"{' '.join(parts)} {SELECTION}"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from genomicslearning import InputError, lake
 from genomicslearning.autopilot.model import Model
-from genomicslearning.evaluation.explain import contributions, reasons
+from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons, without
 from genomicslearning.watchlist.kinds import ConflictKinds
 from genomicslearning.watchlist.page import write_page
 from genomicslearning.watchlist.releases import Spool, spool
@@ -23,6 +23,7 @@ from genomicslearning.watchlist.rows import COLUMNS, csv_lines, described
 SHOWN = 5000  # rows of the page: more make a browser slow, and nobody reads further
 REASONS = 3
 CHUNK = 4000  # rows explained at a time
+PROBE = 500  # rows on which a model is asked whether it reads what the one submission said
 
 ESTIMATED = (
     "What is estimated is the chance that classifications conflict given that several laboratories have classified the "
@@ -91,7 +92,7 @@ def build(
         probability = np.concatenate([scorer.predict(part) for part in waiting.parts()])
         order = np.argsort(-probability, kind="stable")
         explained = _explained(scorer, waiting, probability, order[:shown])
-        calibrated = _learnt_transitions(scorer)
+        calibrated = _learnt_transitions(scorer, next(waiting.parts()).head(PROBE))
         summary = {
             "variants": waiting.rows,
             "shown": len(explained),
@@ -114,19 +115,12 @@ def build(
     return summary
 
 
-def _learnt_transitions(scorer: Model) -> bool:
-    """Whether the model learnt from single submissions: then some feature of the submission was informative."""
+def _learnt_transitions(scorer: Model, rows: pd.DataFrame) -> bool:
+    """Whether the model learnt from single submissions: then what the submission said changes its answers."""
     if scorer.manifest["features"] != "prospective":
         return False
-    names = [str(name) for pipeline in scorer.pipelines.values() for name in _feature_names(pipeline[0])]
-    return any(name.startswith("prior_") for name in names)
-
-
-def _feature_names(step) -> list[str]:
-    try:
-        return list(step.get_feature_names_out())
-    except AttributeError:
-        return []
+    silent = without(rows, EVIDENCE["the single submission"])
+    return not np.array_equal(scorer.predict(rows), scorer.predict(silent))
 
 
 def _explained(scorer: Model, waiting: Spool, probability: np.ndarray, chosen: np.ndarray) -> dict[int, list[str]]:
