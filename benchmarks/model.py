@@ -1,8 +1,8 @@
 """Figures of docs/model.md: presets, feature sets, held-out genes, other splits, permuted labels, cost by size.
 
 Run:  python benchmarks/model.py [SECTION…] --table TABLE --out FOLDER
-Sections (default: all): balanced, quick, biology, genes, seeds, permuted, speed, growth. Each writes FOLDER/<section>.json,
-and growth also FOLDER/model_growth.svg. `genes` and `seeds` need `balanced` in the same folder.
+Sections (default: all): balanced, quick, biology, genes, seeds, permuted, speed, growth. Each writes
+FOLDER/<section>.json, and growth also FOLDER/model_growth.svg. `genes` and `seeds` need `balanced` in the same folder.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Bench:
         self.keep("speed", found)
 
     def growth(self) -> None:
-        """CPU seconds and peak memory of a quick job at 1, 4 and 16 times a sixteenth of the table, then 4 times it all."""
+        """CPU seconds and peak memory of a quick job at a sixteenth, a quarter, all and four times the table's rows."""
         found = []
         for times in (1 / 16, 1 / 4, 1, 4):
             context = multiprocessing.get_context("spawn")

@@ -33,7 +33,11 @@ ROWS = pd.DataFrame(
             "Hereditary_cancer-predisposing_syndrome|Breast-ovarian_cancer,_familial_2|not_specified",
             "Rett_syndrome",
         ],
-        "CLNDISDB": ["MedGen:CN169374", "MedGen:C0027672,SNOMED_CT:699346009|OMIM:612555|MedGen:CN169374", "OMIM:312750"],
+        "CLNDISDB": [
+            "MedGen:CN169374",
+            "MedGen:C0027672,SNOMED_CT:699346009|OMIM:612555|MedGen:CN169374",
+            "OMIM:312750",
+        ],
         "CLNVC": ["single_nucleotide_variant", "single_nucleotide_variant", "Deletion"],
         "CLNVI": [
             "UniProtKB_(protein):Q96L58#VAR_059317",

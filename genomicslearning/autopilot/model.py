@@ -144,8 +144,8 @@ class Model:
 def _positive(classifier: Pipeline, rows) -> np.ndarray:
     """P(CLASS=1) of rows of evidence, the same as ``predict_proba(rows)[:, 1]``.
 
-    Boosted trees walk binned values here, as they do while they are fitted: five times as fast as the public method, which
-    walks raw ones. A test holds the two equal, as these are scikit-learn's private methods.
+    Boosted trees walk binned values here, as they do while they are fitted: five times as fast as the public method,
+    which walks raw ones. A test holds the two equal, as these are scikit-learn's private methods.
     """
     boosted = classifier[-1]
     if len(classifier) > 1 or not isinstance(boosted, HistGradientBoostingClassifier):
