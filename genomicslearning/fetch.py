@@ -161,6 +161,7 @@ def _download(
                     break
                 # What was kept of an interrupted run may be of another release: once more from the start.
                 kept.unlink()
+                _state(kept).unlink(missing_ok=True)
                 if wrong:
                     raise InputError(
                         f"{url}: {checksum[0]} is {digests[checksum[0]]}, should be {checksum[1]}; "
@@ -198,7 +199,7 @@ def _continue(client: httpx.Client, url: str, kept: Path, progress: Callable | N
         _state(kept).write_text(json.dumps({"version": version}))
         done = have if continued else 0
         with kept.open("ab" if continued else "wb") as file:
-            for chunk in _reported(response.iter_raw(1 << 20), done, total, url, progress):
+            for chunk in _reported(response.iter_raw(), done, total, url, progress):
                 file.write(chunk)
                 done += len(chunk)
         if total is not None and done < total:

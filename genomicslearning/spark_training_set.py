@@ -167,7 +167,7 @@ def _rows(maker: RowMaker, both: bool, batches: Iterable[pa.RecordBatch]) -> Ite
 
 
 def _partner(line: bytes, candidates: list | None):
-    """The ClinVar line of each ALT: the one that the annotated line repeats, else the one at its site, else the first."""
+    """The ClinVar line of each ALT: the one that the annotated line repeats, else that at its site, else the first."""
     alts = line.split(b"\t", 5)[4].count(b",") + 1 if line.count(b"\t") >= 5 else 1
     chosen = []
     for found in candidates or []:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,18 @@ def published_table(shared_data):
     from genomicslearning import training_set
 
     return training_set.read_table(shared_data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
+
+
+@pytest.fixture(scope="session")
+def rebuilt_pair(shared_data, tmp_path_factory) -> tuple[Path, Path]:
+    """The ClinVar and annotated VCF that the published table came from, and 20,000 single-submitter records."""
+    tool = shared_data.parent / "tools" / "rebuild_vcfs.py"
+    if not tool.is_file():
+        pytest.skip(f"{tool} not found; it rebuilds the VCFs of the published table")
+    folder = tmp_path_factory.mktemp("rebuilt")
+    table = shared_data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip"
+    subprocess.run([sys.executable, tool, table, folder, "--single-submitters", "20000"], check=True)
+    return folder / "clinvar.vcf.gz", folder / "clinvar.annotated.vcf.gz"
 
 
 @pytest.fixture(scope="session")

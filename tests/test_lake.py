@@ -1,0 +1,100 @@
+"""Files in a folder and in an S3 bucket; outputs whole or absent."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from vcf_files import AGREE, CONFLICT, write
+
+from genomicslearning import InputError, lake
+from genomicslearning.training_set import build, read_table
+from genomicslearning.tsv_parquet import tsv_to_parquet
+from genomicslearning.vcf_parquet import vcf_to_parquet
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.delenv("AWS_PROFILE", raising=False)
+        found = boto3.resource("s3").create_bucket(Bucket="lake")
+        yield found
+    server.stop()
+
+
+def keys(bucket) -> set[str]:
+    return {item.key for item in bucket.objects.all()}
+
+
+def test_training_set_on_s3(bucket, tmp_path):
+    local = write(
+        tmp_path / "a.vcf.gz", [f"1 {n} {n} A G . . {AGREE if n % 2 else CONFLICT}" for n in range(40)] + ["x"]
+    )
+    bucket.upload_file(str(local), "annotation/clinvar/clinvar.vcf.gz")
+    source = "s3://lake/annotation/clinvar/clinvar.vcf.gz"
+    for out in ("s3://lake/out/t.csv", "s3://lake/out/t.parquet"):
+        report = build(clinvar=source, out=out)
+        assert (report["rows_written"], report["quarantined"]) == (40, 1)
+        assert report["inputs"][0]["sha256"] == lake.sha256(local) == lake.sha256(source)
+        assert len(read_table(out)) == 40
+        assert {out[10:], f"{out[10:]}.report.json", f"{out[10:]}.quarantine.vcf"} <= keys(bucket)
+    with pytest.raises(InputError, match="no such object"):
+        build(clinvar="s3://lake/no.vcf.gz", out="s3://lake/bad.csv")
+    with pytest.raises(InputError, match="no row for CLASS"):
+        build(clinvar=write(tmp_path / "b.vcf", [f"1 1 1 A G . . {AGREE}"]), out="s3://lake/bad.csv")
+    assert not any(key.startswith("bad") for key in keys(bucket))
+    build(clinvar=write(tmp_path / "c.vcf", local_records()), out="s3://lake/out/t.csv")
+    assert "out/t.csv.quarantine.vcf" not in keys(bucket)
+
+
+def local_records() -> list[str]:
+    return [f"1 1 1 A G . . {AGREE}", f"1 2 2 A G . . {CONFLICT}"]
+
+
+def test_conversions_on_s3(bucket, tmp_path):
+    bucket.upload_file(str(write(tmp_path / "a.vcf", local_records())), "a.vcf")
+    vcf_to_parquet("s3://lake/a.vcf", "s3://lake/vcf.parquet")
+    bucket.put_object(Key="a.tsv", Body=b"a\tb\n1\tx\n")
+    tsv_to_parquet("s3://lake/a.tsv", "s3://lake/tsv.parquet")
+    assert {"vcf.parquet", "vcf.parquet.report.json", "tsv.parquet"} <= keys(bucket)
+    assert lake.exists("s3://lake/tsv.parquet") and not lake.exists("s3://lake/none")
+
+
+def test_no_bucket(bucket, tmp_path):
+    source = write(tmp_path / "a.vcf", local_records())
+    with pytest.raises(InputError, match="s3://nowhere/t.csv"):
+        build(clinvar=source, out="s3://nowhere/t.csv")
+
+
+def test_output_is_whole_or_absent(tmp_path):
+    first, second = tmp_path / "new" / "a", tmp_path / "new" / "b"
+    with pytest.raises(ZeroDivisionError), lake.output(first, second) as [part, _]:
+        part.write_text("half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with lake.output(first, second) as parts:
+        for part in parts:
+            part.write_text("whole")
+    with lake.output(first, second) as [_, part]:
+        part.write_text("newer")
+    assert not first.exists()
+    assert second.read_text() == "newer"
+    assert list((tmp_path / "new").iterdir()) == [second]
+
+
+def test_bad_places(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"), lake.output(tmp_path / "file" / "a"):
+        pass
+    with pytest.raises(InputError, match="is a folder"), lake.output(tmp_path):
+        pass
+    with pytest.raises(InputError, match="no such file"):
+        lake.open_input(tmp_path / "none")
+    assert lake.exists(tmp_path / "file") and not lake.exists(tmp_path)
+    assert lake.size(tmp_path / "file") == 0
