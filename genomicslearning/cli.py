@@ -414,9 +414,10 @@ def serve(
     Example: genomicslearning serve runs/latest/autopilot/variant-classifier/model --port 8080
     """
     from genomicslearning.autopilot.model import Model
-    from genomicslearning.endpoint import http
+    from genomicslearning.endpoint import app as application
+    from genomicslearning.endpoint import server
 
-    http.serve(Model.load(model_dir), port=port, ready=typer.echo)
+    server.serve(application.create(Model.load(model_dir)), port=port, ready=typer.echo)
 
 
 @app.command()

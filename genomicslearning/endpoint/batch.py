@@ -16,7 +16,6 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from genomicslearning import InputError, lake
@@ -200,10 +199,10 @@ def _writer(part: Path, *, parquet: bool):
         with pq.ParquetWriter(part, _RESULT_SCHEMA, compression="zstd") as file:
             yield file.write_table
     else:
-        # Arrow writes floats with the digits that read back to the same float.
-        options = pa_csv.WriteOptions(quoting_style="needed", quoting_header="none")
-        with pa_csv.CSVWriter(part, _RESULT_SCHEMA, write_options=options) as file:
-            yield file.write_table
+        # pandas, since Arrow quotes every text; floats are written with the digits that read back to the same float.
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(",".join(PREDICTION_COLUMNS) + "\n")
+            yield lambda table: table.to_pandas().to_csv(file, header=False, index=False, lineterminator="\n")
 
 
 def _result(piece: pa.Table, labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:

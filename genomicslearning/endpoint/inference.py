@@ -39,9 +39,7 @@ def output_fn(answer, accept: str) -> tuple[bytes, str]:
 
 
 def main() -> None:
-    import uvicorn
-
-    from genomicslearning.endpoint import app
+    from genomicslearning.endpoint import app, server
 
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container")
@@ -49,7 +47,7 @@ def main() -> None:
     chosen = options.parse_args()
     archive = Path(__file__).resolve().parent.parent
     served = app.create(model_fn(str(archive)), wire.choose_outputs(os.environ.get(OUTPUT)))
-    uvicorn.run(served, host=chosen.host, port=chosen.port, log_level="warning")
+    server.serve(served, host=chosen.host, port=chosen.port, ready=lambda address: print(address, flush=True))
 
 
 if __name__ == "__main__":

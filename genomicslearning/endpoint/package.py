@@ -23,8 +23,8 @@ NEEDED = ("numpy", "packaging", "pandas", "pyarrow", "scikit-learn", "skops", "s
 #: Notebook stack and the like stay out: these parts of the package are all that `inference.py` imports.
 MODULES = (
     *("__init__.py", "clinvar.py", "lake.py", "table.py", "features/*.py"),
-    *(f"autopilot/{name}.py" for name in ("__init__", "job", "model", "selection")),
-    *(f"endpoint/{name}.py" for name in ("__init__", "app", "inference", "wire")),
+    "autopilot/*.py",
+    *(f"endpoint/{name}.py" for name in ("__init__", "app", "inference", "server", "wire")),
 )
 
 

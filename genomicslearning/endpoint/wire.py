@@ -116,7 +116,7 @@ class _CsvReader:
 
     def __init__(self, stream, names: list[str], has_header: bool, block_bytes: int):
         self._names, self._first = names, 2 if has_header else 1
-        wanted = [name for name in names if name in READ_COLUMNS]
+        wanted = [name for name in names if name in (*READ_COLUMNS, "CLASS")]
         self._open = lambda: pa_csv.open_csv(
             stream,
             # Arrow numbers the rows of its errors only when it reads with one thread.
@@ -137,6 +137,8 @@ class _CsvReader:
         try:
             yield from self._open()
         except pa.ArrowInvalid as problem:
+            if "Empty CSV" in str(problem):
+                return
             raise InputError(self._explain(str(problem))) from None
 
     def read_all(self) -> pa.Table:
@@ -157,8 +159,6 @@ class _CsvReader:
             return f"{where}: {cells[2]} cells where {cells[1]} were expected"
         if "UTF8" in text:
             return f"{where}: not UTF-8 text"
-        if "Empty CSV" in text:
-            return "the request has no rows"
         return f"{where}: {text.splitlines()[0]}"
 
 
