@@ -1,0 +1,98 @@
+"""A job's two notebooks: templates run alone, filled-in ones give the job's model again, or the one that was edited."""
+
+from __future__ import annotations
+
+import ast
+import json
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+
+from genomicslearning import autopilot, share
+from genomicslearning.autopilot import notebooks
+from genomicslearning.autopilot.model import Model
+
+
+@pytest.fixture(scope="module")
+def rows(published_table):
+    return published_table.sample(1200, random_state=11)
+
+
+@pytest.fixture(scope="module")
+def job(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs")
+    settings = dict(folder=folder, name="noted", preset="quick", progress=lambda text: None)
+    return autopilot.start(rows.iloc[:1000], **settings).wait()
+
+
+def run(path, output, **parameters):
+    """Execute a notebook and return it; every code cell must have run."""
+    done = papermill.execute_notebook(str(path), str(output), parameters=parameters, progress_bar=False)
+    assert all(cell.execution_count for cell in done.cells if cell.cell_type == "code")
+    return done
+
+
+def text(notebook):
+    """Everything a notebook shows as text."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "\n".join(
+        str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", "")) for output in outputs
+    )
+
+
+@pytest.mark.parametrize("file", [notebooks.DATA_EXPLORATION, notebooks.CANDIDATE_DEFINITION])
+def test_templates_are_stored_without_outputs(file):
+    stored = json.loads(share("notebooks", "autopilot", file).read_text())
+    code = [cell for cell in stored["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+
+
+def test_candidate_definition_template_runs_on_the_sample(tmp_path):
+    done = run(share("notebooks", "autopilot", notebooks.CANDIDATE_DEFINITION), tmp_path / "out.ipynb")
+    assert "synthetic" in text(done)
+    assert "predicted_label" in text(done)
+
+
+def test_run_unedited_it_gives_the_jobs_model_again(job, rows, tmp_path):
+    path = job.folder / "notebooks" / notebooks.CANDIDATE_DEFINITION
+    run(path, tmp_path / "out.ipynb", output_folder=str(tmp_path))
+    again, first = Model.load(tmp_path / "model"), job.model()
+    np.testing.assert_array_equal(again.predict(rows), first.predict(rows))
+    assert again.threshold == first.threshold
+    assert again.manifest["training_set"] == first.manifest["training_set"]
+    assert again.manifest["members"] == first.manifest["members"]
+
+
+def test_an_edited_candidate_gives_another_model(job, rows, tmp_path):
+    notebook = nbformat.read(job.folder / "notebooks" / notebooks.CANDIDATE_DEFINITION, as_version=4)
+    cell = next(cell for cell in notebook.cells if "def boosting(" in cell.source)
+    cell.source = cell.source.replace("max_bins=63", "max_bins=15, max_depth=3")
+    nbformat.write(notebook, tmp_path / "edited.ipynb")
+    run(tmp_path / "edited.ipynb", tmp_path / "out.ipynb", output_folder=str(tmp_path))
+    edited = Model.load(tmp_path / "model")
+    if "boosting" in edited.pipelines:
+        assert edited.pipelines["boosting"][-1].max_depth == 3
+    assert np.abs(edited.predict(rows) - job.model().predict(rows)).max() > 1e-3
+
+
+def test_candidates_are_code_and_no_cell_calls_the_job_runner(job):
+    notebook = nbformat.read(job.folder / "notebooks" / notebooks.CANDIDATE_DEFINITION, as_version=4)
+    source = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    defined = {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
+    assert {candidate.name for candidate in job.candidates} - {"ensemble"} <= defined
+    assert "autopilot.start" not in source and "LocalJob" not in source
+    assert "suggest_float" in source and "Pipeline(" in source
+
+
+def test_data_exploration_names_leaks_and_actions(job, tmp_path):
+    done = run(job.folder / "notebooks" / notebooks.DATA_EXPLORATION, tmp_path / "out.ipynb")
+    shown = text(done)
+    assert "CLNDN, CLNDNINCL, CLNSIGINCL, CLNVI count submissions" in shown
+    assert "ROC-AUC of telling test from training rows: 0." in shown
+    assert "rows in" in shown and "contradict each other" in shown
+    figures = [
+        output for cell in done.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+    ]
+    assert len(figures) == 2 and all(figure["metadata"]["image/png"]["alt"] for figure in figures)
