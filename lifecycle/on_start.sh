@@ -88,11 +88,12 @@ sys.exit(0 if idle >= minutes else 1)
 IDLE
 cat > "$WORK/stop_when_idle.sh" <<'LOOP'
 #!/bin/bash
-# stop_when_idle.sh NOTEBOOK_INSTANCE MINUTES: an instance that still installs, or whose Jupyter cannot be asked, goes on.
+# stop_when_idle.sh NOTEBOOK_INSTANCE MINUTES: an instance that installs (for an hour at most), or whose Jupyter cannot be
+# asked, goes on.
 STARTED=$(date +%s)
 STATUS=$(dirname "$0")/../genomicslearning-status.txt
 while sleep "${CHECK_SECONDS:-300}"; do
-  grep -qs '^installing' "$STATUS" && continue
+  grep -qs '^installing' "$STATUS" && [ -n "$(find "$STATUS" -mmin -60)" ] && continue
   if python3 "$(dirname "$0")/idle.py" "${JUPYTER:-https://localhost:8443}" "$2" "$STARTED"; then
     aws sagemaker stop-notebook-instance --notebook-instance-name "$1" && exit 0
   fi

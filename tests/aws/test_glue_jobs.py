@@ -1,0 +1,96 @@
+"""StartJobRun on the emulated account runs the deployed script with spark-submit, with the template's arguments."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import REGION
+
+from genomicslearning import deploy, training_set
+from genomicslearning.deploy import datalake
+from genomicslearning.table import SCHEMA
+
+LAKE = f"glue-datalake-123456789012-{REGION}"
+
+
+@pytest.fixture(scope="module")
+def deployed(account, source_tree, demo_pair):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(account.folder / "wheels"))
+        settings = deploy.Settings(project="Glue", region=REGION)
+        clinvar, annotated = map(str, demo_pair)
+        deploy.deploy(
+            account.session(), settings, source_folder=source_tree, clinvar=clinvar, annotated=annotated, progress=print
+        )
+    yield account
+    assert deploy.teardown(account.session(), settings, print) == []
+
+
+def finish(glue, name: str, **arguments) -> dict:
+    run = glue.start_job_run(JobName=name, Arguments=arguments)["JobRunId"]
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        described = glue.get_job_run(JobName=name, RunId=run)["JobRun"]
+        if described["JobRunState"] in ("SUCCEEDED", "FAILED"):
+            return described
+        time.sleep(0.5)
+    raise TimeoutError(name)
+
+
+def rows(s3, prefix: str):
+    """The parquet folder's files, in name order."""
+    keys = sorted(e["Key"] for e in s3.list_objects_v2(Bucket=LAKE, Prefix=prefix)["Contents"] if e["Key"].endswith(".parquet"))
+    return [pq.read_table(io.BytesIO(s3.get_object(Bucket=LAKE, Key=key)["Body"].read())) for key in keys]
+
+
+def test_training_set_job_writes_what_one_machine_writes(deployed, demo_pair, tmp_path):
+    run = finish(deployed.client("glue"), "glue-create-training-set")
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    s3 = deployed.client("s3")
+    clinvar, annotated = demo_pair
+    training_set.build(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.csv")
+    assert s3.get_object(Bucket=LAKE, Key=datalake.CSV_KEY)["Body"].read() == (tmp_path / "here.csv").read_bytes()
+    # The folder that the catalog's table reads, in the table's own columns.
+    tables = rows(s3, f"{datalake.TRAINING_SET_KEY}.parquet/")
+    assert sum(table.num_rows for table in tables) == len(training_set.read_table(tmp_path / "here.csv"))
+    described = deployed.client("glue").get_table(DatabaseName="glue", Name="clinvar_conflicting")["Table"]
+    assert described["StorageDescriptor"]["Location"] == f"s3://{LAKE}/{datalake.TRAINING_SET_KEY}.parquet/"
+    hive = {"string": "string", "large_string": "string", "int64": "bigint", "int8": "tinyint"}
+    columns = [(column["Name"], column["Type"]) for column in described["StorageDescriptor"]["Columns"]]
+    for table in tables:
+        assert [(field.name.lower(), hive[str(field.type)]) for field in table.schema] == columns
+    assert len(columns) == len(SCHEMA) == 49
+
+
+def test_vcf_job_converts_what_deploy_uploaded(deployed):
+    run = finish(deployed.client("glue"), "glue-vcf-to-parquet")
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    tables = rows(deployed.client("s3"), "annotation/clinvar/parquet/vcf")
+    assert sum(table.num_rows for table in tables) > 1000
+    assert {"CHROM", "POS", "REF", "ALT"} <= {name.upper() for name in tables[0].column_names}
+
+
+def test_tsv_job_converts_a_table(deployed):
+    s3 = deployed.client("s3")
+    s3.put_object(Bucket=LAKE, Key="annotation/clinvar/clinvar.tsv", Body=b"chrom\tpos\tref\n1\t10\tA\n2\t20\tC\n")
+    run = finish(
+        deployed.client("glue"), "glue-tsv-to-parquet", **{"--input_key": "annotation/clinvar/clinvar.tsv"}
+    )
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    tables = rows(s3, "annotation/clinvar/parquet/tsv")
+    assert [value for table in tables for value in table.column("chrom").to_pylist()] == ["1", "2"]
+
+
+def test_failing_job_is_failed_with_its_reason(deployed):
+    run = finish(
+        deployed.client("glue"), "glue-create-training-set", **{"--clinvar_input_key": "annotation/clinvar/nowhere.vcf.gz"}
+    )
+    assert run["JobRunState"] == "FAILED"
+    assert "nowhere.vcf.gz" in run["ErrorMessage"]
+    # What was there before is there still.
+    keys = [entry["Key"] for entry in deployed.client("s3").list_objects_v2(Bucket=LAKE)["Contents"]]
+    assert datalake.CSV_KEY in keys
