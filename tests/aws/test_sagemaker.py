@@ -7,16 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import genomicslearning
 from genomicslearning import InputError, autopilot, aws, endpoint, evaluation, training_set
 from genomicslearning.endpoint import inventory
 
 PROJECT = "genomicslearning"
 BUCKET = "genomicslearning-lake"
+JOB = "genomicslearning-create-training-set"
 ROLE = "genomicslearning-runbook-eu-west-1"
 ARN = f"arn:aws:iam::123456789012:role/{ROLE}"
 
@@ -26,7 +30,7 @@ def lake(account):
     """What the notebooks need of the code stack: its outputs, the lake and the role."""
     place = {"LocationConstraint": "eu-west-1"}
     account.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
-    outputs = {"DataLakeBucket": BUCKET, "RunbookRoleArn": ARN, "TrainingSetJob": "none", "JobLogs": "none"}
+    outputs = {"DataLakeBucket": BUCKET, "RunbookRoleArn": ARN, "TrainingSetJob": JOB, "JobLogs": "none"}
     log = {"LogGroupName": "outputs-only", "RetentionInDays": 1}
     template = {
         "Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": log}},
@@ -380,3 +384,69 @@ def test_the_local_winner_runs_on_sagemaker(runbook, local, test_rows):
     assert (answer["predicted_label"] == (answer["probability"] >= expected.threshold)).all()
 
 
+
+
+# ---------------------------------------------------------------------- the notebooks
+
+
+@pytest.fixture(scope="module")
+def glue_job(lake, tmp_path_factory):
+    """The code stack's job, run by the emulator with spark-submit, and the lake's VCFs."""
+    from genomicslearning import demo, share
+
+    folder = tmp_path_factory.mktemp("glue")
+    for path in demo.write(folder, variants=1500):
+        lake.client("s3").upload_file(str(path), BUCKET, f"annotation/clinvar/{path.name}")
+    package = Path(genomicslearning.__file__).parent
+    with zipfile.ZipFile(folder / "genomicslearning.zip", "w") as library:
+        for path in package.rglob("*.py"):
+            library.write(path, path.relative_to(package.parent))
+        about = f"Metadata-Version: 2.4\nName: genomicslearning\nVersion: {genomicslearning.__version__}\n"
+        library.writestr(f"genomicslearning-{genomicslearning.__version__}.dist-info/METADATA", about)
+    lake.client("s3").upload_file(str(folder / "genomicslearning.zip"), BUCKET, "resources/genomicslearning.zip")
+    script = share("glue", "create_training_set.py")
+    lake.client("s3").upload_file(str(script), BUCKET, "resources/create_training_set.py")
+    lake.client("glue").create_job(
+        Name=JOB,
+        Role=ARN,
+        Command={"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/resources/create_training_set.py"},
+        DefaultArguments={
+            "--input_bucket": BUCKET,
+            "--clinvar_input_key": "annotation/clinvar/clinvar.vcf.gz",
+            "--clinvar_annotated_input_key": "annotation/clinvar/clinvar.annotated.vcf.gz",
+            "--output_bucket": BUCKET,
+            "--output_key": "annotation/clinvar/conflicting/clinvar_conflicting.csv",
+            "--extra-py-files": f"s3://{BUCKET}/resources/genomicslearning.zip",
+        },
+    )
+
+
+def test_the_notebooks_run_on_sagemaker_and_leave_what_they_leave_locally(runbook, glue_job, tmp_path):
+    """data_prep by Glue, the classifier by Autopilot, the predictor by batch transform, the evaluation here."""
+    from genomicslearning.runs import chain
+
+    said = []
+    given = {"backend": "sagemaker", "preset": "quick"}
+    index = chain.run(given, name="aws", runs_dir=str(tmp_path), progress=said.append)
+    run = index.parent
+    assert any("started genomicslearning-create-training-set" in line for line in said)
+    made = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert {"index.html", "run.json", "data/training_set.csv", "data/train.csv", "data/test.csv"} <= made
+    assert {"predictions.csv", "metrics.json", "autopilot/variant-classifier/candidates.json"} <= made
+    assert "autopilot/variant-classifier/model/manifest.json" in made
+
+    rows = training_set.read_table(run / "data" / "train.csv")
+    test = training_set.read_table(run / "data" / "test.csv")
+    job = autopilot.start(rows, folder=tmp_path / "local", name="job", preset="quick", progress=said.append).wait()
+    probability = job.model().predict(test)
+    metrics = json.loads((run / "metrics.json").read_text())
+    expected = evaluation.metrics(test["CLASS"].to_numpy(), probability, metrics["threshold"])
+    for name in ("roc_auc", "average_precision", "brier", "log_loss", "ece", "accuracy", "precision", "recall", "f1"):
+        assert metrics[name] == pytest.approx(expected[name], abs=1e-6), name
+
+    jobs = len(calls(runbook, "CreateAutoMLJobV2"))
+    again = []
+    chain.run(given, name="again", runs_dir=str(tmp_path), progress=again.append)
+    assert len(calls(runbook, "CreateAutoMLJobV2")) == jobs
+    assert len(calls(runbook, "StartJobRun")) == 1
+    assert any("attached to the Autopilot job" in line for line in again)

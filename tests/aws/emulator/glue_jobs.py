@@ -28,7 +28,7 @@ def start_job_run(self):
     answer = _moto_start(self)
     job = glue_backends[self.current_account][self.region].get_job(self._get_param("JobName"))
     run = job.job_runs[-1]
-    run.status, run.arguments = "RUNNING", dict(run.arguments)
+    run.state, run.arguments = "RUNNING", dict(run.arguments)
     threading.Thread(target=_run, args=(self.region, job, run), daemon=True).start()
     return answer
 
@@ -58,14 +58,26 @@ def _run(region: str, job, run) -> None:
             )  # fmt: skip
         for bucket, digests in before.items():
             _copy_out(s3, bucket, folder / "buckets" / bucket, digests)
-        run.status = "SUCCEEDED" if done.returncode == 0 else "FAILED"
         run.error_message = None if done.returncode == 0 else f"the script exited with {done.returncode}: {_tail(log)}"
+        run.state = "SUCCEEDED" if done.returncode == 0 else "FAILED"
     except Exception as problem:
-        run.status, run.error_message = "FAILED", str(problem)
+        run.error_message, run.state = str(problem), "FAILED"
 
 
 def _tail(log: Path) -> str:
-    return " ".join(log.read_text().splitlines()[-3:])
+    """What the script said last, without Spark's own lines."""
+    said = [line for line in log.read_text().splitlines() if " INFO " not in line and " WARN " not in line]
+    return " ".join(said[-3:])
+
+
+def _as_dict(self):
+    described = _moto_as_dict(self)
+    if getattr(self, "error_message", None):
+        described["ErrorMessage"] = self.error_message
+    return described
+
+
+_moto_as_dict = FakeJobRun.as_dict
 
 
 def _environment(region: str) -> dict[str, str]:
@@ -111,4 +123,6 @@ def _copy_out(s3, bucket: str, folder: Path, before: dict[str, str]) -> None:
 
 def install() -> None:
     GlueResponse.start_job_run = start_job_run
-    FakeJobRun.advance = lambda self: None  # moto would let every run succeed by itself
+    # moto would let every run succeed by itself.
+    FakeJobRun.status = property(lambda self: getattr(self, "state", "STARTING"), lambda self, value: None)
+    FakeJobRun.as_dict = _as_dict

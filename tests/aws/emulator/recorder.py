@@ -25,7 +25,7 @@ class Recorder:
 
     def __call__(self, environ, start_response):
         body = b""
-        if int(environ.get("CONTENT_LENGTH") or 0) < 2_000_000:
+        if int(environ.get("CONTENT_LENGTH") or 0) < 50_000_000:
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             environ["wsgi.input"] = io.BytesIO(body)
         found = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
