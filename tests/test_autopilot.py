@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from genomicslearning import InputError, autopilot
 from genomicslearning.autopilot.candidates import DEFINITIONS, PRESETS, Evidence
 from genomicslearning.autopilot.model import MANIFEST, WEIGHTS, Model, _positive
-from genomicslearning.autopilot.selection import best_threshold, blend, calibrated, greedy_ensemble, platt, scores
+from genomicslearning.autopilot.selection import best_threshold, blend, calibrated, calibration, greedy_ensemble, scores
 from genomicslearning.splits import gene_groups
 
 ROWS = 1500
@@ -173,7 +173,7 @@ def test_every_candidate_fits_saves_and_loads(name, train, test, tmp_path):
     pipeline = definition.build(optuna.trial.FixedTrial(parameters), evidence, 0)
     pipeline.fit(train, train["CLASS"].to_numpy())
     manifest = {"format": 1, "features": "biology", "threshold": 0.5, "members": {name: {"weight": 1.0}}}
-    model = Model({name: pipeline}, manifest | {"calibration": {"slope": 1.0, "intercept": 0.0}})
+    model = Model({name: pipeline}, manifest | {"calibration": {"low": 1.0, "high": 1.0, "intercept": 0.0}})
     model.save(tmp_path / "model")
     expected = np.clip(pipeline.predict_proba(test)[:, 1], 1e-6, 1 - 1e-6)
     # Candidates on tokens compute in single precision.
@@ -270,9 +270,12 @@ def test_scores_threshold_and_calibration():
     truth = rng.uniform(size=20000)
     labels = (rng.uniform(size=20000) < truth).astype(int)
     overconfident = truth**3 / (truth**3 + (1 - truth) ** 3)
-    slope, intercept = platt(labels, overconfident)
-    assert slope == pytest.approx(1 / 3, abs=0.02) and intercept == pytest.approx(0, abs=0.05)
-    np.testing.assert_allclose(calibrated(overconfident, slope, intercept), truth, atol=0.03)
+    fitted = calibration(labels, overconfident)
+    assert fitted["low"] == pytest.approx(1 / 3, abs=0.03) and fitted["high"] == pytest.approx(1 / 3, abs=0.03)
+    np.testing.assert_allclose(calibrated(overconfident, fitted), truth, atol=0.03)
+    backwards = calibration(labels, 1 - np.sqrt(truth))
+    assert backwards["method"] == "platt"
+    np.testing.assert_allclose(calibrated(np.full(3, 0.4), calibration(labels, np.full(20000, 0.4))), labels.mean())
 
 
 def test_an_ensemble_takes_what_helps_and_nothing_else():

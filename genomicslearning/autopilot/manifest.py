@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genomicslearning.autopilot.candidates import Definition
-from genomicslearning.autopilot.selection import best_threshold, calibrated, platt, scores, table_sha256
+from genomicslearning.autopilot.selection import best_threshold, calibrated, calibration, scores, table_sha256
 
 FORMAT = 1
 LICENCE = "Apache-2.0"
@@ -40,8 +40,8 @@ def describe(
     notes : what makes the job not reproducible, if anything.
     """
     y = table["CLASS"].to_numpy(np.int64)
-    slope, intercept = platt(y, out_of_fold)
-    probability = calibrated(out_of_fold, slope, intercept)
+    fitted = calibration(y, out_of_fold)
+    probability = calibrated(out_of_fold, fitted)
     return {
         "format": FORMAT,
         "job": job,
@@ -49,7 +49,7 @@ def describe(
         "features": settings["features"],
         "classes": [0, 1],
         "threshold": best_threshold(y, probability)[0],
-        "calibration": {"method": "platt", "slope": slope, "intercept": intercept},
+        "calibration": fitted,
         "members": {
             name: {"weight": weight, "algorithm": candidates[name].algorithm, "parameters": parameters[name]}
             for name, weight in weights.items()

@@ -90,8 +90,7 @@ class Model:
                 evidence[id(step)] = step.transform(variants)
             members.append(_positive(pipeline[1:], evidence[id(step)]))
         weights = [self.manifest["members"][name]["weight"] for name in self.pipelines]
-        scaling = self.manifest["calibration"]
-        return calibrated(blend(members, weights), scaling["slope"], scaling["intercept"])
+        return calibrated(blend(members, weights), self.manifest["calibration"])
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write the model's folder; it appears whole or not at all, and replaces an earlier one."""
