@@ -44,7 +44,7 @@ def _condition_holds(condition: dict, context: dict[str, str]) -> bool:
     for operator, wanted in condition.items():
         for key, values in wanted.items():
             have = context.get(key)
-            if operator in ("StringEquals", "Bool"):
+            if operator in ("StringEquals", "ArnEquals", "Bool"):
                 holds = have in listed(values)
             elif operator in ("StringLike", "ArnLike"):
                 holds = have is not None and any(fnmatch.fnmatchcase(have, value) for value in listed(values))

