@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 from genomicslearning import InputError, clinvar
 
@@ -130,8 +131,17 @@ class Stopwatch:
 
     def cost(self) -> dict:
         """Seconds so far and the peak memory of this process in MB."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-        return {"seconds": round(time.monotonic() - self._start, 3), "peak_rss_mb": round(peak, 1)}
+        return {"seconds": round(time.monotonic() - self._start, 3), "peak_rss_mb": round(_peak_memory(), 1)}
+
+
+def _peak_memory() -> float:
+    """Peak resident memory of this process, in MB."""
+    try:
+        # getrusage counts the parent's memory too, from the moment between fork and exec.
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def write_report(report: dict, path: str | os.PathLike) -> None:

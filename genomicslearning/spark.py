@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -115,7 +116,7 @@ def staged(frame: DataFrame, function: Callable, schema: pa.Schema) -> tuple[Dat
     full = with_place(schema)
     try:
         frame.mapInArrow(function, from_arrow_schema(full)).write.parquet(folder)
-    except PySparkException as problem:
+    except (PySparkException, Py4JJavaError) as problem:
         remove(spark, folder)
         raise input_error(problem) from None
     rows = spark.read.parquet(folder)

@@ -18,7 +18,7 @@ from genomicslearning.vcf import InfoReader, Vcf, check_columns, problem
 FIXED = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER")
 # INFO items that the header does not declare, or whose value is not of the declared type, as `key=value;key=value`.
 OTHER = "INFO_OTHER"
-_GROUP_BYTES = 16 << 20
+_GROUP_BYTES = 8 << 20
 _TYPES = {"Integer": pa.int64(), "Float": pa.float64()}
 _LINE_ENDS = b"\r"
 
@@ -68,7 +68,9 @@ def vcf_to_parquet(
         why = None
         read = size = 0
         batch = converter.new()
-        with pq.ParquetWriter(part, converter.schema, compression="zstd", write_statistics=["CHROM", "POS"]) as writer:
+        with pq.ParquetWriter(
+            part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
+        ) as writer:
             for lines in vcf.batches():
                 for place, line in enumerate(lines, 1):
                     if converter.add(line, batch):
