@@ -67,6 +67,7 @@ class Bench:
             "cpu_seconds": spent,
             "leaderboard": job.leaderboard().to_dict("records"),
         }
+        found["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         found["model_mb"] = sum(file.stat().st_size for file in (job.folder / "model").iterdir()) / 1e6
         self.keep(section, found)
 
