@@ -53,6 +53,13 @@ deploy: $(VENV)/dev  ## deploy the AWS stacks (ARGS="--dry-run" prints the plan)
 teardown: $(VENV)/dev  ## remove the AWS stacks and everything in them
 	@$(VENV)/bin/genomicslearning teardown $(ARGS)
 
+DIST = $(PY) -m genomicslearning.deploy.dist
+dist: $(VENV)/base  ## build the setup stack's files (DIST_BUCKET=… VERSION=…) from a clean checkout into dist/
+	@$(DIST) build --bucket "$(DIST_BUCKET)" --version "$(VERSION)"
+
+publish: $(VENV)/dev  ## upload dist/ (DIST_BUCKET=… VERSION=… REGIONS="eu-west-1 …")
+	@$(DIST) publish --bucket "$(DIST_BUCKET)" --version "$(VERSION)" --regions "$(REGIONS)"
+
 UV_COMPILE = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 lock:  ## resolve the pinned requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml requirements/build.in --all-extras -o requirements/dev.txt

@@ -269,7 +269,7 @@ def deploy(
     boundary_arn: Annotated[str, typer.Option(help="Permissions boundary to use instead of making one.")] = "",
     source: Annotated[str, typer.Option(help="Folder of the source, where it is not this package's own.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; change nothing.")] = False,
-    only_build: Annotated[bool, typer.Option("--only-build", help="The pipeline's build: resources, template.")] = False,
+    only_build: Annotated[bool, typer.Option("--only-build", help="The pipeline's build: resources, template")] = False,
     out: Annotated[str, typer.Option(help="With --only-build: folder of the finished template.")] = "build/aws",
     resources_bucket: Annotated[str, typer.Option(help="With --only-build: where the resources go.")] = "",
     parameters: Annotated[str, typer.Option(help="With --only-build: the code stack's parameters, JSON.")] = "",

@@ -37,7 +37,9 @@ def session(region: str = ""):
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:
-        raise InputError("boto3 is not installed; install the AWS extra: pip install 'genomicslearning[aws]'") from None
+        raise InputError(
+            "boto3 is not installed; install the AWS extra: pip install 'genomicslearning[aws]'"
+        ) from None
     made = boto3.Session(region_name=region or None)
     if not made.region_name:
         raise InputError("no AWS region; give --region, or set AWS_REGION or a profile")

@@ -63,12 +63,13 @@ class Build:
     def files(self) -> dict[str, bytes]:
         """What goes under VERSION/ in ResourcesBucket, the marker that all is there last."""
         scripts = {name: self._share[name] for name in self._share if name.startswith(("glue/", "lifecycle/"))}
-        notebooks = {name: content for name, content in self._share.items() if name.startswith("notebooks/")}
+        folder = "notebooks/"
+        notebooks = {name.removeprefix(folder): self._share[name] for name in self._share if name.startswith(folder)}
         return {
             "genomicslearning.zip": self.wheel,
             self.wheel_name: self.wheel,
             **scripts,
-            "notebooks.zip": _zip({name.removeprefix("notebooks/"): content for name, content in notebooks.items()}),
+            "notebooks.zip": zip_bytes(notebooks),
             "wheelhouse.txt": f"{self.wheelhouse_key}\n{NOTEBOOK_PYTHON}\n".encode(),
         }
 
@@ -141,10 +142,10 @@ def _repack() -> bytes:
     }
     # Written by pip at installation; a wheel has none of them.
     local = ("INSTALLER", "REQUESTED", "direct_url.json")
-    return _zip({name: content for name, content in files.items() if not name.endswith(local)})
+    return zip_bytes({name: content for name, content in files.items() if not name.endswith(local)})
 
 
-def _zip(files: dict[str, bytes]) -> bytes:
+def zip_bytes(files: dict[str, bytes]) -> bytes:
     """A zip whose bytes depend on its contents only."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -160,6 +161,8 @@ def _there(s3, bucket: str, key: str) -> bool:
 
 
 def _run(command: list[str], what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"SOURCE_DATE_EPOCH": "1580601600"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"SOURCE_DATE_EPOCH": "1580601600"}
+    )
     if done.returncode:
         raise DeployFailed(f"{what} failed: {done.stderr.strip() or done.stdout.strip()}")

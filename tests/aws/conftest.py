@@ -1,4 +1,4 @@
-"""The emulated account: moto's server with what it lacks, in a process of its own on 127.0.0.1; a source tree to deploy."""
+"""The emulated account (moto's server with what it lacks, in a process of its own), and a source tree to deploy."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Identity policies of a deployed account, and what IAM would say to a call.
 
-`decide` follows IAM's published evaluation logic (an explicit Deny wins, else some Allow of the identity policy and some Allow of
-the permissions boundary) for the elements that these policies use: Action, Resource, and the condition operators below. An
-element that it does not know is an error, not a silent yes. (ministack 1.4.21 answers `allowed` to every
-SimulateCustomPolicy call, so that it proves nothing; a test pins that.)
+`decide` follows IAM's published evaluation logic (an explicit Deny wins, else some Allow of the identity policy and
+some Allow of the permissions boundary) for the elements that these policies use: Action, Resource, and the condition
+operators below. An element that it does not know is an error, not a silent yes. (ministack 1.4.21 answers `allowed` to
+every SimulateCustomPolicy call, so that it proves nothing; a test pins that.)
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def listed(value) -> list:
 
 
 def matches(pattern: str, text: str) -> bool:
-    return re.fullmatch("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern), text) is not None
+    return (
+        re.fullmatch("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern), text)
+        is not None
+    )
 
 
 def _condition_holds(condition: dict, context: dict[str, str]) -> bool:
@@ -68,8 +71,12 @@ def _says(documents: list[dict], effect: str, action: str, resource: str, contex
     return False
 
 
-def decide(documents: list[dict], limit: dict | None, action: str, resource: str, context: dict[str, str] | None = None) -> bool:
+def decide(
+    documents: list[dict], limit: dict | None, action: str, resource: str, context: dict[str, str] | None = None
+) -> bool:
     """Whether a role with these policies and this boundary may do it."""
     context = context or {}
-    allowed = _says(documents, "Allow", action, resource, context) and not _says(documents, "Deny", action, resource, context)
+    allowed = _says(documents, "Allow", action, resource, context) and not _says(
+        documents, "Deny", action, resource, context
+    )
     return allowed and (limit is None or _says([limit], "Allow", action, resource, context))

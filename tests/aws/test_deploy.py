@@ -53,7 +53,9 @@ def cli(account, *arguments, actor="administrator", **more):
     import os
 
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    return subprocess.run(command, capture_output=True, text=True, env=environment | account.environment(actor), **more)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment | account.environment(actor), **more
+    )
 
 
 # ---------------------------------------------------------------------- what is there
@@ -69,7 +71,9 @@ def found_through_its_own_api(account, kind: str, physical_id: str, properties: 
         "AWS::CodeBuild::Project": lambda: account.client("codebuild").batch_get_projects(names=[name])["projects"][0],
         "AWS::CodePipeline::Pipeline": lambda: account.client("codepipeline").get_pipeline(name=name),
         "AWS::Events::Rule": lambda: account.client("events").describe_rule(Name=name),
-        "AWS::Logs::LogGroup": lambda: account.client("logs").describe_log_groups(logGroupNamePrefix=physical_id)["logGroups"][0],
+        "AWS::Logs::LogGroup": lambda: account.client("logs").describe_log_groups(logGroupNamePrefix=physical_id)[
+            "logGroups"
+        ][0],
         "AWS::Glue::Job": lambda: account.client("glue").get_job(JobName=name),
         "AWS::Glue::Database": lambda: account.client("glue").get_database(Name=name),
         "AWS::Glue::Table": lambda: account.client("glue").get_table(DatabaseName="whole", Name=name),
@@ -140,7 +144,9 @@ def test_resources_bucket_holds_the_build(account, whole, source_tree):
     assert inside == {"idna", "six", "requirements.txt"}
     notebooks = s3.get_object(Bucket=bucket, Key=f"{version}/notebooks.zip")["Body"].read()
     names = zipfile.ZipFile(io.BytesIO(notebooks)).namelist()
-    assert {str(path.relative_to(source_tree / "notebooks")) for path in (source_tree / "notebooks").rglob("*.ipynb")} == set(names)
+    assert {
+        str(path.relative_to(source_tree / "notebooks")) for path in (source_tree / "notebooks").rglob("*.ipynb")
+    } == set(names)
 
 
 def test_repository_holds_the_source(account, whole, source_tree):
@@ -268,8 +274,12 @@ def test_changed_settings_and_changed_source_are_updates(account, short, source_
     after = account.client("glue").get_job(JobName="short-create-training-set")["Job"]
     assert before["Command"]["ScriptLocation"] != after["Command"]["ScriptLocation"]
     assert outputs["Version"] in after["Command"]["ScriptLocation"]
-    head = account.client("codecommit").get_branch(repositoryName="short-code", branchName="main")["branch"]["commitId"]
-    folder = account.client("codecommit").get_folder(repositoryName="short-code", commitSpecifier=head, folderPath="notebooks")
+    head = account.client("codecommit").get_branch(repositoryName="short-code", branchName="main")["branch"][
+        "commitId"
+    ]
+    folder = account.client("codecommit").get_folder(
+        repositoryName="short-code", commitSpecifier=head, folderPath="notebooks"
+    )
     assert "notebooks/new.ipynb" in [file["absolutePath"] for file in folder["files"]]
 
 
@@ -298,7 +308,12 @@ def test_teardown_leaves_nothing_and_may_be_repeated(account, short):
     s3.create_multipart_upload(Bucket=lake, Key="unfinished")
     sagemaker, role = account.client("sagemaker"), f"arn:aws:iam::{NUMBER}:role/short-runbook-{REGION}"
     sagemaker.create_model(ModelName="short-model", ExecutionRoleArn=role, PrimaryContainer={"Image": "image"})
-    variant = {"VariantName": "AllTraffic", "ModelName": "short-model", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "short-model",
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }
     sagemaker.create_endpoint_config(EndpointConfigName="short-config", ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName="short-endpoint", EndpointConfigName="short-config")
 
@@ -309,7 +324,9 @@ def test_teardown_leaves_nothing_and_may_be_repeated(account, short):
     done = cli(account, "teardown", "--project", "Short", "--yes")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Nothing is left."), done.stdout + done.stderr
     assert not [b["Name"] for b in s3.list_buckets()["Buckets"] if b["Name"].startswith("short-")]
-    assert not [r["RoleName"] for r in account.client("iam").list_roles()["Roles"] if r["RoleName"].startswith("short-")]
+    assert not [
+        r["RoleName"] for r in account.client("iam").list_roles()["Roles"] if r["RoleName"].startswith("short-")
+    ]
     again = cli(account, "teardown", "--project", "Short", "--yes")
     assert again.returncode == 0 and "ShortPipe: not there" in again.stderr
 
@@ -355,7 +372,9 @@ def test_govcloud_has_its_own_partition_and_no_budget(account, source_tree):
     chosen = settings("Gov", region, email="me@example.org")
     session = account.session(region=region)
     deploy.deploy(session, chosen, source_folder=source_tree, progress=Lines())
-    resources = account.client("cloudformation", region).describe_stack_resources(StackName="GovCode")["StackResources"]
+    resources = account.client("cloudformation", region).describe_stack_resources(StackName="GovCode")[
+        "StackResources"
+    ]
     assert "MonthlyCost" not in [resource["LogicalResourceId"] for resource in resources]
     job = account.client("glue", region).get_job(JobName="gov-create-training-set")["Job"]
     assert job["Role"].startswith("arn:aws-us-gov:iam:")

@@ -24,7 +24,12 @@ def deployed(account, source_tree, demo_pair):
         settings = deploy.Settings(project="Glue", region=REGION)
         clinvar, annotated = map(str, demo_pair)
         deploy.deploy(
-            account.session(), settings, source_folder=source_tree, clinvar=clinvar, annotated=annotated, progress=print
+            account.session(),
+            settings,
+            source_folder=source_tree,
+            clinvar=clinvar,
+            annotated=annotated,
+            progress=print,
         )
     yield account
     assert deploy.teardown(account.session(), settings, print) == []
@@ -43,7 +48,9 @@ def finish(glue, name: str, **arguments) -> dict:
 
 def rows(s3, prefix: str):
     """The parquet folder's files, in name order."""
-    keys = sorted(e["Key"] for e in s3.list_objects_v2(Bucket=LAKE, Prefix=prefix)["Contents"] if e["Key"].endswith(".parquet"))
+    keys = sorted(
+        e["Key"] for e in s3.list_objects_v2(Bucket=LAKE, Prefix=prefix)["Contents"] if e["Key"].endswith(".parquet")
+    )
     return [pq.read_table(io.BytesIO(s3.get_object(Bucket=LAKE, Key=key)["Body"].read())) for key in keys]
 
 
@@ -77,9 +84,7 @@ def test_vcf_job_converts_what_deploy_uploaded(deployed):
 def test_tsv_job_converts_a_table(deployed):
     s3 = deployed.client("s3")
     s3.put_object(Bucket=LAKE, Key="annotation/clinvar/clinvar.tsv", Body=b"chrom\tpos\tref\n1\t10\tA\n2\t20\tC\n")
-    run = finish(
-        deployed.client("glue"), "glue-tsv-to-parquet", **{"--input_key": "annotation/clinvar/clinvar.tsv"}
-    )
+    run = finish(deployed.client("glue"), "glue-tsv-to-parquet", **{"--input_key": "annotation/clinvar/clinvar.tsv"})
     assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
     tables = rows(s3, "annotation/clinvar/parquet/tsv")
     assert [value for table in tables for value in table.column("chrom").to_pylist()] == ["1", "2"]
@@ -87,7 +92,9 @@ def test_tsv_job_converts_a_table(deployed):
 
 def test_failing_job_is_failed_with_its_reason(deployed):
     run = finish(
-        deployed.client("glue"), "glue-create-training-set", **{"--clinvar_input_key": "annotation/clinvar/nowhere.vcf.gz"}
+        deployed.client("glue"),
+        "glue-create-training-set",
+        **{"--clinvar_input_key": "annotation/clinvar/nowhere.vcf.gz"},
     )
     assert run["JobRunState"] == "FAILED"
     assert "nowhere.vcf.gz" in run["ErrorMessage"]

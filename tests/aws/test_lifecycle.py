@@ -21,7 +21,7 @@ from conftest import REGION, ROOT
 BUCKET = "scripts-resources"
 STATUS = "SageMaker/genomicslearning-status.txt"
 # The AWS CLI that is on the instance, as far as the scripts use it, on boto3 (the CLI itself pins another botocore).
-AWS = f'''#!{sys.executable}
+AWS = f"""#!{sys.executable}
 import fnmatch, os, sys
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -50,7 +50,7 @@ try:
                 s3.download_file(bucket, entry["Key"], os.path.join(target, name))
 except (BotoCoreError, ClientError) as problem:
     sys.exit(f"fatal error: {{problem}}")
-'''
+"""
 
 
 def notebooks_zip(**notebooks: str) -> bytes:
@@ -64,7 +64,7 @@ def notebooks_zip(**notebooks: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def resources(account, tmp_path_factory):
-    """Two versions of the notebooks, and a wheelhouse for the Python that runs the tests: a kernel and what it needs."""
+    """Two versions of the notebooks, and a wheelhouse for this Python: a kernel and what it needs."""
     s3 = account.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     folder = tmp_path_factory.mktemp("wheelhouse")
@@ -79,7 +79,9 @@ def resources(account, tmp_path_factory):
     for version, text in (("v1", "one"), ("v2", "two")):
         s3.upload_file(str(package), BUCKET, f"{version}/{package.name}")
         s3.put_object(Bucket=BUCKET, Key=f"{version}/wheelhouse.txt", Body=f"small\n{here}\n".encode())
-        s3.put_object(Bucket=BUCKET, Key=f"{version}/notebooks.zip", Body=notebooks_zip(data_prep=text, evaluation=text))
+        s3.put_object(
+            Bucket=BUCKET, Key=f"{version}/notebooks.zip", Body=notebooks_zip(data_prep=text, evaluation=text)
+        )
         script = (ROOT / "lifecycle/on_create.sh").read_bytes()
         s3.put_object(Bucket=BUCKET, Key=f"{version}/lifecycle/on_create.sh", Body=script)
     return account
@@ -98,14 +100,19 @@ class Instance:
         path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         plain = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "PYTHON", "PIP_"))}
         owner = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-        self.environment = plain | account.environment("lifecycle") | {"PATH": path, "USER_HOME": str(home), "OWNER": owner}
+        self.environment = (
+            plain | account.environment("lifecycle") | {"PATH": path, "USER_HOME": str(home), "OWNER": owner}
+        )
         self.environment |= {"HOME": str(home), "PIP_INDEX_URL": "http://127.0.0.1:9/"}  # nothing may be fetched
 
     def run(self, name: str, version: str = "v1", *, idle: int = 0, **more) -> None:
-        header = f"#!/bin/bash\nPROJECT=scripts RESOURCES=s3://{BUCKET}/{version} LAKE=s3://scripts-lake IDLE_MINUTES={idle}\n"
+        settings = f"RESOURCES=s3://{BUCKET}/{version} LAKE=s3://scripts-lake IDLE_MINUTES={idle}"
+        header = f"#!/bin/bash\nPROJECT=scripts {settings}\n"
         script = header + (ROOT / "lifecycle" / name).read_text()
         started = time.monotonic()
-        done = subprocess.run(["bash"], input=script, env=self.environment | more, text=True, capture_output=True, cwd=self.home)
+        done = subprocess.run(
+            ["bash"], input=script, env=self.environment | more, text=True, capture_output=True, cwd=self.home
+        )
         assert done.returncode == 0, done.stderr
         assert time.monotonic() - started < 60
 
@@ -152,12 +159,14 @@ def test_environment_and_kernel_are_installed_from_the_wheelhouse(instance):
         client = manager.blocking_client()
         client.start_channels()
         client.wait_for_ready(timeout=60)
-        reply = client.execute_interactive("import genomicslearning as g; assert g.share('notebooks').is_dir()", timeout=60)
+        reply = client.execute_interactive(
+            "import genomicslearning as g; assert g.share('notebooks').is_dir()", timeout=60
+        )
         assert reply["content"]["status"] == "ok", reply["content"]
         client.stop_channels()
     finally:
         manager.shutdown_kernel(now=True)
-    # A stop loses the home directory but for SageMaker/: the next start brings kernel and settings back, without installing.
+    # A stop loses the home directory but for SageMaker/: the next start brings the kernel back, without installing.
     import shutil
 
     shutil.rmtree(instance.home / ".local")
@@ -269,13 +278,18 @@ def test_jupyter_that_does_not_answer_is_not_idle(instance):
     instance.installed("v1")
     instance.run("on_start.sh")
     script = instance.home / "SageMaker/.genomicslearning/idle.py"
-    assert subprocess.run([sys.executable, str(script), "http://127.0.0.1:9", "0", "0"], capture_output=True).returncode != 0
+    assert (
+        subprocess.run([sys.executable, str(script), "http://127.0.0.1:9", "0", "0"], capture_output=True).returncode
+        != 0
+    )
 
 
 def test_idle_instance_stops_itself(instance, jupyter):
     sagemaker = instance.account.client("sagemaker")
     role = "arn:aws:iam::123456789012:role/x"
-    sagemaker.create_notebook_instance(NotebookInstanceName="scripts-notebook", InstanceType="ml.t3.medium", RoleArn=role)
+    sagemaker.create_notebook_instance(
+        NotebookInstanceName="scripts-notebook", InstanceType="ml.t3.medium", RoleArn=role
+    )
     Jupyter.kernels, Jupyter.terminals = [{"execution_state": "idle", "last_activity": ago(61)}], []
     instance.installed("v1")
     instance.run("on_start.sh", idle=1, JUPYTER=jupyter, CHECK_SECONDS="0.2")

@@ -1,7 +1,7 @@
-"""Roles against what was really called: recorded while the product ran against the emulator, and a list of what must fail.
+"""Roles against the calls that were recorded while the product ran, and against a list of calls that must fail.
 
-The calls come from the emulator's record of this run: CloudFormation under its role making the code stack, the setup stack's
-function and build, the Glue runner under JobRole, and the notebooks' role where the lifecycle scripts use it.
+The calls come from the emulator's record: CloudFormation under its role making the code stack, and the setup stack's
+function and build.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROLES = ("cloudformation", "codebuild", "codepipeline", "source-event", "job", "
 
 
 class Rights:
-    """Policies and boundaries of a deployment, fetched from IAM as they were deployed, and the calls under each role."""
+    """Policies and boundaries as they were deployed, fetched from IAM, and the calls under each role."""
 
     def __init__(self, account) -> None:
         self.iam = account.client("iam")
@@ -80,8 +80,8 @@ def arn(service: str, rest: str, *, region: str = REGION) -> str:
 # API call -> IAM action, where the two have different names, and the resource that IAM asks about.
 _ACTIONS = {"budgets:CreateBudget": "budgets:ModifyBudget", "budgets:DeleteBudget": "budgets:ModifyBudget",
             "logs:ListTagsLogGroup": "logs:ListTagsForResource"}  # fmt: skip
-_NO_RESOURCE = {"DescribeLogGroups", "ListEndpoints", "ListEndpointConfigs", "ListModels", "ListNotebookInstances", "GetJobs",
-                "ListRepositories", "ListAllMyBuckets"}  # fmt: skip
+_LISTS = {"ListEndpoints", "ListEndpointConfigs", "ListModels", "ListNotebookInstances", "ListRepositories"}
+_NO_RESOURCE = {"DescribeLogGroups", "GetJobs", "ListAllMyBuckets", *_LISTS}
 _FREE = {"sts:GetCallerIdentity"}  # needs no right
 
 
@@ -124,7 +124,10 @@ def _glue(action: str, p: dict) -> str:
 
 
 def _sagemaker(p: dict) -> str:
-    kinds = {"NotebookInstanceName": "notebook-instance", "NotebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config"}
+    kinds = {
+        "NotebookInstanceName": "notebook-instance",
+        "NotebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config",
+    }
     key = next(key for key in kinds if key in p)
     return f"{kinds[key]}/{p[key]}"
 
@@ -142,7 +145,9 @@ def test_every_recorded_call_is_allowed(rights, role, at_least):
     refused = [
         (action, resource)
         for action, resource, context in sorted(wanted)
-        if not policies.decide(rights.documents[name], rights.limits[name], action, resource, json.loads(context) | _extra(rights, action))
+        if not policies.decide(
+            rights.documents[name], rights.limits[name], action, resource, json.loads(context) | _extra(rights, action)
+        )
     ]
     assert refused == []
 
@@ -153,9 +158,11 @@ def _extra(rights: Rights, action: str) -> dict[str, str]:
     return {"iam:PermissionsBoundary": boundary} if action == "iam:PutRolePolicy" else {}
 
 
-# What the services themselves call under the role, and the calls of which no emulator makes any: the pipeline's, by the AWS
-# documentation of its action types.
-LAKE, RESOURCES, BUILD = (f"arn:aws:s3:::rights-{kind}-{NUMBER}-{REGION}" for kind in ("datalake", "resources", "build"))
+# What the services themselves call under the role, which no emulator does: the pipeline's by the AWS documentation of its
+# action types.
+LAKE, RESOURCES, BUILD = (
+    f"arn:aws:s3:::rights-{kind}-{NUMBER}-{REGION}" for kind in ("datalake", "resources", "build")
+)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +204,11 @@ FORBIDDEN = [
     ("iam:CreateUser", f"arn:aws:iam::{NUMBER}:user/me", {}),
     ("iam:CreateAccessKey", f"arn:aws:iam::{NUMBER}:user/me", {}),
     ("iam:AttachRolePolicy", f"arn:aws:iam::{NUMBER}:role/rights-runbook-{REGION}", {}),
-    ("iam:AttachRolePolicy", f"arn:aws:iam::{NUMBER}:role/rights-runbook-{REGION}", {"iam__PermissionsBoundary": _BOUNDARY}),
+    (
+        "iam:AttachRolePolicy",
+        f"arn:aws:iam::{NUMBER}:role/rights-runbook-{REGION}",
+        {"iam__PermissionsBoundary": _BOUNDARY},
+    ),
     ("iam:CreateRole", f"arn:aws:iam::{NUMBER}:role/rights-runbook-{REGION}", {}),
     ("iam:CreateRole", _OTHER_ROLE, {"iam__PermissionsBoundary": _BOUNDARY}),
     ("iam:PutRolePolicy", f"arn:aws:iam::{NUMBER}:role/rights-job-{REGION}", {}),
@@ -208,7 +219,11 @@ FORBIDDEN = [
     ("iam:SetDefaultPolicyVersion", _BOUNDARY, {}),
     ("iam:DeletePolicy", _BOUNDARY, {}),
     ("iam:PassRole", _OTHER_ROLE, {"iam__PassedToService": "sagemaker.amazonaws.com"}),
-    ("iam:PassRole", f"arn:aws:iam::{NUMBER}:role/rights-runbook-{REGION}", {"iam__PassedToService": "ec2.amazonaws.com"}),
+    (
+        "iam:PassRole",
+        f"arn:aws:iam::{NUMBER}:role/rights-runbook-{REGION}",
+        {"iam__PassedToService": "ec2.amazonaws.com"},
+    ),
     ("s3:GetObject", "arn:aws:s3:::somebody-elses/x", {}),
     ("s3:PutObject", f"arn:aws:s3:::rights-logs-{NUMBER}-us-east-1/x", {}),
     ("s3:PutBucketPolicy", "arn:aws:s3:::somebody-elses", {}),
@@ -229,7 +244,9 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize("role", [*ROLES, "FunctionRole", "BuildRole"])
 def test_what_no_role_may(rights, role):
-    allowed = [(action, resource) for action, resource, context in FORBIDDEN if rights.may(role, action, resource, **context)]
+    allowed = [
+        (action, resource) for action, resource, context in FORBIDDEN if rights.may(role, action, resource, **context)
+    ]
     assert allowed == []
 
 
@@ -251,10 +268,16 @@ def test_a_policy_beyond_the_boundary_gives_nothing(rights):
     beyond = [
         (action, resource)
         for action, resource, context in FORBIDDEN
-        if policies.decide([everything], limit, action, resource, {k.replace("__", ":"): v for k, v in context.items()})
+        if policies.decide(
+            [everything], limit, action, resource, {k.replace("__", ":"): v for k, v in context.items()}
+        )
     ]
     # Within the envelope are passing the project's own roles, the administrator's key, and its own notebook's address.
-    assert {action for action, _ in beyond} <= {"iam:PassRole", "kms:Decrypt", "sagemaker:CreatePresignedNotebookInstanceUrl"}
+    assert {action for action, _ in beyond} <= {
+        "iam:PassRole",
+        "kms:Decrypt",
+        "sagemaker:CreatePresignedNotebookInstanceUrl",
+    }
     assert not [resource for action, resource in beyond if action == "iam:PassRole" and "/rights-" not in resource]
 
 
@@ -273,9 +296,12 @@ def test_parliament_finds_nothing(rights, tmp_path):
     assert sorted(set(found)) == sorted(EXPLAINED)
 
 
-# What parliament says of the boundary and why it stands: a boundary grants nothing, it only limits what roles are granted.
+# What parliament says of the boundary and why it stands: a boundary grants nothing, it limits what roles are granted.
 EXPLAINED = {
-    ("boundary.json", "RESOURCE_MISMATCH"): "service:* on the project's names; actions without such a resource get nothing",
+    (
+        "boundary.json",
+        "RESOURCE_MISMATCH",
+    ): "service:* on the project's names; actions without such a resource get nothing",
     ("boundary.json", "RESOURCE_STAR"): "subnets, keys, connections and AWS's images have no names of the project's",
 }
 

@@ -1,7 +1,7 @@
 """The setup stack: its function and its build really run, on create, update and delete.
 
-Twice: on moto with the whole solution behind it, and on ministack, which runs Lambda functions and custom resources by its own
-means (and knows CodeBuild only by name: there the test plays the build).
+Twice: on moto with the whole solution behind it, and on ministack, which runs Lambda functions and custom resources by
+its own means (and knows CodeBuild only by name: there the test plays the build).
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def parameters(**more) -> list[dict]:
 def put_assets(s3, source_zip: bytes) -> None:
     s3.create_bucket(Bucket=f"solutions-{REGION}", CreateBucketConfiguration={"LocationConstraint": REGION})
     function = (ROOT / "cloudformation" / "setup_function.py").read_bytes()
-    s3.put_object(Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/setup_function.zip", Body=zipped({"setup_function.py": function}))
+    s3.put_object(
+        Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/setup_function.zip", Body=zipped({"setup_function.py": function})
+    )
     s3.put_object(Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/source.zip", Body=source_zip)
 
 
@@ -62,7 +64,11 @@ def wait(client, name: str, *, seconds: float = 240) -> str:
 def test_one_template_deploys_updates_and_removes_everything(account, source_tree):
     put_assets(account.client("s3"), zipped(source.source_files(source_tree)))
     client = account.session("administrator").client("cloudformation")
-    request = {"StackName": "MySetup", "TemplateBody": TEMPLATE, "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]}
+    request = {
+        "StackName": "MySetup",
+        "TemplateBody": TEMPLATE,
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+    }
     client.create_stack(**request, Parameters=parameters())
     assert wait(client, "MySetup") == "CREATE_COMPLETE", why(account)
     states = {kind: stacks.describe(client, f"Setup{kind}")["StackStatus"] for kind in ("Zone", "Pipe", "Code")}
@@ -85,14 +91,16 @@ def test_one_template_deploys_updates_and_removes_everything(account, source_tre
 
 def why(account) -> str:
     events = account.client("cloudformation").describe_stack_events(StackName="MySetup")["StackEvents"]
-    reasons = [f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in events if e.get("ResourceStatusReason")]
+    reasons = [
+        f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in events if e.get("ResourceStatusReason")
+    ]
     logs = [account.folder / name for name in ("functions.log", "MySetup-setup.log")]
     return "\n".join(reasons) + "\n".join(log.read_text()[-3000:] for log in logs if log.exists())
 
 
 # ---------------------------------------------------------------------- ministack
 class Builds(BaseHTTPRequestHandler):
-    """CodeBuild as the function sees it: takes StartBuild. (ministack's forgets the variables that a build is started with.)"""
+    """CodeBuild as the function sees it. (ministack's forgets the variables that a build is started with.)"""
 
     started: queue.Queue = queue.Queue()
 
@@ -124,7 +132,9 @@ def ministack(tmp_path_factory):
         "HOME": str(folder),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
-    process = start_server([sys.executable, "-m", "ministack"], port, "/_ministack/health", environment, folder / "log")
+    process = start_server(
+        [sys.executable, "-m", "ministack"], port, "/_ministack/health", environment, folder / "log"
+    )
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
     yield lambda service: boto3.client(service, endpoint_url=f"http://127.0.0.1:{port}", **keys)
     process.terminate()
@@ -178,7 +188,9 @@ def test_failed_build_fails_the_stack_with_its_reason_on_ministack(ministack):
     assert wait(client, "Mini") in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
     events = client.describe_stack_events(StackName="Mini")["StackEvents"]
     reasons = [event.get("ResourceStatusReason", "") for event in events]
-    assert any("Build FAILED. BUILD: exit status 1 See https://example.org/log" in reason for reason in reasons), reasons
+    assert any("Build FAILED. BUILD: exit status 1 See https://example.org/log" in reason for reason in reasons), (
+        reasons
+    )
 
 
 def test_simulate_custom_policy_of_ministack_says_yes_to_everything(ministack):

@@ -51,7 +51,9 @@ def policy_tool(name: str) -> str:
     folder = Path(os.environ.get("GENOMICSLEARNING_POLICY_VENV", ROOT / ".venv-policy"))
     program = folder / "bin" / name
     if not program.exists():
-        pytest.skip(f"{program} is not there: `make test` sets that environment up, or GENOMICSLEARNING_POLICY_VENV names it")
+        pytest.skip(
+            f"{program} is not there: `make test` sets that environment up, or GENOMICSLEARNING_POLICY_VENV names it"
+        )
     return str(program)
 
 
@@ -68,7 +70,15 @@ def test_cfn_lint_finds_nothing_in_any_region(built):
 
 
 def test_checkov_finds_nothing(built):
-    command = [policy_tool("checkov"), "--framework", "cloudformation", "--skip-download", "--output", "json", "--directory"]
+    command = [
+        policy_tool("checkov"),
+        "--framework",
+        "cloudformation",
+        "--skip-download",
+        "--output",
+        "json",
+        "--directory",
+    ]
     report = json.loads(run(*command, str(built)))
     assert report["summary"]["failed"] == 0 and report["summary"]["parsing_errors"] == 0
     assert report["summary"]["passed"] > 80
@@ -134,7 +144,11 @@ def _statements():
     for key, role in resources("AWS::IAM::Role").items():
         for policy in role["Properties"]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
-                branches = [entry for entry in statement["If"][1:] if "Ref" not in entry] if "If" in statement else [statement]
+                branches = (
+                    [entry for entry in statement["If"][1:] if "Ref" not in entry]
+                    if "If" in statement
+                    else [statement]
+                )
                 for entry in branches:
                     yield key, entry
 
@@ -148,7 +162,9 @@ def test_roles_are_passed_only_by_name_and_to_a_named_service():
             assert actions == ["iam:PassRole"], key
             assert "iam:PassedToService" in statement["Condition"]["StringEquals"], key
             assert "*" not in json.dumps(statement["Resource"]), key
-        if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"} & set(actions):
+        if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"} & set(
+            actions
+        ):
             assert set(statement["Condition"]["ArnEquals"]) == {"iam:PermissionsBoundary"}, key
         assert not {action for action in actions if action.endswith(":*") or action == "*"}, key
     assert found == 5
@@ -190,11 +206,15 @@ def test_buckets_are_hardened():
         assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
         assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
         assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-        default = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]
+        default = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"][0][
+            "ServerSideEncryptionByDefault"
+        ]
         assert default["SSEAlgorithm"] in ("AES256", {"If": ["UseKey", "aws:kms", "AES256"]})
         assert bucket["DeletionPolicy"] == "Delete" and bucket["UpdateReplacePolicy"] == "Retain"
         assert properties["LifecycleConfiguration"]["Rules"]
-        assert key == "pipe.LogsBucket" or properties["LoggingConfiguration"]["DestinationBucketName"] == {"Ref": "LogsBucket"}
+        assert key == "pipe.LogsBucket" or properties["LoggingConfiguration"]["DestinationBucketName"] == {
+            "Ref": "LogsBucket"
+        }
 
 
 def test_notebook_instance_is_hardened():
@@ -209,7 +229,11 @@ def test_glue_jobs_are_glue_5_with_two_small_workers():
     assert len(jobs) == 3
     for job in jobs.values():
         properties = job["Properties"]
-        assert (properties["GlueVersion"], properties["WorkerType"], properties["NumberOfWorkers"]) == ("5.0", "G.1X", 2)
+        assert (properties["GlueVersion"], properties["WorkerType"], properties["NumberOfWorkers"]) == (
+            "5.0",
+            "G.1X",
+            2,
+        )
         assert properties["Timeout"] == 60 and properties["ExecutionProperty"]["MaxConcurrentRuns"] == 3
         assert properties["DefaultArguments"]["--extra-py-files"]["Sub"].endswith("genomicslearning.zip")
 
@@ -255,7 +279,9 @@ def test_what_glue_installs_is_what_its_scripts_import_and_glue_lacks(built):
                 place = ROOT.joinpath(*name.split("."))
                 waiting += [found for found in (place.with_suffix(".py"), place / "__init__.py") if found.exists()]
     lacking = outside - brought - sys.stdlib_module_names
-    arguments = yaml.load((built / "code.yml").read_text(), _Loader)["Resources"]["TrainingSetJob"]["Properties"]["DefaultArguments"]
+    arguments = yaml.load((built / "code.yml").read_text(), _Loader)["Resources"]["TrainingSetJob"]["Properties"][
+        "DefaultArguments"
+    ]
     installed = arguments["--additional-python-modules"]
     assert lacking <= {"isal"} and re.fullmatch(r"isal==[\d.]+", installed)
     assert f"\n{installed} " in (ROOT / "requirements/aws.txt").read_text()
@@ -264,6 +290,8 @@ def test_what_glue_installs_is_what_its_scripts_import_and_glue_lacks(built):
 def test_catalog_table_is_the_training_set():
     from genomicslearning import table
 
-    columns = template("code")["Resources"]["TrainingSetTable"]["Properties"]["TableInput"]["StorageDescriptor"]["Columns"]
+    columns = template("code")["Resources"]["TrainingSetTable"]["Properties"]["TableInput"]["StorageDescriptor"][
+        "Columns"
+    ]
     hive = {"string": "string", "int64": "bigint", "int8": "tinyint"}
     assert [(c["Name"], c["Type"]) for c in columns] == [(f.name.lower(), hive[str(f.type)]) for f in table.SCHEMA]

@@ -32,7 +32,9 @@ def run(spec: Path, source: Path, environment: dict[str, str], log: Path) -> str
         with log.open("a") as file:
             file.write(f"== {phase}\n")
             file.flush()
-            done = subprocess.run(["bash", "-c", script], cwd=source, env=environment, stdout=file, stderr=subprocess.STDOUT)
+            done = subprocess.run(
+                ["bash", "-c", script], cwd=source, env=environment, stdout=file, stderr=subprocess.STDOUT
+            )
         if done.returncode:
             return phase.upper()
     return None

@@ -19,7 +19,9 @@ from emulator import buildspec, functions, here
 def start_build(self):
     name = self._get_param("projectName")
     project = codebuild_backends[self.current_account][self.region].codebuild_projects[name].project_metadata
-    variables = project["environment"].get("environmentVariables", []) + self._get_param("environmentVariablesOverride", [])
+    variables = project["environment"].get("environmentVariables", []) + self._get_param(
+        "environmentVariablesOverride", []
+    )
     build_id = f"{name}:{uuid.uuid4()}"
     arguments = (self.current_account, self.region, project, variables, build_id)
     threading.Thread(target=_build, args=arguments, daemon=True).start()
@@ -36,7 +38,9 @@ def _build(account: str, region: str, project: dict, variables: list[dict], buil
     environment = buildspec.clean_environment(folder / "environment")
     variables_map = {entry["name"]: str(entry["value"]) for entry in variables}
     settings = buildspec.with_environment(here.environment(region, role), environment) | variables_map
-    failed = buildspec.run(source / project["source"]["buildspec"], source, settings, here.FOLDER / f"{project['name']}.log")
+    failed = buildspec.run(
+        source / project["source"]["buildspec"], source, settings, here.FOLDER / f"{project['name']}.log"
+    )
     _ended(account, region, project["name"], build_id, variables, failed)
 
 
@@ -53,7 +57,12 @@ def _ended(account, region, project_name, build_id, variables, failed) -> None:
                         "phase-context": ["COMMAND_EXECUTION_ERROR"] if failed else [": "]}],
         },
     }  # fmt: skip
-    event = {"source": "aws.codebuild", "detail-type": "CodeBuild Build State Change", "region": region, "detail": detail}
+    event = {
+        "source": "aws.codebuild",
+        "detail-type": "CodeBuild Build State Change",
+        "region": region,
+        "detail": detail,
+    }
     for bus in events_backends[account][region].event_buses.values():
         for rule in bus.rules.values():
             if rule.event_pattern.matches_event(event):

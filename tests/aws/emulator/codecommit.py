@@ -19,7 +19,9 @@ class _Error(JsonRESTError):
 
 
 def _repository(self):
-    repository = codecommit_backends[self.current_account][self.region].repositories.get(self._get_param("repositoryName"))
+    repository = codecommit_backends[self.current_account][self.region].repositories.get(
+        self._get_param("repositoryName")
+    )
     if repository is None:
         raise _Error("RepositoryDoesNotExistException")
     if not hasattr(repository, "branches"):

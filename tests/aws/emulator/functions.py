@@ -15,7 +15,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from emulator import here
 
 DEADLINE_SECONDS = 300
-_RUN = "import importlib, json, sys; module, name = sys.argv[1].split('.'); getattr(importlib.import_module(module), name)(json.load(sys.stdin), None)"
+_RUN = """
+import importlib, json, sys
+
+module, name = sys.argv[1].split(".")
+getattr(importlib.import_module(module), name)(json.load(sys.stdin), None)
+"""
 
 
 def invoke(region: str, name: str, event: dict) -> None:

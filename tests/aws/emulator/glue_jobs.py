@@ -1,8 +1,8 @@
 """Glue jobs really run: StartJobRun starts the deployed script with spark-submit on local[2].
 
-The script gets exactly the arguments of the job and of the run, beside Glue's own, as on Glue. Its Python side reads and
-writes the emulator's S3 under the job's role. Spark has no S3 of its own here: s3://BUCKET/ is mounted on a folder that the
-bucket is copied to before, and what Spark wrote is copied back after. The exit code becomes the run's state.
+The script gets exactly the arguments of the job and of the run, beside Glue's own, as on Glue. Its Python side reads
+and writes the emulator's S3 under the job's role. Spark has no S3 of its own here: s3://BUCKET/ is mounted on a folder
+that the bucket is copied to before, and what Spark wrote is copied back after. The exit code becomes the state.
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ class Recorder:
             answer = self._application(environ, started)
             call = self._call(service, environ, body)
             if call and statuses:
-                line = json.dumps({"actor": actor, "region": region, "service": service, "status": statuses[0][:3], **call})
+                line = json.dumps(
+                    {"actor": actor, "region": region, "service": service, "status": statuses[0][:3], **call}
+                )
                 with self._lock, self._path.open("a") as file:
                     file.write(line + "\n")
             return answer
@@ -81,7 +83,13 @@ def _s3(environ, body: bytes) -> dict:
         elif method == "DELETE" and "versionId" in query:
             action = "DeleteObjectVersion"
         else:
-            action = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "POST": "PutObject", "DELETE": "DeleteObject"}[method]
+            action = {
+                "GET": "GetObject",
+                "HEAD": "GetObject",
+                "PUT": "PutObject",
+                "POST": "PutObject",
+                "DELETE": "DeleteObject",
+            }[method]
         return {"action": action, "parameters": {"Bucket": bucket, "Key": key}}
     if "delete" in query:
         action = "DeleteObjectVersion" if b"<VersionId>" in body else "DeleteObject"
@@ -90,6 +98,9 @@ def _s3(environ, body: bytes) -> dict:
         if name in query:
             if what.startswith(("List", "GetBucketLocation")):
                 return {"action": what, "parameters": {"Bucket": bucket}}
-            return {"action": {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[method] + what, "parameters": {"Bucket": bucket}}
+            return {
+                "action": {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}[method] + what,
+                "parameters": {"Bucket": bucket},
+            }
     action = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}[method]
     return {"action": action, "parameters": {"Bucket": bucket}}

@@ -1,8 +1,8 @@
 """CloudFormation as moto does it, with what it lacks.
 
-Every type of our templates is made, changed and deleted through its own service's API, under the name of the stack's role
-(or of the caller): what the API refuses fails the stack, and the calls that are recorded are those that CloudFormation's
-role needs. Stacks change in the background, with events, and roll back.
+Every type of our templates is made, changed and deleted through its own service's API, under the name of the stack's
+role (or of the caller): what the API refuses fails the stack, and the calls that are recorded are those that
+CloudFormation's role needs. Stacks change in the background, with events, and roll back.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def tag_map(properties: dict) -> dict:
 class Bucket(Resource):
     def create(self, p):
         name, s3 = p["BucketName"], self.api("s3")
-        place = {} if self.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+        place = (
+            {} if self.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+        )
         if name in [bucket["Name"] for bucket in here.client("s3", self.region, "emulator").list_buckets()["Buckets"]]:
             raise ValueError(f"{name} already exists")
         s3.create_bucket(Bucket=name, **place)
@@ -132,7 +134,9 @@ class Role(Resource):
     def update(self, physical_id, p, before):
         for policy in p["Policies"]:
             document = json.dumps(policy["PolicyDocument"])
-            self.api("iam").put_role_policy(RoleName=physical_id, PolicyName=policy["PolicyName"], PolicyDocument=document)
+            self.api("iam").put_role_policy(
+                RoleName=physical_id, PolicyName=policy["PolicyName"], PolicyDocument=document
+            )
         return physical_id, {"Arn": self.api("iam").get_role(RoleName=physical_id)["Role"]["Arn"]}
 
     def delete(self, physical_id, p):
@@ -230,7 +234,9 @@ class LogGroup(Resource):
 
 class Function(Resource):
     def create(self, p):
-        request = {key: p[key] for key in ("FunctionName", "Runtime", "Handler", "Timeout", "Role", "Code", "Environment")}
+        request = {
+            key: p[key] for key in ("FunctionName", "Runtime", "Handler", "Timeout", "Role", "Code", "Environment")
+        }
         made = self.api("lambda").create_function(**request)
         return p["FunctionName"], {"Arn": made["FunctionArn"]}
 
@@ -250,7 +256,9 @@ class Permission(Resource):
 
 class GlueJob(Resource):
     def create(self, p):
-        request = {key: value for key, value in p.items() if key not in ("NumberOfWorkers", "Timeout", "MaxRetries", "Tags")}
+        request = {
+            key: value for key, value in p.items() if key not in ("NumberOfWorkers", "Timeout", "MaxRetries", "Tags")
+        }
         numbers = {key: int(p[key]) for key in ("NumberOfWorkers", "Timeout", "MaxRetries")}
         self.api("glue").create_job(**request, **numbers, Tags=tag_map(p))
         return p["Name"], {}
@@ -294,7 +302,9 @@ class NotebookLifecycle(Resource):
             if len(hook["Content"]) > 16384:
                 raise ValueError("Member must have length less than or equal to 16384")
         self.api("sagemaker").create_notebook_instance_lifecycle_config(**p)
-        return self.arn("sagemaker", f"notebook-instance-lifecycle-config/{name}"), {"NotebookInstanceLifecycleConfigName": name}
+        return self.arn("sagemaker", f"notebook-instance-lifecycle-config/{name}"), {
+            "NotebookInstanceLifecycleConfigName": name
+        }
 
     def delete(self, physical_id, p):
         name = p["NotebookInstanceLifecycleConfigName"]
@@ -348,7 +358,9 @@ class Custom(Resource):
             stack_id=self.stack_id, **more,
         )  # fmt: skip
         if answer["Status"] != "SUCCESS":
-            raise ValueError(f"Received response status [FAILED] from custom resource. Message returned: {answer['Reason']}")
+            raise ValueError(
+                f"Received response status [FAILED] from custom resource. Message returned: {answer['Reason']}"
+            )
         return answer["PhysicalResourceId"], answer["Data"]
 
 
@@ -405,7 +417,9 @@ def _model(resource_type: str) -> type[CloudFormationModel]:
             return cls(*_resource(made, region_name, account_id, resource_type, more).create(properties), properties)
 
         @classmethod
-        def update_from_cloudformation_json(cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name):
+        def update_from_cloudformation_json(
+            cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
+        ):
             properties = _plain(cloudformation_json.get("Properties", {}))
             before = original_resource.properties
             if properties == before:
@@ -416,7 +430,9 @@ def _model(resource_type: str) -> type[CloudFormationModel]:
 
         def delete(self, account_id, region_name):
             more = {"LogicalId": self.logical_resource_id, "StackId": _current.stack.stack_id}
-            _resource(made, region_name, account_id, resource_type, more).delete(self.physical_resource_id, self.properties)
+            _resource(made, region_name, account_id, resource_type, more).delete(
+                self.physical_resource_id, self.properties
+            )
 
     Model.__name__ = resource_type.replace("::", "")
     return Model
@@ -487,8 +503,8 @@ def _in_background(stack: Stack, name: str, work, actor: str) -> None:
 def _event(stack: Stack, resource_id: str, status: str, reason: str | None = None, physical_id: str = "") -> None:
     kind = stack.resource_map._resource_json_map.get(resource_id, {}).get("Type", "")
     stack.events.append(models.Event(
-        stack_id=stack.stack_id, stack_name=stack.name, logical_resource_id=resource_id, physical_resource_id=physical_id,
-        resource_type=kind, resource_status=status, resource_status_reason=reason, resource_properties=None,
+        stack_id=stack.stack_id, stack_name=stack.name, logical_resource_id=resource_id,
+        physical_resource_id=physical_id, resource_type=kind, resource_status=status, resource_status_reason=reason, resource_properties=None,
     ))  # fmt: skip
 
 

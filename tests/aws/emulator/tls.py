@@ -19,7 +19,9 @@ def get_permission(self, action, resource):
         return _moto_permission(self, action, resource)
     document = json.loads(whole)
     unmet = {"Bool": {"aws:SecureTransport": "false"}}
-    document["Statement"] = [s for s in document["Statement"] if s.get("Condition") != unmet and "Service" not in s["Principal"]]
+    document["Statement"] = [
+        s for s in document["Statement"] if s.get("Condition") != unmet and "Service" not in s["Principal"]
+    ]
     return IAMPolicy(json.dumps(document)).is_action_permitted(action, resource)
 
 

@@ -1,4 +1,4 @@
-"""What Glue has and a script may import: the parser of job arguments. Options that it was not asked for are Glue's own."""
+"""Glue's parser of job arguments, which a script may import. Options that it was not asked for are Glue's own."""
 
 import argparse
 
