@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from genomicslearning.evaluation.scores import wilson
@@ -68,13 +69,16 @@ def _repeated(table: pd.DataFrame) -> list[str]:
 def class_share(labels: pd.Series, groups: pd.Series) -> pd.DataFrame:
     """Share of CLASS 1 within each group, largest first: `group`, `rows`, `share`, `low`, `high` (95 %, Wilson)."""
     counts = labels.groupby(groups.to_numpy()).agg(["size", "sum"]).sort_values("size", ascending=False)
+    share = counts["sum"] / counts["size"]
     low, high = wilson(counts["sum"], counts["size"])
+    # At a share of 0 or 1 rounding puts a limit a last bit beyond the share itself.
+    low, high = np.minimum(low, share), np.maximum(high, share)
     return pd.DataFrame(
         {
             "group": counts.index.astype(str),
             "rows": counts["size"].to_numpy(),
-            "share": (counts["sum"] / counts["size"]).to_numpy(),
-            "low": low,
-            "high": high,
+            "share": share.to_numpy(),
+            "low": np.asarray(low),
+            "high": np.asarray(high),
         }
     )

@@ -172,7 +172,8 @@ class SageMakerJob(Job):
                 {"ChannelType": "training", "ContentType": "text/csv;header=present", "DataSource": source}
             ],
             OutputDataConfig={"S3OutputPath": f"s3://{self.account.bucket}/{prefix}/output"},
-            Tags=[{"Key": f"genomicslearning:{key}", "Value": value} for key, value in self._tags.items()],
+            Tags=[{"Key": "Project", "Value": self.account.title}]
+            + [{"Key": f"genomicslearning:{key}", "Value": value} for key, value in self._tags.items()],
             **self._request,
         )
 

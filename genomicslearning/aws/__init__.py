@@ -30,14 +30,19 @@ _UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "SignatureDoe
 class Account:
     """What the project's code stack left in the account.
 
-    project : lower-case; the names of everything that the notebooks start begin with it, as the role's rights require.
+    title : the project's name. What the notebooks start carries it as the tag `Project`, by which the budget counts.
     """
 
-    project: str
+    title: str
     bucket: str
     role: str
     training_set_job: str
     job_log: str
+
+    @property
+    def project(self) -> str:
+        """In lower case: names of everything that the notebooks start begin with it, as the role's rights require."""
+        return self.title.lower()
 
     @cached_property
     def session(self):
@@ -114,7 +119,7 @@ def account() -> Account:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     try:
         wanted = ("DataLakeBucket", "RunbookRoleArn", "TrainingSetJob", "JobLogs")
-        return Account(project.lower(), *(outputs[name] for name in wanted))
+        return Account(project, *(outputs[name] for name in wanted))
     except KeyError as missing:
         raise InputError(
             f"stack {stack} ({found['StackStatus']}) has no output {missing}; finish genomicslearning deploy"

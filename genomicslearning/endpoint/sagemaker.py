@@ -83,6 +83,7 @@ class _Hosted(Endpoint):
                 model_name=self.name,
                 containers=shapes,
                 execution_role_arn=self.account.role,
+                tags=self._tags(),
                 session=self.account.session,
                 region=self.account.region,
             )
@@ -90,6 +91,9 @@ class _Hosted(Endpoint):
 
     def _start(self) -> None:
         """Create what answers, beyond the model."""
+
+    def _tags(self) -> list:
+        return [_sdk().Tag(key="Project", value=self.account.title)]
 
     def close(self) -> None:
         """Delete what was created, the last first; what cannot be deleted is named, since it may still cost money."""
@@ -142,6 +146,7 @@ class TransformEndpoint(_Hosted):
             ),
             transform_output=resources.TransformOutput(s3_output_path=address, accept=wire.CSV, assemble_with="Line"),
             transform_resources=resources.TransformResources(instance_type=self._instance_type, instance_count=1),
+            tags=self._tags(),
             session=self.account.session,
             region=self.account.region,
         )
@@ -169,7 +174,7 @@ class RealTimeEndpoint(_Hosted):
 
     def _start(self) -> None:
         resources = _sdk()
-        where = {"session": self.account.session, "region": self.account.region}
+        where = {"session": self.account.session, "region": self.account.region, "tags": self._tags()}
         variant = resources.ProductionVariant(
             variant_name="AllTraffic",
             model_name=self.name,

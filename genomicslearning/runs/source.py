@@ -35,7 +35,9 @@ def bring(
     """Write the run's training set as parquet and CSV and return its accounting.
 
     With neither VCFs nor a table, the data lake's training set or VCFs are used, where there is a lake; else the
-    embedded sample is written into the run's folder and used, and the accounting has `synthetic`: true.
+    embedded sample is written into the run's folder and used, and the accounting has `synthetic`: true. With the
+    backend `sagemaker` the lake is the project's in AWS unless one is named; if it has VCFs only, the Glue job builds
+    its training set first.
 
     Raises
     ------
@@ -46,8 +48,12 @@ def bring(
         raise InputError("give either training_set or clinvar/annotated, not both")
     out = str(run.training_set)
     lake = lake or settings()["lake"]
-    if lake and not (table or clinvar or annotated):
-        table, clinvar, annotated = _in_lake(lake.rstrip("/"))
+    if not (table or clinvar or annotated):
+        backend = backend or settings()["backend"]
+        if backend == "sagemaker":
+            table = _in_aws(lake, pick, progress)
+        elif lake:
+            table, clinvar, annotated = _in_lake(lake.rstrip("/"))
     if table:
         accounting = adopt_table(table, out)
     else:
@@ -79,6 +85,26 @@ def _in_lake(lake: str) -> tuple[str, str, str]:
     if not (clinvar or annotated):
         raise InputError(f"{lake}: no data under annotation/clinvar/; run `genomicslearning fetch` or give the files")
     return "", clinvar, annotated
+
+
+def _in_aws(lake: str, pick: str, progress: Callable[[str], None]) -> str:
+    """The training set that lies in the project's data lake, built there first if there are only VCFs."""
+    from genomicslearning import aws
+    from genomicslearning.aws import glue
+
+    account = aws.account()
+    lake = lake or f"s3://{account.bucket}"
+    table, clinvar, annotated = _in_lake(lake.rstrip("/"))
+    if table:
+        progress(f"using the training set that is there: {table}")
+        return table
+    if lake != f"s3://{account.bucket}":
+        raise InputError(f"{lake}: has no training set, and the Glue job builds one only in s3://{account.bucket}")
+    glue.build_training_set(account, pick=pick, progress=progress)
+    table, _, _ = _in_lake(lake)
+    if not table:
+        raise InputError(f"{account.training_set_job} succeeded, but {lake} has no training set; see {account.job_log}")
+    return table
 
 
 def is_synthetic(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import policies
 import pytest
 
 import genomicslearning
@@ -425,6 +427,7 @@ def glue_job(lake, tmp_path_factory):
             "--output_bucket": BUCKET,
             "--output_key": "annotation/clinvar/conflicting/clinvar_conflicting.csv",
             "--extra-py-files": f"s3://{BUCKET}/resources/genomicslearning.zip",
+            "--conf": f"spark.genomicslearning.staging=s3://{BUCKET}/temporary",
         },
     )
 
@@ -458,3 +461,64 @@ def test_the_notebooks_run_on_sagemaker_and_leave_what_they_leave_locally(runboo
     assert len(calls(runbook, "CreateAutoMLJobV2")) == jobs
     assert len(calls(runbook, "StartJobRun")) == 1
     assert any("attached to the Autopilot job" in line for line in again)
+
+
+# ---------------------------------------------------------------------- rights
+
+
+def test_every_call_is_within_the_rights_of_the_notebooks_role(runbook, glue_job):
+    """What was recorded of this file's runs, against RunbookRole's policy as the template has it."""
+    from test_templates import template
+
+    role = template("code")["Resources"]["RunbookRole"]["Properties"]
+    documents = [_resolved(policy["PolicyDocument"]) for policy in role["Policies"]]
+    lines = map(json.loads, (runbook.folder / "calls.jsonl").read_text().splitlines())
+    made = {pair for call in lines if call["actor"] == ROLE for pair in _rights(call)}
+    if "glue:StartJobRun" not in {action for action, _ in made}:
+        pytest.skip("needs the runs of this file's other tests")
+    context = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+    refused = {pair for pair in made if not policies.decide(documents, None, *pair, context)}
+    assert not refused
+    assert ("sagemaker:CreateEndpoint" in {action for action, _ in made}) and len(made) > 30
+
+
+def _resolved(value):
+    """The template's values for this account."""
+    names = {"AWS::Partition": "aws", "AWS::Region": "eu-west-1", "AWS::AccountId": "123456789012"}
+    names |= {"Project": "GenomicsLearning", "ProjectLower": PROJECT, "TrainingSetJob": JOB}
+    names |= {"DataLakeBucket": BUCKET, "ResourcesBucket": BUCKET}
+    names |= {"VcfJob": "vcf", "TsvJob": "tsv", "JobLogs.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:none:*"}
+    if isinstance(value, dict):
+        if value.keys() == {"Sub"}:
+            return re.sub(r"\$\{([^}]+)\}", lambda found: names[found[1]], value["Sub"])
+        return {key: _resolved(inner) for key, inner in value.items()}
+    if isinstance(value, list):  # without a key of the project's own, what depends on it is not there
+        return [_resolved(inner) for inner in value if not (isinstance(inner, dict) and "If" in inner)]
+    return value
+
+
+KINDS = (("AutoMLJob", "automl-job"), ("TransformJob", "transform-job"), ("EndpointConfig", "endpoint-config"))
+KINDS += (("Endpoint", "endpoint"), ("Model", "model"))
+
+
+def _rights(call: dict):
+    """IAM's action and resource for a recorded call; what passes the role on needs that right too."""
+    service, action, given = call["service"], call["action"], call["parameters"]
+    here = "eu-west-1:123456789012"
+    if service == "s3":
+        yield f"s3:{action}", f"arn:aws:s3:::{given['Bucket']}" + (f"/{given['Key']}" if "Key" in given else "")
+    elif service == "glue":
+        yield f"glue:{action}", f"arn:aws:glue:{here}:job/{given['JobName']}"
+    elif service == "logs":
+        yield f"logs:{action}", f"arn:aws:logs:{here}:log-group:{given['logGroupName']}:*"
+    elif service == "cloudformation":
+        yield f"cloudformation:{action}", f"arn:aws:cloudformation:{here}:stack/{given['StackName']}/1"
+    elif action.startswith("POST /endpoints/"):
+        yield "sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{here}:endpoint/{action.split('/')[2]}"
+    elif action.startswith("List") and "Candidates" not in action:
+        yield f"sagemaker:{action}", "*"
+    else:
+        word, kind = next((word, kind) for word, kind in KINDS if word in action)
+        yield f"sagemaker:{action}", f"arn:aws:sagemaker:{here}:{kind}/{given[word + 'Name']}"
+        if action in ("CreateAutoMLJobV2", "CreateModel"):
+            yield "iam:PassRole", ARN
