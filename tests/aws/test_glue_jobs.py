@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 
 import pyarrow.parquet as pq
 import pytest
 from conftest import REGION
+from policies import decide
+from rights_asked import as_deployed, of_role
 
 from genomicslearning import deploy, training_set
 from genomicslearning.deploy import datalake
@@ -87,7 +90,7 @@ def test_tsv_job_converts_a_table(deployed):
     run = finish(deployed.client("glue"), "glue-tsv-to-parquet", **{"--input_key": "annotation/clinvar/clinvar.tsv"})
     assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
     tables = rows(s3, "annotation/clinvar/parquet/tsv")
-    assert [value for table in tables for value in table.column("chrom").to_pylist()] == ["1", "2"]
+    assert [value for table in tables for value in table.column("chrom").to_pylist()] == [1, 2]
 
 
 def test_failing_job_is_failed_with_its_reason(deployed):
@@ -101,3 +104,11 @@ def test_failing_job_is_failed_with_its_reason(deployed):
     # What was there before is there still.
     keys = [entry["Key"] for entry in deployed.client("s3").list_objects_v2(Bucket=LAKE)["Contents"]]
     assert datalake.CSV_KEY in keys
+
+
+def test_job_role_grants_what_the_jobs_did(deployed):
+    calls = [json.loads(line) for line in (deployed.folder / "calls.jsonl").read_text().splitlines()]
+    asked = of_role(calls, f"glue-job-{REGION}")
+    assert {action for action, _, _ in asked} >= {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+    documents = as_deployed("code", "JobRole", "glue")
+    assert [(action, resource) for action, resource, _ in asked if not decide(documents, None, action, resource)] == []

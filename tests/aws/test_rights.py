@@ -13,13 +13,14 @@ from pathlib import Path
 import policies
 import pytest
 from conftest import ROOT
+from rights_asked import REGION, arn, of_role
 from test_setup import PREFIX, put_assets, wait, zipped
 from test_templates import policy_tool
 
 from genomicslearning import deploy
 from genomicslearning.deploy import source
 
-REGION, NUMBER = "eu-west-1", "123456789012"
+NUMBER = "123456789012"
 ROLES = ("cloudformation", "codebuild", "codepipeline", "source-event", "job", "runbook")
 
 
@@ -73,74 +74,10 @@ def rights(account, source_tree):
     return rights
 
 
-def arn(service: str, rest: str, *, region: str = REGION) -> str:
-    return f"arn:aws:{service}:{region}:{NUMBER}:{rest}"
-
-
-# API call -> IAM action, where the two have different names, and the resource that IAM asks about.
-_ACTIONS = {"budgets:CreateBudget": "budgets:ModifyBudget", "budgets:DeleteBudget": "budgets:ModifyBudget",
-            "logs:ListTagsLogGroup": "logs:ListTagsForResource"}  # fmt: skip
-_LISTS = {"ListEndpoints", "ListEndpointConfigs", "ListModels", "ListNotebookInstances", "ListRepositories"}
-_NO_RESOURCE = {"DescribeLogGroups", "GetJobs", "ListAllMyBuckets", *_LISTS}
-_FREE = {"sts:GetCallerIdentity"}  # needs no right
-
-
-def question(call: dict) -> tuple[str, str, dict] | None:
-    """Action, resource and context of a recorded call."""
-    service, action, p = call["service"], call["action"], call["parameters"]
-    full = f"{service}:{action}"
-    if full in _FREE:
-        return None
-    name = _ACTIONS.get(full, full)
-    if action in _NO_RESOURCE:
-        return name, "*", {}
-    if service == "s3":
-        return name, f"arn:aws:s3:::{p['Bucket']}" + (f"/{p['Key']}" if "Key" in p else ""), {}
-    if service == "iam":
-        context = {"iam:PermissionsBoundary": p["PermissionsBoundary"]} if "PermissionsBoundary" in p else {}
-        return name, f"arn:aws:iam::{NUMBER}:role/{p['RoleName']}", context
-    if service == "cloudformation":
-        stack = p["StackName"].rsplit(":stack/", 1)[-1].split("/")[0]
-        return name, arn("cloudformation", f"stack/{stack}/some-id"), {}
-    resource = {
-        "codecommit": lambda: p["repositoryName"],
-        "codebuild": lambda: f"project/{p.get('projectName') or p.get('name') or p['names'][0]}",
-        "codepipeline": lambda: p.get("pipelineName") or p.get("name") or p["pipeline"]["name"],
-        "events": lambda: f"rule/{p.get('Rule') or p['Name']}",
-        "logs": lambda: f"log-group:{p['logGroupName']}",
-        "budgets": lambda: f"budget/{p.get('BudgetName') or p['Budget']['BudgetName']}",
-        "glue": lambda: _glue(action, p),
-        "sagemaker": lambda: _sagemaker(p),
-    }[service]()
-    return name, arn(service, resource, region="" if service == "budgets" else REGION), {}
-
-
-def _glue(action: str, p: dict) -> str:
-    if "Table" in action:
-        return f"table/{p['DatabaseName']}/{p.get('Name') or p['TableInput']['Name']}"
-    if "Database" in action:
-        return f"database/{p.get('Name') or p['DatabaseInput']['Name']}"
-    return ("crawler/" if "Crawler" in action else "job/") + (p.get("Name") or p["JobName"])
-
-
-def _sagemaker(p: dict) -> str:
-    kinds = {
-        "NotebookInstanceName": "notebook-instance",
-        "NotebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config",
-    }
-    key = next(key for key in kinds if key in p)
-    return f"{kinds[key]}/{p[key]}"
-
-
-def asked(rights: Rights, name: str) -> set[tuple[str, str, str]]:
-    questions = (question(call) for call in rights.calls if call["actor"] == name and call["region"] == REGION)
-    return {(action, resource, json.dumps(context)) for action, resource, context in filter(None, questions)}
-
-
 @pytest.mark.parametrize(("role", "at_least"), [("cloudformation", 25), ("BuildRole", 45), ("FunctionRole", 1)])
 def test_every_recorded_call_is_allowed(rights, role, at_least):
     name = rights.setup.get(role, f"rights-{role}-{REGION}")
-    wanted = asked(rights, name)
+    wanted = of_role(rights.calls, name)
     assert len(wanted) >= at_least, wanted
     refused = [
         (action, resource)
@@ -158,8 +95,8 @@ def _extra(rights: Rights, action: str) -> dict[str, str]:
     return {"iam:PermissionsBoundary": boundary} if action == "iam:PutRolePolicy" else {}
 
 
-# What the services themselves call under the role, which no emulator does: the pipeline's by the AWS documentation of its
-# action types.
+# What the services themselves call under the role, which no emulator does: the pipeline's, by AWS's
+# documentation of its action types.
 LAKE, RESOURCES, BUILD = (
     f"arn:aws:s3:::rights-{kind}-{NUMBER}-{REGION}" for kind in ("datalake", "resources", "build")
 )

@@ -504,7 +504,8 @@ def _event(stack: Stack, resource_id: str, status: str, reason: str | None = Non
     kind = stack.resource_map._resource_json_map.get(resource_id, {}).get("Type", "")
     stack.events.append(models.Event(
         stack_id=stack.stack_id, stack_name=stack.name, logical_resource_id=resource_id,
-        physical_resource_id=physical_id, resource_type=kind, resource_status=status, resource_status_reason=reason, resource_properties=None,
+        physical_resource_id=physical_id, resource_type=kind,
+        resource_status=status, resource_status_reason=reason, resource_properties=None,
     ))  # fmt: skip
 
 

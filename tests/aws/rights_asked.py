@@ -1,0 +1,115 @@
+"""Recorded calls as questions to IAM: which action, on which resource."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from test_templates import template
+
+REGION, NUMBER = "eu-west-1", "123456789012"
+
+
+def arn(service: str, rest: str, *, region: str = REGION) -> str:
+    return f"arn:aws:{service}:{region}:{NUMBER}:{rest}"
+
+
+# API call -> IAM action, where the two have different names, and the resource that IAM asks about.
+_ACTIONS = {"budgets:CreateBudget": "budgets:ModifyBudget", "budgets:DeleteBudget": "budgets:ModifyBudget",
+            "logs:ListTagsLogGroup": "logs:ListTagsForResource"}  # fmt: skip
+_LISTS = {"ListEndpoints", "ListEndpointConfigs", "ListModels", "ListNotebookInstances", "ListRepositories"}
+_NO_RESOURCE = {"DescribeLogGroups", "GetJobs", "ListAllMyBuckets", *_LISTS}
+_FREE = {"sts:GetCallerIdentity"}  # needs no right
+
+
+def question(call: dict) -> tuple[str, str, dict] | None:
+    """Action, resource and context of a recorded call."""
+    service, action, p = call["service"], call["action"], call["parameters"]
+    full = f"{service}:{action}"
+    if full in _FREE:
+        return None
+    name = _ACTIONS.get(full, full)
+    if service == "sagemaker" and action.startswith("POST /endpoints/"):
+        return "sagemaker:InvokeEndpoint", arn("sagemaker", f"endpoint/{action.split('/')[2]}"), {}
+    if action in _NO_RESOURCE:
+        return name, "*", {}
+    if service == "s3":
+        return name, f"arn:aws:s3:::{p['Bucket']}" + (f"/{p['Key']}" if "Key" in p else ""), {}
+    if service == "iam":
+        context = {"iam:PermissionsBoundary": p["PermissionsBoundary"]} if "PermissionsBoundary" in p else {}
+        return name, f"arn:aws:iam::{NUMBER}:role/{p['RoleName']}", context
+    if service == "cloudformation":
+        stack = p["StackName"].rsplit(":stack/", 1)[-1].split("/")[0]
+        return name, arn("cloudformation", f"stack/{stack}/some-id"), {}
+    resource = {
+        "codecommit": lambda: p["repositoryName"],
+        "codebuild": lambda: f"project/{p.get('projectName') or p.get('name') or p['names'][0]}",
+        "codepipeline": lambda: p.get("pipelineName") or p.get("name") or p["pipeline"]["name"],
+        "events": lambda: f"rule/{p.get('Rule') or p['Name']}",
+        "logs": lambda: f"log-group:{p['logGroupName']}",
+        "budgets": lambda: f"budget/{p.get('BudgetName') or p['Budget']['BudgetName']}",
+        "glue": lambda: _glue(action, p),
+        "sagemaker": lambda: _sagemaker(action, p),
+    }[service]()
+    return name, arn(service, resource, region="" if service == "budgets" else REGION), {}
+
+
+def _glue(action: str, p: dict) -> str:
+    if "Table" in action:
+        return f"table/{p['DatabaseName']}/{p.get('Name') or p['TableInput']['Name']}"
+    if "Database" in action:
+        return f"database/{p.get('Name') or p['DatabaseInput']['Name']}"
+    return ("crawler/" if "Crawler" in action else "job/") + (p.get("Name") or p["JobName"])
+
+
+_SAGEMAKER = {
+    "NotebookInstanceName": "notebook-instance",
+    "NotebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config",
+    "AutoMLJobName": "automl-job",
+    "TransformJobName": "transform-job",
+    "EndpointName": "endpoint",
+    "EndpointConfigName": "endpoint-config",
+    "ModelName": "model",
+}
+
+
+def _sagemaker(action: str, p: dict) -> str:
+    # CreateEndpoint names its configuration, too: the action says which of them it is about.
+    keys = [key for key in _SAGEMAKER if key in p]
+    kinds = {key: key.removesuffix("Name") for key in keys}
+    key = next((key for key, kind in kinds.items() if action.endswith((kind, f"{kind}V2"))), keys[0])
+    return f"{_SAGEMAKER[key]}/{p[key]}"
+
+
+def of_role(calls: list[dict], actor: str) -> set[tuple[str, str, str]]:
+    """What a role asked for, each question once."""
+    questions = (question(call) for call in calls if call["actor"] == actor and call["region"] == REGION)
+    return {(action, resource, json.dumps(context)) for action, resource, context in filter(None, questions)}
+
+
+def as_deployed(stack: str, role: str, project: str = "genomicslearning") -> list[dict]:
+    """A role's policies with the names of a deployment, from its template: for tests that need no stacks."""
+    properties = template(stack)["Resources"][role]["Properties"]
+    names = {
+        "AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": NUMBER, "ProjectLower": project,
+        "DataLakeBucket": f"{project}-datalake-{NUMBER}-{REGION}",
+        "ResourcesBucket": f"{project}-resources-{NUMBER}-{REGION}",
+        "TrainingSetJob": f"{project}-create-training-set", "VcfJob": f"{project}-vcf-to-parquet",
+        "TsvJob": f"{project}-tsv-to-parquet", "JobLogs.Arn": arn("logs", f"log-group:/aws-glue/jobs/{project}*"),
+        "Project": "GenomicsLearning",
+    }  # fmt: skip
+
+    def plain(value):
+        if isinstance(value, dict) and "Sub" in value:
+            return re.sub(r"\$\{([^}]+)\}", lambda match: names[match.group(1)], value["Sub"])
+        if isinstance(value, dict) and "Ref" in value:
+            return names[value["Ref"]]
+        if isinstance(value, dict):
+            return {key: plain(entry) for key, entry in value.items()}
+        return [plain(entry) for entry in value if not _optional(entry)] if isinstance(value, list) else value
+
+    return [plain(policy["PolicyDocument"]) for policy in properties["Policies"]]
+
+
+def _optional(entry) -> bool:
+    return isinstance(entry, dict) and "If" in entry
