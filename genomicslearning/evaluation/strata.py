@@ -54,7 +54,7 @@ def consequence(table: pd.DataFrame) -> pd.Series:
         table["Consequence"].str.partition("&")[0] if "Consequence" in table else pd.Series(np.nan, index=table.index)
     )
     if "MC" in table:
-        clinvars = table["MC"].str.partition(",")[0].str.partition("|")[2]
+        clinvars = table["MC"].str.extract(r"^[^|,]*\|([^,]*)", expand=False)
         ours = ours.where(ours.notna(), clinvars)
     return ours.where(ours.notna() & (ours != ""), "not annotated")
 

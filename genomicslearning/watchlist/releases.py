@@ -47,7 +47,7 @@ class Spool:
         """The rows in the release's order, some thousands at a time."""
         with pq.ParquetFile(self.path) as file:
             for number in range(file.num_row_groups):
-                yield _frame(file.read_row_group(number))
+                yield _single(file.read_row_group(number))
 
     def take(self, numbers: np.ndarray) -> pd.DataFrame:
         """The rows with these numbers, in their order."""
@@ -60,7 +60,13 @@ class Spool:
                 if len(wanted):
                     found.append(file.read_row_group(group).take(pa.array(wanted - start)))
                 start += size
-        return _frame(pa.concat_tables(found).take(pa.array(np.argsort(order))))
+        return _single(pa.concat_tables(found).take(pa.array(np.argsort(order))))
+
+
+def _single(table: pa.Table) -> pd.DataFrame:
+    """Rows with what their one submission said under the names that a time split gives it."""
+    frame = _frame(table)
+    return frame.assign(prior_CLNDN=frame["CLNDN"], prior_review_status=SINGLE_SUBMITTER)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
