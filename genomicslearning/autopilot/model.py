@@ -36,8 +36,8 @@ TRUSTED = [
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 ]
-# Rows that are scored at a time: bounds memory, and gives each core a part.
-CHUNK = 8192
+# Rows that are parsed and scored at a time: bounds memory, and gives each core a part.
+CHUNK = 4096
 
 
 class Model:
@@ -73,13 +73,19 @@ class Model:
         -------
         ndarray of float64, one a row, in the table's order.
         """
-        variants = Variants.read(table, self.manifest["features"])
-        if not len(variants):
+        if not len(table):
             return np.zeros(0)
-        # Equal parts, at least one a core, so that a row's probability takes the same path wherever it stands.
-        parts = np.array_split(np.arange(len(variants)), -(-len(variants) // CHUNK))
+        starts = range(0, len(table), CHUNK)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return np.concatenate(list(pool.map(lambda rows: self._probabilities(variants.take(rows)), parts)))
+            return np.concatenate(list(pool.map(lambda start: self._chunk(table, start), starts)))
+
+    def _chunk(self, table: pd.DataFrame | Variants, start: int) -> np.ndarray:
+        """Parse and score a chunk: one thread parses while another, outside Python's lock, walks trees."""
+        features = self.manifest["features"]
+        if isinstance(table, Variants):
+            rows = np.arange(start, min(start + CHUNK, len(table)))
+            return self._probabilities(Variants.read(table, features).take(rows))
+        return self._probabilities(Variants.read(table.iloc[start : start + CHUNK], features))
 
     def _probabilities(self, variants: Variants) -> np.ndarray:
         evidence: dict[int, object] = {}
