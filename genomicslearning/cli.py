@@ -401,7 +401,8 @@ def watchlist(
         csq_key=csq_key,
         progress=say,
     )
-    typer.echo(f"{summary['variants']:,} variants ranked in {out}/watchlist.csv; {summary['shown']:,} in watchlist.html")
+    ranked, shown = summary["variants"], summary["shown"]
+    typer.echo(f"{ranked:,} variants ranked in {out}/watchlist.csv; {shown:,} in watchlist.html")
 
 
 @app.command()
