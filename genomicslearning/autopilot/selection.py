@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from genomicslearning.features import Variants
 from genomicslearning.features.ragged import cross, text_hash
+from genomicslearning.features.variants import Cells
 
 FLOOR = 1e-6
 
@@ -25,8 +27,6 @@ def canonical_order(table: pd.DataFrame) -> np.ndarray:
 
     Fitting on rows in this order makes a model independent of the order in which they came.
     """
-    from genomicslearning.features.variants import Cells
-
     cells = Cells(table)
     row = np.zeros(len(table), np.uint64)
     for column in sorted(table.columns):
@@ -214,10 +214,6 @@ def _ends(probability: np.ndarray) -> np.ndarray:
 
 def table_sha256(table: pd.DataFrame, order: np.ndarray) -> str:
     """Checksum of a table's content, whatever the order of its rows and columns."""
-    from hashlib import sha256
-
-    from genomicslearning.features.variants import Cells
-
     cells = Cells(table)
     digest = sha256()
     for column in sorted(table.columns):

@@ -26,7 +26,8 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
         ``all``; ``biology``, nothing that grows with the number of submitters; ``prospective``, biology and what an
         earlier release said (`prior_*`).
     without
-        Names of blocks to leave out. Leave out `locus` where whole genes are held out.
+        Names of blocks to leave out. Leave out `locus` and `gene` (all that is learnt from other rows of the gene)
+        where whole genes are held out.
 
     Notes
     -----

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from genomicslearning.features.ragged import Ragged, text_hashes
+from genomicslearning.features.ragged import Ragged, cross, text_hashes
 
 ABSENT = ("", ".")
 NO_GENE = ""
@@ -88,8 +88,6 @@ class Cells:
     @cached_property
     def variant(self) -> np.ndarray:
         """Hash of CHROM, POS, REF and ALT."""
-        from genomicslearning.features.ragged import cross
-
         return cross("variant", self.position.astype(np.uint64), self.hashes("REF"), self.hashes("ALT"))
 
 
