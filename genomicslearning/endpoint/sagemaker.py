@@ -92,8 +92,9 @@ class _Hosted(Endpoint):
     def _start(self) -> None:
         """Create what answers, beyond the model."""
 
-    def _tags(self) -> list:
-        return [_sdk().Tag(key="Project", value=self.account.title)]
+    def _tags(self) -> list[dict]:
+        """Not as the SDK's Tag: it has two of them, and each resource takes one or the other."""
+        return [{"key": "Project", "value": self.account.title}]
 
     def close(self) -> None:
         """Delete what was created, the last first; what cannot be deleted is named, since it may still cost money."""

@@ -1,0 +1,54 @@
+"""Batch predictions: rows a second, CPU seconds and peak memory of `predict` on copies of a table.
+
+    python benchmarks/endpoint.py --model MODEL_DIR --table clinvar_conflicting.csv.zip [--copies 1 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_RUN = """
+import json, resource, sys, time
+from genomicslearning.endpoint import batch
+started, cpu = time.monotonic(), time.process_time()
+rows = batch.predict_file(*sys.argv[1:4])
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({"rows": rows, "seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - cpu,
+                  "peak_mb": used.ru_maxrss / 1024}))
+"""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--model", required=True)
+    options.add_argument("--table", required=True)
+    options.add_argument("--copies", type=int, nargs="+", default=[1, 4])
+    chosen = options.parse_args()
+    from genomicslearning.table import read_table, write_table_csv
+
+    table = read_table(chosen.table)
+    with tempfile.TemporaryDirectory() as scratch:
+        once = Path(scratch, "once.csv")
+        write_table_csv(table, once)
+        header, _, body = once.read_bytes().partition(b"\n")
+        for copies in chosen.copies:
+            rows = Path(scratch, "rows.csv")
+            with rows.open("wb") as file:
+                file.write(header + b"\n")
+                for _ in range(copies):
+                    file.write(body)
+            command = [sys.executable, "-c", _RUN, chosen.model, str(rows), str(Path(scratch, "out.csv"))]
+            found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            # Two cores at most: what other work on the machine takes does not count.
+            found["rows_per_second_on_2_cores"] = found["rows"] / (found["cpu_seconds"] / min(2, os.cpu_count()))
+            print(json.dumps({name: round(value, 1) for name, value in found.items()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
