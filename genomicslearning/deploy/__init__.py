@@ -6,6 +6,7 @@ An administrator calls this from a laptop; the setup stack's and the pipeline's 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from genomicslearning import InputError, share
@@ -40,7 +41,8 @@ def session(region: str = ""):
         raise InputError(
             "boto3 is not installed; install the AWS extra: pip install 'genomicslearning[aws]'"
         ) from None
-    made = boto3.Session(region_name=region or None)
+    # boto3 itself reads AWS_DEFAULT_REGION only.
+    made = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
     if not made.region_name:
         raise InputError("no AWS region; give --region, or set AWS_REGION or a profile")
     try:
