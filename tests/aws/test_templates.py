@@ -258,7 +258,7 @@ def test_what_glue_installs_is_what_its_scripts_import_and_glue_lacks(built):
     """The jobs' own imports, followed through this package, without what Glue 5.0 brings and the standard library."""
     import ast
 
-    brought = {"pyspark", "pyarrow", "pandas", "numpy", "boto3", "botocore", "awsglue"}
+    brought = {"pyspark", "py4j", "pyarrow", "pandas", "numpy", "boto3", "botocore", "awsglue"}
     seen, outside, waiting = set(), set(), sorted((ROOT / "glue").glob("*.py"))
     assert waiting
     while waiting:
