@@ -25,8 +25,8 @@ from genomicslearning.table import SITE_COLUMNS
 
 #: Columns of a predictions file, in order.
 PREDICTION_COLUMNS = ("VARIATION_ID", *SITE_COLUMNS, "SYMBOL", "CLASS", "predicted_label", "probability")
-PIECE_ROWS = 8192
-BLOCK_BYTES = 4 << 20
+PIECE_ROWS = 16384  # two parts of the model, one a core
+BLOCK_BYTES = 16 << 20
 
 
 def predict_file(
