@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -79,7 +80,7 @@ def _sagemaker_model(folder: Path):
     return SageMakerModel.load(folder, manifest)
 
 
-class Endpoint:
+class Endpoint(abc.ABC):
     """Something that answers for variants. A subclass says how one piece of a table is answered."""
 
     def invoke(
@@ -110,8 +111,9 @@ class Endpoint:
     def __exit__(self, *_) -> None:
         self.close()
 
+    @abc.abstractmethod
     def _answer(self, rows: pd.DataFrame) -> pd.DataFrame:
-        raise NotImplementedError
+        """Predictions of one piece of a table, in its row order."""
 
 
 class InProcessEndpoint(Endpoint):
