@@ -102,7 +102,7 @@ class Endpoint(abc.ABC):
             return wire.predictions([], 0.5).set_index(table.index)
         return pd.concat(answers, ignore_index=True).set_index(table.index)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most endpoints have nothing to stop)
         """Stop what was started for this endpoint."""
 
     def __enter__(self) -> Endpoint:
