@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from tqdm import TqdmWarning
 
 from genomicslearning import InputError
 from genomicslearning.autopilot.job import OBJECTIVES, Candidate, Job
@@ -102,9 +99,6 @@ def start(
         from genomicslearning.autopilot.sagemaker import SageMakerJob
 
         return SageMakerJob(train, folder=Path(folder) / name, groups=groups, **settings, **(sagemaker or {})).start()
-    with warnings.catch_warnings():
-        # Optuna's progress bar advises to install widgets, which reports cannot show.
-        warnings.simplefilter("ignore", TqdmWarning)
-        from genomicslearning.autopilot.local import LocalJob
+    from genomicslearning.autopilot.local import LocalJob
 
     return LocalJob(train, folder=Path(folder) / name, groups=groups, **settings).start()

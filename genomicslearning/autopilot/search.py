@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import optuna
+from tqdm import TqdmWarning
+
+with warnings.catch_warnings():
+    # Optuna's progress bar advises to install widgets, which reports cannot show.
+    warnings.simplefilter("ignore", TqdmWarning)
+    import optuna
 
 from genomicslearning.autopilot.candidates import Definition
 

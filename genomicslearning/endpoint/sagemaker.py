@@ -121,13 +121,13 @@ class TransformEndpoint(_Hosted):
         self, table: pd.DataFrame, *, chunk: int = 5000, progress: Callable[[str], None] | None = None
     ) -> pd.DataFrame:
         """As `Endpoint.invoke`; `chunk` is not used, SageMaker cuts the rows itself."""
-        tell = progress or self._progress
-        with aws.explained():
-            answer = self._transform(_csv(self._rows.frame(table)), tell)
-        tell(f"predicted {len(table):,} of {len(table):,} rows")
-        return self._labelled(answer, len(table)).set_index(table.index)
+        return super().invoke(table, chunk=max(len(table), 1), progress=progress or self._progress)
 
-    def _transform(self, body: bytes, progress: Callable[[str], None]) -> bytes:
+    def _answer(self, rows: pd.DataFrame) -> pd.DataFrame:
+        with aws.explained():
+            return self._labelled(self._transform(_csv(self._rows.frame(rows))), len(rows))
+
+    def _transform(self, body: bytes) -> bytes:
         resources = _sdk()
         name = f"{self.account.project}-{secrets.token_hex(4)}"
         prefix = f"predictions/{name}"
@@ -157,7 +157,7 @@ class TransformEndpoint(_Hosted):
             return None if job.transform_job_status in ("Completed", "Failed", "Stopped") else job.transform_job_status
 
         try:
-            aws.poll(state, lambda text: progress(f"batch transform {name}: {text}"))
+            aws.poll(state, lambda text: self._progress(f"batch transform {name}: {text}"))
             if job.transform_job_status != "Completed":
                 raise InputError(f"batch transform {name} {job.transform_job_status.lower()}: {_reason(job)}")
             return storage.get_object(Bucket=self.account.bucket, Key=f"{prefix}/rows.csv.out")["Body"].read()

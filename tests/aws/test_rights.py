@@ -55,9 +55,7 @@ class Rights:
 @pytest.fixture(scope="module")
 def rights(account, source_tree):
     """A deployment through the setup stack, so that every role has worked."""
-    s3 = account.client("s3")
-    if "solutions-eu-west-1" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-        put_assets(s3, zipped(source.source_files(source_tree)))
+    put_assets(account.client("s3"), zipped(source.source_files(source_tree)))
     client = account.session().client("cloudformation")
     values = {"Project": "Rights", "SourceBucket": "solutions", "SourcePrefix": PREFIX}
     client.create_stack(

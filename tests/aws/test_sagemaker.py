@@ -330,9 +330,9 @@ def test_a_transform_that_fails_says_why_and_leaves_nothing(runbook, faults, mod
 
 def test_an_interrupt_while_a_transform_runs_stops_it(runbook, faults, model_folder, test_rows):
     faults({"at": "TransformJob", "seconds": 2})
-    with endpoint.deploy(model_folder, progress=lambda text: None) as service:
+    with endpoint.deploy(model_folder, progress=interrupt_at("InProgress")) as service:
         with pytest.raises(KeyboardInterrupt):
-            service.invoke(test_rows, progress=interrupt_at("InProgress"))
+            service.invoke(test_rows)
     jobs = runbook.client("sagemaker").list_transform_jobs(StatusEquals="Stopped")["TransformJobSummaries"]
     assert len(jobs) == 1
 

@@ -43,7 +43,9 @@ def parameters(**more) -> list[dict]:
 
 
 def put_assets(s3, source_zip: bytes) -> None:
-    s3.create_bucket(Bucket=f"solutions-{REGION}", CreateBucketConfiguration={"LocationConstraint": REGION})
+    """Fill the bucket of published assets, which tests of one account share."""
+    if f"solutions-{REGION}" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket=f"solutions-{REGION}", CreateBucketConfiguration={"LocationConstraint": REGION})
     function = (ROOT / "cloudformation" / "setup_function.py").read_bytes()
     s3.put_object(
         Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/setup_function.zip", Body=zipped({"setup_function.py": function})
