@@ -29,7 +29,7 @@ EVIDENCE_OF_BLOCK = {
 }
 STACKED = "stacked: logistic regression on tokens of all evidence"
 # Forests of full-grown trees take a hundred times longer a row than boosted ones.
-ROWS = {HistGradientBoostingClassifier: 500, RandomForestClassifier: 40, ExtraTreesClassifier: 40}
+ROWS = {HistGradientBoostingClassifier: 300, RandomForestClassifier: 40, ExtraTreesClassifier: 40}
 
 
 def _shap():
@@ -53,7 +53,7 @@ def tree_member(model: Model) -> str | None:
 def shap_values(model: Model, table: pd.DataFrame, *, seed: int = 200) -> tuple[pd.DataFrame, pd.DataFrame]:
     """SHAP values (log odds, or probability for a forest) of the tree member, and the features they belong to.
 
-    Rows are a sample of the table (500 for boosted trees, 40 for forests). Columns that stand for a stacked model are
+    Rows are a sample of the table (300 for boosted trees, 40 for forests). Columns that stand for a stacked model are
     named as such, since their value mixes all evidence.
 
     Returns

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from genomicslearning.evaluation.scores import RESAMPLES, Ranking, bootstrap_weights, interval
+from genomicslearning.evaluation.scores import RESAMPLES, Ranking, interval, resample
+
+STATISTICS = ("roc_auc", "average_precision")  # in the order of `Ranking.both`
 
 
 def delong(labels, *scores) -> tuple[np.ndarray, np.ndarray]:
@@ -69,16 +71,22 @@ def paired_bootstrap(
     The p-value is twice the smaller share of resamples on either side of zero, never below 2 / (resamples + 1). Use
     it with `groups` where rows of one gene are alike: DeLong's test assumes independent rows.
     """
-    one, two = (getattr(Ranking(labels, score), statistic) for score in (first, second))
-    weights = bootstrap_weights(labels, groups=groups, seed=seed, resamples=resamples)
-    differences = np.array([one(drawn) - two(drawn) for drawn in weights])
+    both = [Ranking(labels, score) for score in (first, second)]
+    drawn = resample(labels, both, groups=groups, seed=seed, resamples=resamples)
+    return _difference(*both, *drawn, statistic)
+
+
+def _difference(first: Ranking, second: Ranking, of_first: np.ndarray, of_second: np.ndarray, statistic: str) -> dict:
+    """One row of a comparison; `of_first` and `of_second` are the two on the same resamples (`resample`)."""
+    one, two = (getattr(ranking, statistic)() for ranking in (first, second))
+    differences = (of_first - of_second)[:, STATISTICS.index(statistic)]
     differences = differences[~np.isnan(differences)]
     low, high = interval(differences)
     side = min((differences <= 0).sum(), (differences >= 0).sum())
     return {
-        "first": one(),
-        "second": two(),
-        "difference": one() - two(),
+        "first": one,
+        "second": two,
+        "difference": one - two,
         "low": low,
         "high": high,
         "p": float(min(1.0, 2 * (side + 1) / (len(differences) + 1))),
@@ -96,18 +104,25 @@ def holm(p_values) -> np.ndarray:
     return adjusted
 
 
-def compare_models(labels, scores: dict, *, reference: str, groups=None, seed: int = 200) -> pd.DataFrame:
+def compare_models(
+    labels, scores: dict, *, reference: str, groups=None, seed: int = 200, resampled: np.ndarray | None = None
+) -> pd.DataFrame:
     """Each score against `reference`: difference of ROC AUC and of average precision with 95 % intervals.
 
     The p-values (paired bootstrap; whole genes with `groups`) are Holm-adjusted over all rows and both measures.
+    `resampled` is what `resample` gives for these scores in their order, where it is known already.
     """
-    rows = []
-    for name, score in scores.items():
-        if name == reference:
-            continue
-        for statistic in ("roc_auc", "average_precision"):
-            tested = paired_bootstrap(labels, scores[reference], score, statistic=statistic, groups=groups, seed=seed)
-            rows.append({"against": name, "measure": statistic, **tested})
+    rankings = {name: Ranking(labels, score) for name, score in scores.items()}
+    if resampled is None:
+        resampled = resample(labels, list(rankings.values()), groups=groups, seed=seed)
+    drawn = dict(zip(rankings, resampled, strict=True))
+    rows = [
+        {"against": name, "measure": statistic}
+        | _difference(rankings[reference], ranking, drawn[reference], drawn[name], statistic)
+        for name, ranking in rankings.items()
+        if name != reference
+        for statistic in STATISTICS
+    ]
     table = pd.DataFrame(rows)
     if len(table):
         table["p_holm"] = holm(table["p"])

@@ -6,7 +6,8 @@ calibrated probability, so that they hold for any model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,6 +45,7 @@ EVIDENCE = {
 SUBMISSION_EVIDENCE = tuple(name for name, columns in EVIDENCE.items() if LEAKS_SUBMITTERS & set(columns))
 # Known for every variant, so they cannot be taken away; permuted together they are evidence as well.
 SITE = ("CHROM", "POS", "REF", "ALT", "CLNHGVS")
+TOGETHER = 8000  # rows asked for in one call: two chunks of a model, one a core
 
 
 def present(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -76,40 +78,56 @@ def permutation_importance(
     """How much ROC AUC and average precision fall on held-out rows when evidence is shuffled among the rows.
 
     Columns of a block are shuffled together, so that correlated columns cannot stand in for each other. With
-    `by_column`
-    each original column is shuffled alone.
+    `by_column` each original column is shuffled alone.
 
     Returns
     -------
-    DataFrame with `evidence`, `roc_auc_drop`, `average_precision_drop` (means of `repeats`) and `spread`
-    (standard deviation
-    of the AUC's drop), largest first. A drop within two spreads of 0 is no evidence of use.
+    DataFrame with `evidence`, `roc_auc_drop`, `average_precision_drop` (means of `repeats`) and `spread` (standard
+    deviation of the AUC's drop), largest first. A drop within two spreads of 0 is no evidence of use.
     """
     rng = np.random.default_rng(seed)
     if len(table) > rows:
         table = table.sample(rows, random_state=seed)
     labels = table["CLASS"].to_numpy()
-    whole = Ranking(labels, predict(table))
     blocks = present(table) | {"site (position and alleles)": [column for column in SITE if column in table]}
     if by_column:
         blocks = {column: [column] for columns in blocks.values() for column in columns}
-    found = []
-    for name, columns in blocks.items():
-        drops = []
-        for _ in range(repeats):
-            order = rng.permutation(len(table))
-            moved = {column: table[column].array[order] for column in columns}
-            shuffled = Ranking(labels, predict(table.assign(**moved)))
-            drops.append(
-                (
-                    whole.roc_auc() - shuffled.roc_auc(),
-                    whole.average_precision() - shuffled.average_precision(),
-                )
-            )
-        drops = np.array(drops)
-        found.append((name, drops[:, 0].mean(), drops[:, 1].mean(), drops[:, 0].std(ddof=1) if repeats > 1 else 0.0))
-    table = pd.DataFrame(found, columns=["evidence", "roc_auc_drop", "average_precision_drop", "spread"])
-    return table.sort_values("roc_auc_drop", ascending=False, kind="stable", ignore_index=True)
+
+    def shuffled() -> Iterator[pd.DataFrame]:
+        for columns in blocks.values():
+            for _ in range(repeats):
+                order = rng.permutation(len(table))
+                yield table.assign(**{column: table[column].array[order] for column in columns})
+
+    whole = np.array(Ranking(labels, predict(table)).both())
+    after = [Ranking(labels, score).both() for score in _predicted(predict, shuffled())]
+    drops = (whole - np.array(after)).reshape(len(blocks), repeats, 2)
+    means = drops.mean(axis=1)
+    found = pd.DataFrame(
+        {
+            "evidence": list(blocks),
+            "roc_auc_drop": means[:, 0],
+            "average_precision_drop": means[:, 1],
+            "spread": drops[:, :, 0].std(axis=1, ddof=1) if repeats > 1 else 0.0,
+        }
+    )
+    return found.sort_values("roc_auc_drop", ascending=False, kind="stable", ignore_index=True)
+
+
+def _predicted(predict: Predict, tables: Iterable[pd.DataFrame]) -> Iterator[np.ndarray]:
+    """Probabilities of each of many tables that differ in little.
+
+    They are asked for together, some thousand rows at a time: a model parses each distinct text once, and every call
+    has a cost of its own.
+    """
+    waiting: list[pd.DataFrame] = []
+    for table in chain(tables, [None]):  # None: what still waits is asked for
+        if table is not None:
+            waiting.append(table)
+        if waiting and (table is None or sum(map(len, waiting)) >= TOGETHER):
+            ends = np.cumsum([len(one) for one in waiting])[:-1]
+            yield from np.split(predict(pd.concat(waiting)), ends)
+            waiting = []
 
 
 def plot_importance(table: pd.DataFrame, *, ax=None):
@@ -135,16 +153,16 @@ def contributions(
 ) -> pd.DataFrame:
     """How much of each variant's probability hangs on each piece of evidence.
 
-    One column a block of evidence (or an original column, with `by_column`), one row a variant: the
-    probability as it is
-    minus the probability with that evidence missing. Positive speaks for conflict. The parts need not add up to the
+    One column a block of evidence (or an original column, with `by_column`), one row a variant: the probability as it
+    is minus the probability with that evidence missing. Positive speaks for conflict. The parts need not add up to the
     probability: evidence overlaps. Site columns cannot be missing and are left out.
     """
     probability = predict(table) if probability is None else probability
     blocks = present(table)
     if by_column:
         blocks = {column: [column] for columns in blocks.values() for column in columns}
-    parts = {name: probability - predict(without(table, columns)) for name, columns in blocks.items()}
+    silent = _predicted(predict, (without(table, columns) for columns in blocks.values()))
+    parts = {name: probability - score for name, score in zip(blocks, silent, strict=True)}
     return pd.DataFrame(parts, index=table.index)
 
 

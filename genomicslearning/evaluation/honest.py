@@ -26,7 +26,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from genomicslearning import lake
 from genomicslearning.autopilot.selection import table_sha256
 from genomicslearning.evaluation.comparison import compare_models
-from genomicslearning.evaluation.scores import Ranking, metrics, precision_at
+from genomicslearning.evaluation.scores import (
+    Ranking,
+    expected_calibration_error,
+    interval,
+    precision_at,
+    resample,
+)
 from genomicslearning.evaluation.strata import FREQUENCY_COLUMNS, consequence
 from genomicslearning.features import FEATURE_SETS
 from genomicslearning.splits import KINDS, Split, gene_groups, split, with_prior
@@ -141,26 +147,35 @@ def baseline_table(train: pd.DataFrame, test: pd.DataFrame, probability: np.ndar
     """
     labels = test["CLASS"].to_numpy()
     scores = {"model": np.asarray(probability), **baselines(train, test)}
-    rows = [_row(name, labels, score, groups, seed) for name, score in scores.items()]
-    return pd.DataFrame(rows), compare_models(labels, scores, reference="model", groups=groups, seed=seed)
+    table, resampled = _rows(labels, scores, groups, seed)
+    compared = compare_models(labels, scores, reference="model", groups=groups, seed=seed, resampled=resampled)
+    return pd.DataFrame(table), compared
 
 
-def _row(name: str, labels, score, groups, seed) -> dict:
-    found = metrics(labels, score, 0.5, groups=groups, seed=seed)
-    top = precision_at(labels, score, (TOP,))
-    return {
-        "model": name,
-        "roc_auc": found["roc_auc"],
-        "roc_auc_low": found["roc_auc_ci"][0],
-        "roc_auc_high": found["roc_auc_ci"][1],
-        "average_precision": found["average_precision"],
-        "average_precision_low": found["average_precision_ci"][0],
-        "average_precision_high": found["average_precision_ci"][1],
-        f"top_{TOP}": top["precision"].iloc[0] if len(top) else np.nan,
-        "ece": found["ece"],
-        "n": found["n"],
-        "n_positive": found["n_positive"],
-    }
+def _rows(labels, scores: dict[str, np.ndarray], groups, seed: int) -> tuple[list[dict], np.ndarray]:
+    """A row of figures for each score of the same rows, and their resampled values (`resample`)."""
+    resampled = resample(labels, [Ranking(labels, score) for score in scores.values()], groups=groups, seed=seed)
+    rows = []
+    for (name, score), drawn in zip(scores.items(), resampled, strict=True):
+        auc, precision = Ranking(labels, score).both()
+        (auc_low, auc_high), (precision_low, precision_high) = interval(drawn[:, 0]), interval(drawn[:, 1])
+        top = precision_at(labels, score, (TOP,))
+        rows.append(
+            {
+                "model": name,
+                "roc_auc": auc,
+                "roc_auc_low": auc_low,
+                "roc_auc_high": auc_high,
+                "average_precision": precision,
+                "average_precision_low": precision_low,
+                "average_precision_high": precision_high,
+                f"top_{TOP}": top["precision"].iloc[0] if len(top) else np.nan,
+                "ece": expected_calibration_error(labels, score),
+                "n": len(labels),
+                "n_positive": int(labels.sum()),
+            }
+        )
+    return rows, resampled
 
 
 def honest_table(
@@ -184,16 +199,16 @@ def honest_table(
             continue
         source = with_prior(table, earlier, assembly=assembly) if earlier and kind != "time" else table
         parts = split(source, kind, train_fraction=train_fraction, seed=seed, earlier=earlier, assembly=assembly)
-        labels = parts.test["CLASS"].to_numpy()
-        for features in FEATURE_SETS:
-            if features == "prospective" and not earlier:
-                rows.append({"split": kind, "model": features, "note": NEEDS_EARLIER})
-                continue
-            probability = fitted(fit, table, parts, features)
-            note = LEAKS_FUTURE if (kind, features) == ("time", "all") else ""
-            rows.append({"split": kind, **_row(features, labels, probability, parts.test_groups, seed), "note": note})
-        for name, score in baselines(parts.train, parts.test).items():
-            rows.append({"split": kind, **_row(name, labels, score, parts.test_groups, seed), "note": "baseline"})
+        possible = [features for features in FEATURE_SETS if features != "prospective" or earlier]
+        if "prospective" not in possible:
+            rows.append({"split": kind, "model": "prospective", "note": NEEDS_EARLIER})
+        scores = {features: fitted(fit, table, parts, features) for features in possible}
+        scores |= baselines(parts.train, parts.test)
+        notes = dict.fromkeys(possible, "") | dict.fromkeys(BASELINES, "baseline")
+        if kind == "time":
+            notes["all"] = LEAKS_FUTURE
+        found, _ = _rows(parts.test["CLASS"].to_numpy(), scores, parts.test_groups, seed)
+        rows += [{"split": kind, **row, "note": notes[row["model"]]} for row in found]
     return pd.DataFrame(rows)
 
 

@@ -7,6 +7,8 @@ gene are alike, and drawing them one by one would make intervals too narrow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics import brier_score_loss, log_loss
@@ -35,8 +37,7 @@ def metrics(
     """
     labels, probabilities = _checked(labels, probabilities)
     ranking = Ranking(labels, probabilities)
-    weights = bootstrap_weights(labels, groups=groups, seed=seed, resamples=resamples)
-    resampled = np.array([(ranking.roc_auc(drawn), ranking.average_precision(drawn)) for drawn in weights])
+    resampled = resample(labels, [ranking], groups=groups, seed=seed, resamples=resamples)[0]
     called = probabilities >= threshold
     hits = int((called & (labels == 1)).sum())
     n_called, n_positive = int(called.sum()), int(labels.sum())
@@ -97,15 +98,26 @@ class Ranking:
 
     def roc_auc(self, weights=None) -> float:
         """Area under the ROC curve, ties counted half; NaN when a class is absent."""
+        return self._area(*self.counts(weights))
+
+    def average_precision(self, weights=None) -> float:
+        """Sum of precision times the gain in recall, as scikit-learn has it; NaN without positives."""
+        return self._precision(*self.counts(weights))
+
+    def both(self, weights=None) -> tuple[float, float]:
+        """`roc_auc` and `average_precision` of the same rows, which are counted once."""
         true, false = self.counts(weights)
+        return self._area(true, false), self._precision(true, false)
+
+    @staticmethod
+    def _area(true: np.ndarray, false: np.ndarray) -> float:
         if not true[-1] or not false[-1]:
             return float("nan")
         before = np.concatenate(([0.0], true[:-1]))
         return float((np.diff(false, prepend=0.0) * (true + before)).sum() / 2 / (true[-1] * false[-1]))
 
-    def average_precision(self, weights=None) -> float:
-        """Sum of precision times the gain in recall, as scikit-learn has it; NaN without positives."""
-        true, false = self.counts(weights)
+    @staticmethod
+    def _precision(true: np.ndarray, false: np.ndarray) -> float:
         if not true[-1]:
             return float("nan")
         called = true + false
@@ -142,6 +154,17 @@ def bootstrap_weights(labels, *, groups=None, seed: int = 200, resamples: int = 
     n_groups = member.max() + 1
     for _ in range(resamples):
         yield np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups).astype(np.float64)[member]
+
+
+def resample(labels, rankings: Sequence[Ranking], *, groups=None, seed: int = 200, resamples: int = RESAMPLES):
+    """ROC AUC and average precision of several rankings of the same rows, all on the same resamples.
+
+    Returns
+    -------
+    ndarray, shape (rankings, resamples, 2).
+    """
+    weights = bootstrap_weights(labels, groups=groups, seed=seed, resamples=resamples)
+    return np.array([[ranking.both(drawn) for ranking in rankings] for drawn in weights]).swapaxes(0, 1)
 
 
 def interval(values, level: float = LEVEL) -> list[float]:
