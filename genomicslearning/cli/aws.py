@@ -1,0 +1,159 @@
+"""Commands for the AWS side: deploy it, look at it, remove it, and what notebooks have left on SageMaker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genomicslearning import InputError
+from genomicslearning.cli.common import say
+
+PROJECT = Annotated[str, typer.Option(help="Stacks are named after it; other names use its lower-case form.")]
+REGION = Annotated[str, typer.Option(help="AWS region; default: your settings'.")]
+
+
+def deploy(
+    project: PROJECT = "GenomicsLearning",
+    region: REGION = "",
+    training_set: Annotated[str, typer.Option(help="Table for the data lake.")] = "",
+    clinvar: Annotated[str, typer.Option(help="ClinVar VCF for the data lake.")] = "",
+    annotated: Annotated[str, typer.Option(help="The same annotated by VEP, for the data lake.")] = "",
+    notebook_instance_type: Annotated[str, typer.Option(help="Size of the notebook instance.")] = "ml.t3.medium",
+    idle_minutes: Annotated[int, typer.Option(min=0, help="Idle minutes until it stops; 0 never.")] = 60,
+    email: Annotated[str, typer.Option(help="Hears of a month above the budget.")] = "",
+    budget: Annotated[int, typer.Option(min=1, help="US dollars a month.")] = 50,
+    subnet: Annotated[str, typer.Option(help="Subnet of the notebook instance.")] = "",
+    security_group: Annotated[str, typer.Option(help="Its security group.")] = "",
+    kms_key: Annotated[str, typer.Option(help="ARN of the key for buckets and volume.")] = "",
+    connection: Annotated[str, typer.Option(help="CodeConnections ARN, for source on GitHub.")] = "",
+    github: Annotated[str, typer.Option(help="OWNER/NAME of that source.")] = "",
+    branch: Annotated[str, typer.Option(help="Branch that the pipeline follows.")] = "main",
+    boundary_arn: Annotated[str, typer.Option(help="Permissions boundary to use instead of making one.")] = "",
+    source: Annotated[str, typer.Option(help="Folder of the source, where it is not this package's own.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; change nothing.")] = False,
+    only_build: Annotated[bool, typer.Option("--only-build", help="The pipeline's build: resources, template")] = False,
+    out: Annotated[str, typer.Option(help="With --only-build: folder of the finished template.")] = "build/aws",
+    resources_bucket: Annotated[str, typer.Option(help="With --only-build: where the resources go.")] = "",
+    parameters: Annotated[str, typer.Option(help="With --only-build: the code stack's parameters, JSON.")] = "",
+) -> None:
+    """Deploy or update the AWS side: landing zone, pipeline, jobs, catalog, notebook instance.
+
+    Example: genomicslearning deploy --region eu-west-1 --email me@example.org --dry-run
+    """
+    from genomicslearning import deploy as room
+
+    with _aws_errors():
+        session = room.session(region)
+        if only_build:
+            if not resources_bucket or not parameters:
+                raise InputError("--only-build needs --resources-bucket and --parameters")
+            room.only_build(
+                session.client("s3"), Path(out), resources_bucket=resources_bucket, parameters=parameters, progress=say
+            )
+            return
+        settings = room.Settings(
+            project=project,
+            region=session.region_name,
+            notebook_instance_type=notebook_instance_type,
+            idle_minutes=idle_minutes,
+            email=email,
+            budget=budget,
+            subnet=subnet,
+            security_group=security_group,
+            kms_key=kms_key,
+            connection=connection,
+            github=github,
+            branch=branch,
+            boundary_arn=boundary_arn,
+        )
+        typer.echo(room.plan(session, settings))
+        if dry_run:
+            return
+        outputs = room.deploy(
+            session,
+            settings,
+            source_folder=Path(source) if source else None,
+            training_set=training_set,
+            clinvar=clinvar,
+            annotated=annotated,
+            progress=say,
+        )
+        for name, value in outputs.items():
+            typer.echo(f"{name}: {value}")
+
+
+def status(project: PROJECT = "GenomicsLearning", region: REGION = "") -> None:
+    """Show the stacks, their outputs, the pipeline's last run, and what is running.
+
+    Example: genomicslearning status --region eu-west-1
+    """
+    from genomicslearning import deploy as room
+
+    with _aws_errors():
+        room.check_project(project)
+        typer.echo(room.status(room.session(region), project))
+
+
+def teardown(
+    project: PROJECT = "GenomicsLearning",
+    region: REGION = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what is there; change nothing.")] = False,
+) -> None:
+    """Remove the AWS side with all its data, and list what is left.
+
+    Example: genomicslearning teardown --region eu-west-1
+    """
+    from genomicslearning import deploy as room
+
+    with _aws_errors():
+        session = room.session(region)
+        settings = room.Settings(project=project, region=session.region_name)
+        if dry_run:
+            there = room.leftovers(session, settings)
+            typer.echo("\n".join(["Would remove:", *there]) if there else "Nothing to remove.")
+            return
+        if not yes and typer.prompt(f"This deletes all data of {project}. Type the project's name to go on") != project:
+            raise InputError("not removed: the name was another one")
+        left = room.teardown(session, settings, say)
+    for entry in left:
+        typer.echo(f"left: {entry}")
+    if left:
+        raise typer.Exit(1)
+    typer.echo("Nothing is left.")
+
+
+@contextmanager
+def _aws_errors() -> Iterator[None]:
+    """A stack that failed is one line and exit 1, not a traceback."""
+    from genomicslearning.deploy import DeployFailed
+
+    try:
+        yield
+    except DeployFailed as problem:
+        say(f"genomicslearning: {problem}")
+        raise typer.Exit(1) from None
+
+
+def endpoints(
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them, and stop jobs that run.")] = False,
+) -> None:
+    """List what the notebooks have left on SageMaker, what costs money first; with --delete, take it away.
+
+    Example: genomicslearning endpoints --delete
+    """
+    from genomicslearning import aws
+    from genomicslearning.endpoint import inventory
+
+    account = aws.account()
+    found = inventory.find(account)
+    for one in found:
+        typer.echo(one)
+    if not found:
+        typer.echo(f"nothing of {account.project} is on SageMaker in {account.region}")
+    if delete:
+        inventory.delete(account, found, say)

@@ -1,0 +1,117 @@
+"""Commands that make tables: the training set, parquet, public data, the watch list."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from genomicslearning.cli.common import Pick, say
+
+
+def training_set(
+    out: Annotated[str, typer.Option(help="Table to write: FILE.csv or FILE.parquet, local or s3://.")],
+    clinvar: Annotated[str | None, typer.Option(help="ClinVar VCF(.gz).")] = None,
+    annotated: Annotated[str | None, typer.Option(help="The same variants annotated by Ensembl VEP, VCF(.gz).")] = None,
+    pick: Annotated[Pick, typer.Option(help="Which transcript's annotation a row gets.")] = Pick.mane,
+    csq_key: Annotated[str | None, typer.Option(help="INFO key of VEP's annotation, if it is not CSQ.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first malformed record.")] = False,
+) -> None:
+    """Build the training set from ClinVar and VEP.
+
+    Example: genomicslearning training-set --clinvar clinvar.vcf.gz --annotated annotated.vcf.gz --out conflicts.csv
+    """
+    from genomicslearning import training_set as room
+
+    report = room.build(
+        clinvar=clinvar, annotated=annotated, out=out, pick=pick.value, csq_key=csq_key, strict=strict, progress=say
+    )
+    typer.echo(room.summary(report))
+
+
+def vcf_to_parquet(
+    source: Annotated[str, typer.Argument(metavar="IN", help="VCF(.gz), local or s3://.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Parquet file to write, local or s3://.")],
+    text: Annotated[bool, typer.Option("--text", help="Keep every cell as the VCF's text.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first malformed record.")] = False,
+) -> None:
+    """Convert a VCF to parquet: every record, every INFO key, all transcripts.
+
+    Example: genomicslearning vcf-to-parquet clinvar.annotated.vcf.gz clinvar.parquet
+    """
+    from genomicslearning import accounting, vcf_parquet
+
+    report = vcf_parquet.vcf_to_parquet(source, out, text=text, strict=strict, progress=say)
+    typer.echo(accounting.summary(report))
+
+
+def tsv_to_parquet(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Tab-delimited text(.gz), local or s3://.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Parquet file to write, local or s3://.")],
+    text: Annotated[bool, typer.Option("--text", help="Keep every column as text.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first row that does not fit.")] = False,
+) -> None:
+    """Convert a tab-delimited table to parquet; columns become numbers only where every value round-trips.
+
+    Example: genomicslearning tsv-to-parquet variant_summary.txt.gz variant_summary.parquet
+    """
+    from genomicslearning import accounting, tsv_parquet
+
+    report = tsv_parquet.tsv_to_parquet(source, out, text=text, strict=strict, progress=say)
+    typer.echo(accounting.summary(report))
+
+
+class Source(StrEnum):
+    clinvar = "clinvar"
+    table = "table"
+
+
+def fetch(
+    what: Annotated[Source, typer.Argument(help="A ClinVar release (VCF), or the published conflict table.")],
+    lake: Annotated[str, typer.Option(help="Folder or s3://bucket to put it in.")] = "lake",
+    release: Annotated[str, typer.Option(help="ClinVar release, YYYYMMDD or latest.")] = "latest",
+    assembly: Annotated[str, typer.Option(help="GRCh37 or GRCh38.")] = "GRCh38",
+    mirror: Annotated[str | None, typer.Option(help="Mirror of NCBI's pub/clinvar, or URL of the table.")] = None,
+) -> None:
+    """Fetch public data into the data lake, checksum and all; an interrupted download goes on where it stopped.
+
+    Example: genomicslearning fetch clinvar --release 20180401 --assembly GRCh37 --lake lake
+    """
+    from genomicslearning import fetch as room
+
+    if what is Source.clinvar:
+        base = mirror or room.NCBI
+        report = room.fetch_clinvar(lake, release=release, assembly=assembly, base=base, progress=say)
+    else:
+        report = room.fetch_table(lake, url=mirror or room.TABLE_URL, progress=say)
+    typer.echo(f"{report['file']}\n{report['bytes']:,} bytes, sha256 {report['sha256']}")
+
+
+def watchlist(
+    clinvar: Annotated[str, typer.Option(help="ClinVar VCF(.gz) of the release to watch.")],
+    model: Annotated[str, typer.Option(metavar="DIR", help="Model folder; features prospective or biology.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for watchlist.csv, .html and .json.")],
+    annotated: Annotated[str | None, typer.Option(help="The same variants annotated by Ensembl VEP, VCF(.gz).")] = None,
+    top: Annotated[int, typer.Option(help="Rows of the HTML page, at most 5000; the CSV has all.")] = 5000,
+    pick: Annotated[Pick, typer.Option(help="Which transcript's annotation a row gets.")] = Pick.mane,
+    csq_key: Annotated[str | None, typer.Option(help="INFO key of VEP's annotation, if it is not CSQ.")] = None,
+) -> None:
+    """Rank a release's single-submitter variants by the chance that other laboratories will disagree.
+
+    Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --model runs/latest/autopilot/NAME/model --out watch
+    """
+    from genomicslearning import watchlist as room
+
+    summary = room.build(
+        clinvar=clinvar,
+        annotated=annotated,
+        model=model,
+        out=out,
+        shown=top,
+        pick=pick.value,
+        csq_key=csq_key,
+        progress=say,
+    )
+    ranked, shown = summary["variants"], summary["shown"]
+    typer.echo(f"{ranked:,} variants ranked in {out}/watchlist.csv; {shown:,} in watchlist.html")
