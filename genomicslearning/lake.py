@@ -58,6 +58,25 @@ def exists(path: str | os.PathLike) -> bool:
         raise InputError(f"{path}: {_why(problem)}; check the address, the region and your AWS credentials") from None
 
 
+def parts(path: str | os.PathLike, suffix: str) -> list[str]:
+    """The files that a table is made of, in the order of their names: those in a folder, or the one at this path.
+
+    In a folder, such as Spark writes, they are those with this suffix; empty where there is nothing.
+    """
+    if exists(path):
+        return [str(path)]
+    if is_s3(path):
+        from pyarrow import fs
+
+        system, key = _s3(path)
+        found = system.get_file_info(fs.FileSelector(key.rstrip("/"), allow_not_found=True))
+        names = [info.base_name for info in found if info.type == fs.FileType.File]
+    else:
+        names = [entry.name for entry in Path(path).iterdir()] if Path(path).is_dir() else []
+    kept = sorted(part for part in names if part.endswith(suffix) and not part.startswith((".", "_")))
+    return [f"{str(path).rstrip('/')}/{part}" for part in kept]
+
+
 def open_input(path: str | os.PathLike) -> BinaryIO:
     """Open a file's raw bytes for reading.
 

@@ -44,6 +44,8 @@ MISSING = ("", "nan")
 def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFrame:
     """Read a training set from ``.csv``, ``.csv.gz``, ``.zip`` (with one CSV in it) or ``.parquet``, local or s3://.
 
+    A ``.parquet`` may be a folder of parts, as the Glue job writes it.
+
     Parameters
     ----------
     path
@@ -115,6 +117,11 @@ def _column(path: str | os.PathLike, table: pa.Table, column: str) -> pa.Chunked
 
 
 def _read_parquet(path: str | os.PathLike) -> pa.Table:
+    """One file, or a folder of parts as Spark writes them, in the order of their names."""
+    return pa.concat_tables(_read_part(part) for part in lake.parts(path, ".parquet") or [path])
+
+
+def _read_part(path: str | os.PathLike) -> pa.Table:
     with lake.open_input(path) as file:
         try:
             return pq.read_table(pa.PythonFile(file, "r"))
@@ -208,7 +215,10 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
         "classes": {str(label): int(count) for label, count in table["CLASS"].value_counts().sort_index().items()},
         "conflicts": table["CONFLICT"].value_counts().to_dict() if "CONFLICT" in table else {},
         "pick": {},
-        "inputs": [{"name": lake.name(path), "bytes": lake.size(path), "sha256": lake.sha256(path)}],
+        "inputs": [
+            {"name": lake.name(part), "bytes": lake.size(part), "sha256": lake.sha256(part)}
+            for part in lake.parts(path, ".parquet")
+        ],
         "engine": "table",
         "seconds": round(time.monotonic() - started, 2),
     }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import boto3
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 from vcf_files import AGREE, CONFLICT, write
 
 from genomicslearning import InputError, lake
+from genomicslearning.runs import Run, source
 from genomicslearning.training_set import build, read_table
 from genomicslearning.tsv_parquet import tsv_to_parquet
 from genomicslearning.vcf_parquet import vcf_to_parquet
@@ -64,6 +69,39 @@ def test_conversions_on_s3(bucket, tmp_path):
     tsv_to_parquet("s3://lake/a.tsv", "s3://lake/tsv.parquet")
     assert {"vcf.parquet", "vcf.parquet.report.json", "tsv.parquet"} <= keys(bucket)
     assert lake.exists("s3://lake/tsv.parquet") and not lake.exists("s3://lake/none")
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_a_folder_of_parts_is_a_table_with_all_its_columns(place, bucket, tmp_path):
+    """As the Glue job leaves it in the data lake: a run takes it before the CSV, which lacks three columns."""
+    table = "annotation/clinvar/conflicting/clinvar_conflicting"
+    vcf = write(
+        tmp_path / "a.vcf",
+        [f"1 {n} {n} A G . . {AGREE if n % 2 else CONFLICT};GENEINFO=G{n}:{n}" for n in range(1, 41)],
+    )
+    root = tmp_path / "lake"
+    build(clinvar=vcf, out=root / f"{table}.csv")
+    build(clinvar=vcf, out=tmp_path / "whole.parquet")
+    whole = pq.read_table(tmp_path / "whole.parquet")
+    parts = root / f"{table}.parquet"
+    parts.mkdir()
+    for number in (2, 0, 1, 3):  # names, not times, give the order
+        pq.write_table(whole.slice(number * 11, 11), parts / f"part-0000{number}-ab.snappy.parquet")
+    (parts / "_SUCCESS").touch()
+    (parts / ".part-00000-ab.snappy.parquet.crc").write_bytes(b"crc")
+    if place == "bucket":
+        for path in filter(Path.is_file, root.rglob("*")):
+            bucket.upload_file(str(path), f"mine/{path.relative_to(root)}")
+        root = "s3://lake/mine"
+    read = read_table(f"{root}/{table}.parquet")
+    pd.testing.assert_frame_equal(read, read_table(tmp_path / "whole.parquet"))
+    run = Run(tmp_path / "run")
+    accounting = source.bring(run, lake=str(root))
+    assert [entry["bytes"] > 0 for entry in accounting["inputs"]] == [True] * 4
+    brought = read_table(run.training_set)
+    assert brought["VARIATION_ID"].tolist() == [str(n) for n in range(1, 41)]
+    assert brought["GENEINFO"].tolist() == [f"G{n}:{n}" for n in range(1, 41)]
+    assert lake.parts(f"{root}/none.parquet", ".parquet") == []
 
 
 def test_no_bucket(bucket, tmp_path):

@@ -11,7 +11,8 @@ from genomicslearning import lake as files
 from genomicslearning.runs import Run, settings
 from genomicslearning.table import adopt_table, read_table, write_table_csv
 
-# The archived solution's keys in the data lake.
+# The archived solution's keys in the data lake. The parquet, a file or a folder of parts, carries VARIATION_ID,
+# GENEINFO and CONFLICT, which the CSV has not.
 LAKE_TABLES = (
     "annotation/clinvar/conflicting/clinvar_conflicting.parquet",
     "annotation/clinvar/conflicting/clinvar_conflicting.csv",
@@ -79,7 +80,7 @@ def bring(
 def _in_lake(lake: str) -> tuple[str, str, str]:
     """The lake's training set, else its VCFs, as (table, clinvar, annotated)."""
     for key in LAKE_TABLES:
-        if files.exists(f"{lake}/{key}"):
+        if files.parts(f"{lake}/{key}", ".parquet"):
             return f"{lake}/{key}", "", ""
     clinvar, annotated = (f"{lake}/{key}" if files.exists(f"{lake}/{key}") else "" for key in LAKE_VCFS)
     if not (clinvar or annotated):
