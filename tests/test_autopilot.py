@@ -17,7 +17,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from genomicslearning import InputError, autopilot
 from genomicslearning.autopilot.candidates import DEFINITIONS, PRESETS, Evidence
-from genomicslearning.autopilot.model import MANIFEST, WEIGHTS, Model, _positive
+from genomicslearning.autopilot.model import MANIFEST, WEIGHTS, Model
+from genomicslearning.autopilot.scoring import positive
 from genomicslearning.autopilot.selection import best_threshold, blend, calibrated, calibration, greedy_ensemble, scores
 from genomicslearning.splits import gene_groups
 
@@ -113,12 +114,14 @@ def test_a_prediction_does_not_depend_on_the_rows_around_it(job, test):
     np.testing.assert_array_equal(one_by_one, model.predict(test)[:5])
 
 
-def test_boosted_trees_predict_what_the_public_method_does(job, test):
-    pipeline = job.model().pipelines["boosting"]
-    evidence = pipeline[0].transform(test)
-    np.testing.assert_allclose(
-        _positive(pipeline[1:], evidence), pipeline[1:].predict_proba(evidence)[:, 1], rtol=1e-12
-    )
+@pytest.mark.parametrize("name", ["boosting", "extra_trees", "random_forest"])
+def test_trees_predict_what_the_public_method_does(name, train, test):
+    evidence = Evidence("all", grouped=False, seed=0)
+    pipeline = DEFINITIONS[name].build(optuna.trial.FixedTrial(DEFINITIONS[name].first), evidence, 0)
+    few = {"classifier__max_iter": 5} if name == "boosting" else {"classifier__n_estimators": 4}
+    pipeline.set_params(**few).fit(train, train["CLASS"])
+    found = pipeline[0].transform(test)
+    np.testing.assert_array_equal(positive(pipeline[1:], found), pipeline[1:].predict_proba(found)[:, 1])
 
 
 def test_a_stopped_job_is_taken_up_and_gives_the_same_model(job, train, test, tmp_path):

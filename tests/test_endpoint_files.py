@@ -100,6 +100,18 @@ def test_only_the_site_is_needed_and_columns_may_stand_anywhere(folder, tmp_path
     assert first[1].startswith(",17,43045712,G,A,,,")
 
 
+def test_odd_cells_come_back_as_they_were(folder, tmp_path):
+    odd = pd.DataFrame(
+        {"CHROM": "1", "POS": [1, 2, 3], "REF": "A", "ALT": ["C,G", 'a"b', "x\ny"], "SYMBOL": ["", "é", "C"]}
+    )
+    odd.to_csv(tmp_path / "rows.csv", index=False)
+    batch.predict_file(folder, tmp_path / "rows.csv", tmp_path / "out.csv")
+    found = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    assert found["ALT"].tolist() == ["C,G", 'a"b', "x\ny"]
+    assert found["SYMBOL"].tolist() == ["", "é", "C"]
+    np.testing.assert_array_equal(found["probability"], Model.load(folder).predict(odd))
+
+
 ROWS = "CHROM,POS,REF,ALT\n" + "1,1,A,T\n" * 300
 
 

@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score, log_loss, precision_recall_
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from genomicslearning.autopilot.scoring import positive
 from genomicslearning.features import Variants
 from genomicslearning.features.ragged import cross, text_hash
 from genomicslearning.features.variants import Cells
@@ -77,7 +78,7 @@ class CrossValidation:
             with one_thread():
                 train, scored = self.evidence(pipeline, fold)
                 model = clone(pipeline[1:]).fit(train, self.y[self.folds[fold][0]])
-                self._predicted[key] = model.predict_proba(scored)[:, 1]
+                self._predicted[key] = positive(model, scored)
         return self._predicted[key]
 
     def predictions(self, pipeline: Pipeline, before_fit: Callable[[], None] = lambda: None) -> np.ndarray:

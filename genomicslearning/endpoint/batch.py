@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,8 +25,10 @@ from genomicslearning.table import SITE_COLUMNS
 
 #: Columns of a predictions file, in order.
 PREDICTION_COLUMNS = ("VARIATION_ID", *SITE_COLUMNS, "SYMBOL", "CLASS", "predicted_label", "probability")
-PIECE_ROWS = 16384  # two parts of the model, one a core
+PIECE_ROWS = 16384
 BLOCK_BYTES = 16 << 20
+# Pieces predicted side by side. A quarter of the work holds Python's lock, so that more would wait for it.
+THREADS = min(4, os.cpu_count() or 1)
 
 
 def predict_file(
@@ -34,7 +36,6 @@ def predict_file(
     source: str | Path,
     target: str | Path,
     *,
-    workers: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> int:
     """Predict every row of a table and write `PREDICTION_COLUMNS`, in the table's row order.
@@ -43,7 +44,6 @@ def predict_file(
     ----------
     source : CSV with a header, .csv.gz, .zip with one CSV, or parquet; local or s3://. CLASS is copied where it is.
     target : .csv or .parquet, local or s3://; it appears whole or not at all.
-    workers : processes that predict side by side; each loads the model.
 
     Returns the number of rows. Raises `InputError` that names the file, the row and the column.
     """
@@ -52,13 +52,13 @@ def predict_file(
     rows = 0
     with ExitStack() as stack:
         pieces = stack.enter_context(open_pieces(source))
-        answer = stack.enter_context(_answering(model_folder, workers))
+        model = Model.load(model_folder)
         [part] = stack.enter_context(lake.output(target))
         write = stack.enter_context(_writer(part, parquet=str(target).endswith(".parquet")))
         try:
-            for piece, (labels, probabilities) in answer(pieces):
-                write(_result(piece, labels, probabilities))
-                rows += piece.num_rows
+            for answer in _in_order(model, pieces):
+                write(answer)
+                rows += answer.num_rows
                 if progress:
                     progress(f"predicted {rows:,} rows")
         except InputError as problem:
@@ -129,58 +129,28 @@ def _cut(batches) -> Iterator[pa.Table]:
 # --- predicting ------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _answering(model_folder: str | Path, workers: int):
-    """A function that pairs each piece with its answer, in order."""
-    if workers == 1:
-        _load(model_folder)
-        yield lambda pieces: ((piece, _predict(piece, first)) for piece, first in _numbered(pieces))
-        return
-    # Spawned, not forked: the caller may hold threads (a notebook's kernel does).
-    with ProcessPoolExecutor(workers, get_context("spawn"), _load, (model_folder, 1)) as pool:
+def _in_order(model: Model, pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Answers in the order of the pieces, `THREADS` at a time; few wait, so that memory stays flat."""
+    waiting: deque[Future] = deque()
+    first_row = 1
+    with ThreadPoolExecutor(THREADS) as pool:
         try:
-            yield lambda pieces: _in_order(pool, pieces, ahead=2 * workers)
+            for piece in pieces:
+                waiting.append(pool.submit(_answer, model, piece, first_row))
+                first_row += piece.num_rows
+                if len(waiting) > THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _numbered(pieces: Iterator[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
-    first = 1
-    for piece in pieces:
-        yield piece, first
-        first += piece.num_rows
-
-
-def _in_order(pool: ProcessPoolExecutor, pieces: Iterator[pa.Table], ahead: int):
-    """Answers in the order of the pieces; no more than `ahead` pieces wait, so that memory stays flat."""
-    waiting: deque[tuple[pa.Table, Future]] = deque()
-    for piece, first in _numbered(pieces):
-        waiting.append((piece, pool.submit(_predict, piece, first)))
-        if len(waiting) > ahead:
-            done, future = waiting.popleft()
-            yield done, future.result()
-    while waiting:
-        done, future = waiting.popleft()
-        yield done, future.result()
-
-
-_model: Model
-
-
-def _load(model_folder: str | Path, threads: int | None = None) -> None:
-    """Load the model once in each process; side by side, each process keeps to its own core."""
-    global _model
-    if threads:
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(threads)
-    _model = Model.load(model_folder)
-
-
-def _predict(piece: pa.Table, first_row: int) -> tuple[np.ndarray, np.ndarray]:
-    answer = wire.predictions(_model.predict(wire.read_text(piece, first_row)), _model.threshold)
-    return answer["predicted_label"].to_numpy(), answer["probability"].to_numpy()
+def _answer(model: Model, piece: pa.Table, first_row: int) -> pa.Table:
+    """A piece's rows of the predictions file."""
+    answer = wire.predictions(model.predict(wire.read_text(piece, first_row), threads=1), model.threshold)
+    return _result(piece, answer["predicted_label"].to_numpy(), answer["probability"].to_numpy())
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -199,10 +169,31 @@ def _writer(part: Path, *, parquet: bool):
         with pq.ParquetWriter(part, _RESULT_SCHEMA, compression="zstd") as file:
             yield file.write_table
     else:
-        # pandas, since Arrow quotes every text; floats are written with the digits that read back to the same float.
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.write(",".join(PREDICTION_COLUMNS) + "\n")
-            yield lambda table: table.to_pandas().to_csv(file, header=False, index=False, lineterminator="\n")
+        with part.open("wb") as file:
+            file.write(",".join(PREDICTION_COLUMNS).encode() + b"\n")
+            yield lambda table: file.write(_csv_lines(table))
+
+
+def _csv_lines(table: pa.Table) -> bytes:
+    """A table as CSV. (Arrow's own writer quotes every text, and pandas' takes ten times as long.)
+
+    Floats have the digits that read back to the same float.
+    """
+    cells = [_csv_texts(column) for column in table.combine_chunks().columns]
+    lines = pc.binary_join_element_wise(*cells, ",").combine_chunks()
+    return pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_py().encode() + b"\n"
+
+
+def _csv_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column's cells, missing ones empty, those with a comma, a quote or a line break quoted."""
+    texts = pc.fill_null(column.cast(pa.string()), "")
+    if not pa.types.is_string(column.type):
+        return texts
+    special = pc.match_substring_regex(texts, r'[",\r\n]')
+    if not pc.any(special).as_py():
+        return texts
+    quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
+    return pc.if_else(special, quoted, texts)
 
 
 def _result(piece: pa.Table, labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -11,6 +12,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 
 
+@lru_cache(maxsize=1 << 17)  # genes, conditions and their words come again in every piece of a table
 def text_hash(text: str) -> int:
     """64-bit hash of a text, independent of Python's hash seed and of the machine."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
@@ -18,7 +20,7 @@ def text_hash(text: str) -> int:
 
 def text_hashes(texts: list[str]) -> np.ndarray:
     """`text_hash` of each text, as uint64."""
-    return np.fromiter((text_hash(text) for text in texts), np.uint64, len(texts))
+    return np.fromiter(map(text_hash, texts), np.uint64, len(texts))
 
 
 def cross(kind: str, *hashes: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def _conditions(text: str) -> list[float]:
         provided,
         bool(named) and not real,
         len(text),
-        sum(letter.isupper() for letter in text),
+        sum(map(str.isupper, text)),
         text.count(","),
         *(lower.count(word) for word in _WORDS),
     ]

@@ -62,7 +62,8 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
         return self._frame(X, self._columns(Variants.read(X, self.features)))
 
     def _frame(self, X, columns: dict[str, np.ndarray]) -> pd.DataFrame:
-        values = np.empty((len(X), len(self.feature_names_)), np.float32)
+        # Column by column, as it is filled here and as trees and bins read it.
+        values = np.empty((len(X), len(self.feature_names_)), np.float32, order="F")
         for place, name in enumerate(self.feature_names_):
             # A numeric prior_* column that training had and this table lacks is missing.
             values[:, place] = columns.get(name, np.nan)

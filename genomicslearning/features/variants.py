@@ -38,7 +38,7 @@ class Cells:
         if column not in self.table:
             return np.zeros(len(self.table), np.int64), [""]
         codes, texts = pd.factorize(self.table[column])
-        texts = ["" if str(text) in ABSENT else str(text) for text in texts]
+        texts = ["" if text in ABSENT else text for text in map(str, texts.to_numpy(object))]
         # pandas numbers a missing cell -1, which then is the last text.
         return codes, [*texts, ""]
 
@@ -50,7 +50,7 @@ class Cells:
     def each(self, column: str, value: Callable[[str], float]) -> np.ndarray:
         """One number a row (float32) from the column's text."""
         codes, texts = self.distinct(column)
-        return np.fromiter((value(text) for text in texts), np.float32, len(texts))[codes]
+        return np.fromiter(map(value, texts), np.float32, len(texts))[codes]
 
     def several(
         self, column: str, names: Sequence[str], values: Callable[[str], Sequence[float]]
