@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from genomicslearning import InputError, bgzf, lake
+from genomicslearning import InputError, accounting, bgzf, lake
 
 # A line and where it stands: byte of its block in the file, then its number among the lines of its task.
 LINE = "block long, number long, line binary"
@@ -242,3 +242,41 @@ def address(given: dict[str, str], bucket: str, key: str, path: str) -> str | No
             raise InputError(f"--{key} needs --{bucket}")
         return f"s3://{given[bucket]}/{given[key]}"
     return None
+
+
+def run_job(
+    name: str, wanted: Iterable[str], work: Callable[[dict[str, str], Callable[[str], None]], dict], argv: list[str]
+) -> int:
+    """What every job's script does: read its arguments, do the work, print its accounting; the exit code.
+
+    `work` takes the arguments that were given and a progress function, and returns an accounting. Bad input is one line
+    on stderr and 2; any other error goes through.
+    """
+    try:
+        report = work(arguments(wanted, argv), lambda text: print(text, file=sys.stderr))
+    except InputError as problem:
+        print(f"{name}: {problem}", file=sys.stderr)
+        return 2
+    print(accounting.summary(report))
+    return 0
+
+
+def run_conversion(name: str, convert: Callable[..., dict], argv: list[str]) -> int:
+    """A job that converts one file to a folder of parquet files."""
+
+    def work(given: dict[str, str], progress: Callable[[str], None]) -> dict:
+        source = address(given, "input_bucket", "input_key", "input")
+        out = address(given, "output_bucket", "output_key", "output")
+        if not source or not out:
+            raise InputError("give --input and --output, or their buckets and keys")
+        text = given.get("text", "").lower() == "true"
+        return convert(session(name), source, out, text=text, progress=progress)
+
+    wanted = ("input", "output", "text", "input_bucket", "input_key", "output_bucket", "output_key")
+    return run_job(name, wanted, work, argv)
+
+
+def end(code: int) -> None:
+    """End a job's script. Glue takes every SystemExit for a failure, one with code 0 too."""
+    if code:
+        sys.exit(code)

@@ -9,7 +9,7 @@ On AWS Glue 5 the inputs and the output may be named as in the archived solution
 
 import sys
 
-from genomicslearning import InputError, accounting, spark, spark_training_set
+from genomicslearning import InputError, spark, spark_training_set
 
 ARGUMENTS = (
     "clinvar", "annotated", "out", "pick", "csq_key",
@@ -17,28 +17,24 @@ ARGUMENTS = (
 )  # fmt: skip
 
 
+def build(given: dict[str, str], progress) -> dict:
+    out = spark.address(given, "output_bucket", "output_key", "out")
+    if not out:
+        raise InputError("no output: give --out, or --output_bucket and --output_key")
+    return spark_training_set.build(
+        spark.session("create_training_set"),
+        clinvar=spark.address(given, "input_bucket", "clinvar_input_key", "clinvar"),
+        annotated=spark.address(given, "input_bucket", "clinvar_annotated_input_key", "annotated"),
+        out=out,
+        pick=given.get("pick", "mane"),
+        csq_key=given.get("csq_key"),
+        progress=progress,
+    )
+
+
 def main(argv: list[str]) -> int:
-    try:
-        given = spark.arguments(ARGUMENTS, argv)
-        out = spark.address(given, "output_bucket", "output_key", "out")
-        if not out:
-            raise InputError("no output: give --out, or --output_bucket and --output_key")
-        report = spark_training_set.build(
-            spark.session("create_training_set"),
-            clinvar=spark.address(given, "input_bucket", "clinvar_input_key", "clinvar"),
-            annotated=spark.address(given, "input_bucket", "clinvar_annotated_input_key", "annotated"),
-            out=out,
-            pick=given.get("pick", "mane"),
-            csq_key=given.get("csq_key"),
-            progress=lambda text: print(text, file=sys.stderr),
-        )
-    except InputError as problem:
-        print(f"create_training_set: {problem}", file=sys.stderr)
-        return 2
-    print(accounting.summary(report))
-    return 0
+    return spark.run_job("create_training_set", ARGUMENTS, build, argv)
 
 
 if __name__ == "__main__":
-    if code := main(sys.argv):
-        sys.exit(code)
+    spark.end(main(sys.argv))

@@ -1,13 +1,20 @@
-"""What AWS can charge at most for what the notebooks start.
+"""What AWS charges: the one table of prices, for the deployment's estimate and for the bounds that notebooks print.
 
-One table, on-demand prices in us-east-1 in US dollars an hour, as known on the date below; other regions cost up to
-about half more. Compare it with https://aws.amazon.com/sagemaker/ai/pricing/ before you rely on it: prices change.
+On-demand list prices of us-east-1 in US dollars, as AWS's price pages had them on the date below; this program fetches
+none. Other regions cost up to about half more, and prices change: compare with the pages before you rely on it.
+Sources: https://aws.amazon.com/{sagemaker/ai,codepipeline,codebuild,s3,glue}/pricing/
 """
 
 from __future__ import annotations
 
 AS_OF = "2025-06"
+REGION = "us-east-1"
+# SageMaker's instances, an hour: the same for notebook instances, training, transform jobs and endpoints.
 HOURLY = {
+    "ml.t3.medium": 0.05,
+    "ml.t3.large": 0.10,
+    "ml.t3.xlarge": 0.20,
+    "ml.t3.2xlarge": 0.399,
     "ml.m5.large": 0.115,
     "ml.m5.xlarge": 0.23,
     "ml.m5.2xlarge": 0.461,
@@ -15,6 +22,11 @@ HOURLY = {
     "ml.m5.12xlarge": 2.765,
     "ml.m5.24xlarge": 5.53,
 }
+PIPELINE_MONTH = 1.00
+BUILD_MINUTE = 0.01  # general1.medium
+STORAGE_GB_MONTH = 0.023
+NOTEBOOK_VOLUME_GB_MONTH = 0.14
+GLUE_DPU_HOUR = 0.44
 
 # Autopilot does not say beforehand what it will start. At most ten training jobs run side by side, on machines up to
 # ml.m5.12xlarge; the report and explainability jobs that follow are counted as half an hour of one such machine.
@@ -28,7 +40,3 @@ def autopilot_job(max_runtime_seconds: int) -> float:
     hour = HOURLY[AUTOPILOT_MACHINE]
     return AUTOPILOT_MACHINES * hour * max_runtime_seconds / 3600 + REPORT_HOURS * hour
 
-
-def instance(instance_type: str, hours: float, count: int = 1) -> float | None:
-    """Dollars for machines of one type; None for a type that the table lacks."""
-    return HOURLY[instance_type] * hours * count if instance_type in HOURLY else None

@@ -6,32 +6,12 @@ import re
 from dataclasses import dataclass
 
 from genomicslearning import InputError
+from genomicslearning.aws import prices
 
 STACKS = ("Zone", "Pipe", "Code")
 BUCKETS = ("build", "resources", "datalake", "logs")
 ROLES = ("cloudformation", "codebuild", "codepipeline", "source-event", "job", "runbook")
 
-# List prices in US dollars for us-east-1 as AWS published them in 2025, not fetched by this program: a bill may differ,
-# and other regions do by some per cent.
-PRICES_AS_OF = "us-east-1, 2025"
-PRICES = {
-    "pipeline a month": 1.00,
-    "build minute": 0.01,
-    "storage GB a month": 0.023,
-    "notebook volume GB a month": 0.14,
-    "Glue DPU hour": 0.44,
-}
-# Notebook instances, dollars an hour. Others: https://aws.amazon.com/sagemaker/pricing/
-NOTEBOOK_HOUR = {
-    "ml.t3.medium": 0.05,
-    "ml.t3.large": 0.10,
-    "ml.t3.xlarge": 0.20,
-    "ml.t3.2xlarge": 0.399,
-    "ml.m5.large": 0.115,
-    "ml.m5.xlarge": 0.23,
-    "ml.m5.2xlarge": 0.461,
-    "ml.m5.4xlarge": 0.922,
-}
 NOTEBOOK_VOLUME_GB = 20
 
 
@@ -109,14 +89,14 @@ def cost_estimate(settings: Settings) -> str:
 
     The notebook instance is assumed to work 20 hours a month; ``idle_minutes`` = 0 means that it never stops by itself.
     """
-    hour = NOTEBOOK_HOUR.get(settings.notebook_instance_type)
-    volume = NOTEBOOK_VOLUME_GB * PRICES["notebook volume GB a month"]
-    storage = 5 * PRICES["storage GB a month"]
-    always = PRICES["pipeline a month"] + volume + storage
-    job = 2 * PRICES["Glue DPU hour"] * 10 / 60
-    build = 20 * PRICES["build minute"]
+    hour = prices.HOURLY.get(settings.notebook_instance_type)
+    volume = NOTEBOOK_VOLUME_GB * prices.NOTEBOOK_VOLUME_GB_MONTH
+    storage = 5 * prices.STORAGE_GB_MONTH
+    always = prices.PIPELINE_MONTH + volume + storage
+    job = 2 * prices.GLUE_DPU_HOUR * 10 / 60
+    build = 20 * prices.BUILD_MINUTE
     lines = [
-        f"Expected cost (US dollars, list prices of {PRICES_AS_OF}):",
+        f"Expected cost (US dollars, list prices of {prices.REGION}, {prices.AS_OF}):",
         f"  always          {always:6.2f} a month: pipeline, {NOTEBOOK_VOLUME_GB} GB volume, 5 GB in the buckets",
     ]
     if hour is None:

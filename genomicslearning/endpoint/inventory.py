@@ -25,7 +25,7 @@ class Left:
         about = f"{self.kind} {self.name}: {self.status}, {hours:,.1f} h"
         if self.hourly is None:
             return about
-        so_far = f"${self.hourly * hours:,.2f} so far (us-east-1, {prices.AS_OF})"
+        so_far = f"${self.hourly * hours:,.2f} so far ({prices.REGION}, {prices.AS_OF})"
         return f"{about}, about ${self.hourly:.2f} an hour, {so_far}"
 
 
