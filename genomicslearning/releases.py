@@ -6,8 +6,10 @@ and clinical_significance (measureset_id, all_traits and symbol are used where t
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 
 import numpy as np
@@ -159,12 +161,23 @@ def read_release(path: str | PathLike, *, assembly: str = "") -> Release:
     InputError
         The file is neither, is cut off, or its assembly is unknown or not the one given.
     """
+    return _read(path, assembly, None)
+
+
+def check_release(path: str | PathLike, *, assembly: str = "") -> None:
+    """Refuse by its first lines what `read_release` would refuse, so that nobody waits hours for it."""
+    _read(path, assembly, 5000)
+
+
+def _read(path: str | PathLike, assembly: str, most: int | None) -> Release:
     name = lake.name(path)
     with lake.open_input(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         lines = igzip.open(raw, "rb") if packed else raw
         try:
+            if most is not None:
+                lines = io.BytesIO(b"".join(islice(lines, most)))
             first = lines.readline(1 << 20)
             if first.startswith(b"##fileformat=VCF"):
                 variants, found = _read_vcf(lines, path)

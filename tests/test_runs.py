@@ -158,6 +158,34 @@ def test_what_can_be_refused_before_any_work_is(given, message, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+def test_the_watch_list_has_a_release_of_its_own(tmp_path):
+    for name in ("table.csv", "trained.vcf", "trained.vep.vcf", "watched.vcf"):
+        (tmp_path / name).touch()
+    table, trained, annotated, watched = map(str, sorted(tmp_path.iterdir()))
+    beside = chain.check({"training_set": table, "watchlist_clinvar": watched})
+    assert (beside["training_set"], beside["watchlist_clinvar"]) == (table, watched)
+    own = chain.check({"clinvar": trained, "annotated": annotated})
+    assert (own["watchlist_clinvar"], own["watchlist_annotated"]) == (trained, annotated), "else the run's own"
+    other = chain.check({"clinvar": trained, "annotated": annotated, "watchlist_clinvar": watched})
+    assert other["watchlist_clinvar"] == watched and "watchlist_annotated" not in other, "releases are not mixed"
+    with pytest.raises(InputError, match="watchlist_annotated goes with watchlist_clinvar"):
+        chain.check({"training_set": table, "watchlist_annotated": watched})
+    with pytest.raises(InputError, match="/nowhere.vcf: no such file .given as watchlist_clinvar"):
+        chain.check({"watchlist_clinvar": "/nowhere.vcf"})
+
+
+def test_earlier_releases_are_looked_at_before_any_work(tmp_path):
+    release = tmp_path / "release.tsv"
+    header = "chrom\tpos\tref\talt\treview_status\tclinical_significance\n"
+    release.write_text(header + "1\t5\tA\tG\tcriteria provided, single submitter\tBenign\n")
+    with pytest.raises(InputError, match="release.tsv: does not say its genome assembly"):
+        chain.check({"earlier": str(release)})
+    assert json.loads(chain.check({"earlier": str(release), "assembly": "GRCh37"})["earlier"]) == [str(release)]
+    release.write_text("a\tb\n")
+    with pytest.raises(InputError, match="release.tsv:1: neither a VCF nor a tab-delimited release"):
+        chain.check({"earlier": str(release), "assembly": "GRCh37"})
+
+
 def test_text_from_the_command_line_is_read_as_the_parameter_s_type():
     known = parameters.of("data_prep") | parameters.of("variant_classifier-autopilot")
     values = parameters.read({"strict": "false", "seed": "3", "train_fraction": "0.7", "pick": "first"}, known)

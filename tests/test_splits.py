@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from genomicslearning import InputError
-from genomicslearning.releases import assembly_name, assembly_of, locus_keys, read_release
+from genomicslearning.releases import assembly_name, assembly_of, check_release, locus_keys, read_release
 from genomicslearning.splits import gene_groups, split
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
@@ -186,6 +186,9 @@ def test_assemblies_must_be_known_and_equal(two_releases, tmp_path):
         split(table, "time", earlier=two_releases, assembly="GRCh38")
     with pytest.raises(InputError, match="'T2T' is not known"):
         split(table, "time", earlier=two_releases, assembly="T2T")
+    with pytest.raises(InputError, match="does not say its genome assembly"):
+        check_release(two_releases[0])
+    check_release(two_releases[0], assembly="GRCh37")
 
 
 def test_a_vcf_release_tells_its_assembly(tmp_path):
@@ -195,6 +198,7 @@ def test_a_vcf_release_tells_its_assembly(tmp_path):
         b"1\t5\t77\tA\tG\t.\t.\tCLNSIG=Uncertain_significance;CLNREVSTAT=criteria_provided,_single_submitter;GENEINFO=B:2|C:3\r\n"
         b"1\t6\t78\tA\tG\t.\t.\tCLNSIGCONF=Pathogenic(1)|Benign(2);CLNREVSTAT=criteria_provided,_conflicting_classifications\r\n"
     )
+    check_release(path)
     found = read_release(path)
     assert found.assembly == "GRCh38"
     assert found.variants["review_status"].tolist() == [SINGLE, "criteria provided, conflicting classifications"]

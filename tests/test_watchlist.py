@@ -99,8 +99,27 @@ def test_with_transitions_it_has_a_meaning_and_reads_the_submission(models, tmp_
     assert summary["calibrated"]
     rows = read(tmp_path / "out")
     assert rows["VARIATION_ID"].tolist() == ["1", "2"], "uncertain significance comes first, as it was learnt"
-    assert re.fullmatch(r"about \d+ of 100 such variants conflict once others classify", rows["meaning"][0])
+    meaning = r"about \d+ of 100 such variants conflict once others classify; over years more do"
+    assert re.fullmatch(meaning, rows["meaning"][0])
+    assert "over a longer time the probabilities are TOO LOW" in summary["meaning"]
+    assert "probabilities are TOO LOW" in (tmp_path / "out" / "watchlist.html").read_text()
     assert rows["reason_1"][0].startswith("submitted as Uncertain significance for not specified (raises")
+
+
+def test_a_model_of_annotated_variants_warns_of_a_release_without(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(HEADER + record(10, 1, CLNSIG="Benign"))
+    said = []
+    summary = watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out", progress=said.append)
+    assert [warning[:44] for warning in summary["warnings"]] == ["The model has learnt from VEP's annotation ("]
+    assert any("WARNING: The model has learnt from VEP's annotation" in text for text in said)
+    assert "this release comes without" in (tmp_path / "out" / "watchlist.html").read_text()
+    plain = shutil.copytree(models["biology"], tmp_path / "model")
+    manifest = json.loads((plain / "manifest.json").read_text())
+    assert manifest["training_set"]["annotated"] is True
+    manifest["training_set"]["annotated"] = False
+    (plain / "manifest.json").write_text(json.dumps(manifest))
+    assert watchlist.build(clinvar=release, model=plain, out=tmp_path / "out")["warnings"] == []
 
 
 def test_models_that_count_submitters_are_refused(models, tmp_path):
@@ -166,6 +185,7 @@ def modern(shared_data, tmp_path_factory):
 def test_the_modern_excerpt(modern):
     summary, rows = modern
     assert summary["variants"] == len(rows) == 27607
+    assert summary["warnings"] == [], "the model learnt without VEP"
     assert rows["rank"].astype(int).tolist() == list(range(1, 27608))
     assert not rows["VARIATION_ID"].duplicated().any()
     assert summary["inputs"][0]["fileDate"] == "2026-02-26"

@@ -62,6 +62,7 @@ def describe(
             "sha256": table_sha256(table, np.arange(len(table))),
             "rows": len(table),
             "class_1": int(y.sum()),
+            "annotated": bool(table["Consequence"].notna().any()),  # whether VEP's columns say anything
         },
         "metrics": {"out_of_fold": scores(y, probability)},
         "settings": settings,

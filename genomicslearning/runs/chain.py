@@ -19,10 +19,13 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from traitlets.config import Config
 
 from genomicslearning import InputError, __version__, lake, report, runs, share
+from genomicslearning.releases import check_release
 from genomicslearning.runs import PRODUCTS, STEPS, Run, parameters
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
-INPUTS = ("clinvar", "annotated", "training_set")  # parameters that name a user's files
+INPUTS = ("clinvar", "annotated", "training_set")  # parameters that name the training set's files
+# Parameters that name the watch list's release, and the input that stands in where none is given.
+WATCHED = {"watchlist_clinvar": "clinvar", "watchlist_annotated": "annotated"}
 PINNED = ("numpy", "pandas", "pyarrow", "scikit-learn", "optuna", "skops", "papermill", "nbconvert", "matplotlib")
 
 
@@ -89,7 +92,11 @@ def check(given: dict[str, object]) -> dict[str, object]:
         raise InputError("parameter run_dir is set by the runner; use --name and --runs-dir")
     if values.get("training_set") and (values.get("clinvar") or values.get("annotated")):
         raise InputError("give either --training-set or --clinvar/--annotated, not both")
-    for key in INPUTS:
+    if values.get("watchlist_annotated") and not values.get("watchlist_clinvar"):
+        raise InputError("watchlist_annotated goes with watchlist_clinvar, the release that was annotated; give both")
+    if not values.get("watchlist_clinvar") and values.get("clinvar"):
+        values |= {watched: values[own] for watched, own in WATCHED.items() if values.get(own)}
+    for key in (*INPUTS, *WATCHED):
         if values.get(key):
             if not lake.exists(values[key]):
                 raise InputError(f"{values[key]}: no such file (given as {key})")
@@ -105,6 +112,7 @@ def check(given: dict[str, object]) -> dict[str, object]:
         for release in earlier:
             if not lake.exists(release):
                 raise InputError(f"{release}: no such file (given as earlier)")
+            check_release(release, assembly=values.get("assembly", ""))
         values["earlier"] = json.dumps([r if "://" in r else str(Path(r).resolve()) for r in earlier])
     return values
 
@@ -126,7 +134,8 @@ def execute(
         for number, name in enumerate(steps, start=1):
             accepted = parameters.of(name)
             own = {key: value for key, value in values.items() if key in accepted} | {"run_dir": str(folder)}
-            before = _fingerprint(before, own, parameters.notebook(name).read_bytes())
+            watched = {f"{key} sha256": lake.sha256(own[key]) for key in WATCHED if own.get(key)}
+            before = _fingerprint(before, own | watched, parameters.notebook(name).read_bytes())
             step = record.step(name)
             old = previous.get(name)
             if old and old["status"] == "done" and old["fingerprint"] == before and record.intact(old):

@@ -44,7 +44,8 @@ def described(
     identifier = table["VARIATION_ID"].fillna("")
     if calibrated:
         meaning = [
-            f"about {100 * value:.0f} of 100 such variants conflict once others classify" for value in probability
+            f"about {100 * value:.0f} of 100 such variants conflict once others classify; over years more do"
+            for value in probability
         ]
     else:
         meaning = "not calibrated for single-submitter variants: use rank and percentile"
