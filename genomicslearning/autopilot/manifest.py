@@ -62,7 +62,8 @@ def describe(
             "sha256": table_sha256(table, np.arange(len(table))),
             "rows": len(table),
             "class_1": int(y.sum()),
-            "annotated": bool(table["Consequence"].notna().any()),  # whether VEP's columns say anything
+            # Whether VEP's columns say anything.
+            "annotated": "Consequence" in table and bool(table["Consequence"].notna().any()),
         },
         "metrics": {"out_of_fold": scores(y, probability)},
         "settings": settings,
