@@ -53,7 +53,7 @@ class Job(abc.ABC):
     name, folder : its name, and the folder of its files (`<folder>/<name>` as given to `start`).
     objective : a key of `OBJECTIVES`.
     status : ``InProgress``, ``Completed``, ``Stopped`` or ``Failed``.
-    candidates : list of `Candidate`, finished ones first to last as they finished.
+    candidates : list of `Candidate`; while the job runs in the order in which they finish, then in the preset's.
     """
 
     name: str

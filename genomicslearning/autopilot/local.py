@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ class LocalJob(Job):
         self._progress = progress
         self._messages: queue.Queue[str] = queue.Queue()
         self._stop = threading.Event()
+        self._finishing = threading.Lock()
         self._error: BaseException | None = None
         self._started = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"autopilot {self.name}", daemon=True)
@@ -162,23 +164,39 @@ class LocalJob(Job):
             raise _OutOfBudget
 
     def _search(self) -> None:
+        """Candidates side by side, as many as fits are: while one waits for its last fold, the next one's fits run."""
         search = Search(self.folder, self.settings["seed"])
         self.predictions: dict[str, np.ndarray] = {}
+        names = list(self.trials)[: self.settings["max_candidates"]]
         try:
-            for name in list(self.trials)[: self.settings["max_candidates"]]:
-                self._check_budget()
-                self._candidate(search, name)
-        except _OutOfBudget:
+            with ThreadPoolExecutor(self.cross_validation.threads, "candidate") as pool:
+                ended = list(pool.map(lambda name: self._candidate_in_budget(search, name), names))
+        finally:
+            search.close()
+        if not all(ended):
             guard = f"reached {SEARCH_SHARE:.0%} of its {self.max_runtime_seconds:g} s"
             why = "stopped" if self._stop.is_set() else guard
             self.notes.append(f"The search was {why}; another run may give another model.")
             self._say(self.notes[-1])
-        finally:
-            search.close()
         if not self.predictions:
             # The baseline costs nothing: out of budget is a result, not an error.
             self.notes.append("No candidate was done in time; the model is the share of CLASS 1.")
             self._finished("majority", {}, [], self._out_of_fold("majority", {}, lambda: None), time.monotonic())
+        # In the preset's order, whichever was done first: ties and files do not depend on it.
+        self.predictions = {name: self.predictions[name] for name in self.trials if name in self.predictions}
+        self.candidates.sort(key=lambda candidate: list(self.trials).index(candidate.name))
+
+    def _candidate_in_budget(self, search: Search, name: str) -> bool:
+        """Whether the candidate was done before the job was stopped or had used its time."""
+        try:
+            self._check_budget()
+            self._candidate(search, name)
+        except _OutOfBudget:
+            return False
+        except BaseException:
+            self._stop.set()  # the others need not go on
+            raise
+        return True
 
     def _candidate(self, search: Search, name: str) -> None:
         definition, started = self.definitions[name], time.monotonic()
@@ -196,13 +214,6 @@ class LocalJob(Job):
             parameters, tried = search.best(name, definition, self.trials[name], score)
         predictions = self._out_of_fold(name, parameters, self._check_budget)
         self._finished(name, parameters, tried, predictions, started)
-        done, left = self._work()
-        ahead = (time.monotonic() - self._started) * left / done
-        candidate = self.candidates[-1]
-        self._say(
-            f"{name}: {self.objective} {candidate.scores[self.objective]:.4f} in {candidate.seconds:.0f} s; "
-            f"best so far {self.best.name} {self.best.scores[self.objective]:.4f}; about {ahead:.0f} s left"
-        )
 
     def _work(self) -> tuple[float, float]:
         """Cost of the fits that are done, and of those to come (the last fit on all rows counts as two folds)."""
@@ -214,21 +225,27 @@ class LocalJob(Job):
         return done, sum(cost[name] for name in names) - done + final
 
     def _finished(self, name: str, parameters: dict, tried: list, predictions: np.ndarray, started: float) -> None:
-        self.predictions[name] = predictions
         definition = self.definitions[name]
-        self.candidates.append(
-            Candidate(
-                name=name,
-                algorithm=definition.algorithm,
-                description=definition.description,
-                parameters=parameters,
-                scores=scores(self.y, predictions),
-                status=vocabulary.COMPLETED,
-                seconds=time.monotonic() - started,
-                trials=tried,
-            )
+        candidate = Candidate(
+            name=name,
+            algorithm=definition.algorithm,
+            description=definition.description,
+            parameters=parameters,
+            scores=scores(self.y, predictions),
+            status=vocabulary.COMPLETED,
+            seconds=time.monotonic() - started,
+            trials=tried,
         )
-        self._write_candidates()
+        with self._finishing:
+            self.predictions[name] = predictions
+            self.candidates.append(candidate)
+            self._write_candidates()
+            done, left = self._work()
+            ahead = (time.monotonic() - self._started) * left / done
+            self._say(
+                f"{name}: {self.objective} {candidate.scores[self.objective]:.4f} in {candidate.seconds:.0f} s; "
+                f"best so far {self.best.name} {self.best.scores[self.objective]:.4f}; about {ahead:.0f} s left"
+            )
 
     def _pipeline(self, name: str, parameters: dict):
         trial = optuna.trial.FixedTrial(parameters)

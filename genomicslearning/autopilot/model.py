@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import skops.io
 from sklearn.pipeline import Pipeline
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from genomicslearning import InputError
 from genomicslearning.autopilot.manifest import FORMAT
 from genomicslearning.autopilot.scoring import positive
 from genomicslearning.autopilot.selection import blend, calibrated
-from genomicslearning.features import Variants
+from genomicslearning.features import ScoredFeatures, Variants
 
 MANIFEST, WEIGHTS = "manifest.json", "model.skops"
 # Beside what skops itself trusts (scikit-learn estimators, NumPy arrays) a model may hold these types and nothing else.
@@ -93,12 +94,10 @@ class Model:
 
     def _probabilities(self, variants: Variants) -> np.ndarray:
         evidence: dict[int, object] = {}
-        members = []
-        for pipeline in self.pipelines.values():
-            step = pipeline[0]
-            if id(step) not in evidence:
-                evidence[id(step)] = step.transform(variants)
-            members.append(positive(pipeline[1:], evidence[id(step)]))
+        members = [
+            positive(pipeline[1:], _transformed(pipeline[0], variants, evidence))
+            for pipeline in self.pipelines.values()
+        ]
         weights = [self.manifest["members"][name]["weight"] for name in self.pipelines]
         return calibrated(blend(members, weights), self.manifest["calibration"])
 
@@ -138,13 +137,24 @@ class Model:
                 f"{folder / MANIFEST}: format {manifest.get('format')}, this version reads {FORMAT}; train again"
             )
         try:
-            foreign = sorted(set(skops.io.get_untrusted_types(file=folder / WEIGHTS)) - set(TRUSTED))
-            if foreign:
-                raise InputError(
-                    f"{folder / WEIGHTS}: holds {', '.join(foreign[:3])}; not loaded, a model has no such types"
-                )
             return cls(skops.io.load(folder / WEIGHTS, trusted=TRUSTED), manifest)
+        except UntrustedTypesFoundException:
+            foreign = sorted(set(skops.io.get_untrusted_types(file=folder / WEIGHTS)) - set(TRUSTED))
+            raise InputError(
+                f"{folder / WEIGHTS}: holds {', '.join(foreign[:3])}; not loaded, a model has no such types"
+            ) from None
         except FileNotFoundError:
             raise InputError(f"{folder}: no {WEIGHTS}; give the model folder that a job wrote") from None
         except zipfile.BadZipFile:
             raise InputError(f"{folder / WEIGHTS}: damaged or cut off; copy the model folder again") from None
+
+
+def _transformed(step, variants: Variants, kept: dict[int, object]):
+    """An evidence step's output; members that share a step, or its columns, share the output."""
+    if id(step) not in kept:
+        if isinstance(step, ScoredFeatures):
+            parts = (_transformed(part, variants, kept) for part in (step.columns_, step.token_score_))
+            kept[id(step)] = ScoredFeatures.joined(*parts)
+        else:
+            kept[id(step)] = step.transform(variants)
+    return kept[id(step)]

@@ -11,6 +11,8 @@ from scipy.special import expit
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
+FORESTS = (ExtraTreesClassifier, RandomForestClassifier)
+
 
 def positive(classifier: Pipeline, rows: pd.DataFrame) -> np.ndarray:
     """P(CLASS=1) of rows of evidence.
@@ -20,7 +22,7 @@ def positive(classifier: Pipeline, rows: pd.DataFrame) -> np.ndarray:
     classifier : what follows the evidence in a fitted pipeline.
     rows : output of the evidence step.
     """
-    if isinstance(classifier[-1], ExtraTreesClassifier | RandomForestClassifier):
+    if isinstance(classifier[-1], FORESTS):
         for step in classifier[:-1]:
             rows = step.transform(rows)
         return _forest(classifier[-1], np.asarray(rows, np.float32))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
+from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
-from sklearn.base import clone
+from sklearn.base import TransformerMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, log_loss, precision_recall_curve, roc_auc_score, roc_curve
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from genomicslearning.autopilot.scoring import positive
-from genomicslearning.features import Variants
+from genomicslearning.autopilot.scoring import FORESTS, positive
+from genomicslearning.features import ScoredFeatures, Variants
 from genomicslearning.features.ragged import cross, text_hash
 from genomicslearning.features.variants import Cells
 
@@ -44,13 +47,15 @@ class CrossValidation:
     """Rows with labels, cut into folds, and what each fold's evidence looks like.
 
     A pipeline's first step (its evidence) is fitted once a fold and kept: candidates with the same evidence share it.
+    Several threads may ask for predictions: `threads` fits run at a time, each on one core, and what comes out does not
+    depend on who asks first.
 
     Parameters
     ----------
     variants : parsed rows, in canonical order.
     y : their labels.
     folds : (training rows, validation rows) of each fold.
-    threads : fits that run at a time, each on one core.
+    threads : fits that run at a time.
     """
 
     def __init__(self, variants: Variants, y: np.ndarray, folds: list, *, threads: int = 2):
@@ -58,59 +63,116 @@ class CrossValidation:
         self.y = y
         self.folds = folds
         self.threads = threads
-        self._evidence: dict = {}
+        self._pool = ThreadPoolExecutor(threads, "fit")
+        self._lock = Lock()
+        self._callers = 0
+        self._fold_locks = [Lock() for _ in folds]
+        self._evidence: list[dict[str, FittedEvidence]] = [{} for _ in folds]
         self._predicted: dict[tuple[int, str], np.ndarray] = {}
-
-    def evidence(self, pipeline: Pipeline, fold: int) -> tuple:
-        """The first step's output for a fold's training and validation rows."""
-        key = (fold, settings_text(pipeline[0]))
-        if key not in self._evidence:
-            fitted, scored = self.folds[fold]
-            step = clone(pipeline[0])
-            train = step.fit_transform(self.variants.take(fitted), self.y[fitted])
-            self._evidence[key] = train, step.transform(self.variants.take(scored))
-        return self._evidence[key]
 
     def fold_predictions(self, pipeline: Pipeline, fold: int) -> np.ndarray:
         """P(CLASS=1) of a fold's validation rows by the pipeline fitted on its training rows."""
-        key = (fold, settings_text(pipeline))
-        if key not in self._predicted:
-            with one_thread():
-                train, scored = self.evidence(pipeline, fold)
-                model = clone(pipeline[1:]).fit(train, self.y[self.folds[fold][0]])
-                self._predicted[key] = positive(model, scored)
-        return self._predicted[key]
+        with self._one_blas_thread():
+            return self._pool.submit(self._predict_fold, pipeline, fold).result()
 
     def predictions(self, pipeline: Pipeline, before_fit: Callable[[], None] = lambda: None) -> np.ndarray:
         """Out-of-fold P(CLASS=1) of every row. `before_fit` may raise to give up."""
-        result = np.full(len(self.y), np.nan)
 
-        def one(fold: int) -> None:
+        def one(fold: int) -> np.ndarray:
             before_fit()
-            result[self.folds[fold][1]] = self.fold_predictions(pipeline, fold)
+            return self._predict_fold(pipeline, fold)
 
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(one, range(len(self.folds))))
-        self._predicted.clear()
+        result = np.full(len(self.y), np.nan)
+        with self._one_blas_thread():
+            for (_, scored), found in zip(self.folds, self._pool.map(one, range(len(self.folds))), strict=True):
+                result[scored] = found
         return result
+
+    def _predict_fold(self, pipeline: Pipeline, fold: int) -> np.ndarray:
+        key = (fold, settings_text(pipeline))
+        if key not in self._predicted:
+            fitted, scored = self.folds[fold]
+            with one_thread():
+                with self._fold_locks[fold]:
+                    rows, held_out = self.variants.take(fitted), self.variants.take(scored)
+                    evidence = fit_evidence(pipeline[0], self._evidence[fold], rows, self.y[fitted], held_out)
+                model = clone(pipeline[1:]).fit(evidence.fitted, self.y[fitted])
+                self._predicted[key] = positive(model, evidence.held_out)
+        return self._predicted[key]
 
     def fit_all(self, pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
         """Each pipeline fitted on all rows; those with equal first steps share one fitted step."""
-        self._evidence.clear()
-        steps: dict[str, tuple] = {}
+        for kept in self._evidence:
+            kept.clear()
+        shared: dict[str, FittedEvidence] = {}
 
-        def fitted(pipeline: Pipeline) -> Pipeline:
-            step, values = steps[settings_text(pipeline[0])]
+        def fitted(name: str, **settings) -> Pipeline:
+            pipeline = pipelines[name]
+            evidence = shared[settings_text(pipeline[0])]
+            rest = clone(pipeline[1:])
+            rest[-1].set_params(**settings)
             with one_thread():
-                rest = clone(pipeline[1:]).fit(values, self.y)
-            return Pipeline([(pipeline.steps[0][0], step), *rest.steps])
+                rest.fit(evidence.fitted, self.y)
+            return Pipeline([(pipeline.steps[0][0], evidence.step), *rest.steps])
 
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self.threads) as pool:
+        # A forest can have every core to itself, other fits keep to one: first these side by side, then the forests.
+        forests = [name for name, pipeline in pipelines.items() if isinstance(pipeline[-1], FORESTS)]
+        alone = [name for name in pipelines if name not in forests]
+        while len(alone) % self.threads and forests:
+            alone.append(forests.pop(0))
+        with self._one_blas_thread():
             for pipeline in pipelines.values():
-                step = clone(pipeline[0])
-                if (key := settings_text(step)) not in steps:
-                    steps[key] = step, step.fit_transform(self.variants, self.y)
-            return dict(zip(pipelines, pool.map(fitted, pipelines.values()), strict=True))
+                fit_evidence(pipeline[0], shared, self.variants, self.y)
+            found = dict(zip(alone, self._pool.map(fitted, alone), strict=True))
+            found |= {name: fitted(name, n_jobs=self.threads) for name in forests}
+        return {name: found[name] for name in pipelines}
+
+    @contextmanager
+    def _one_blas_thread(self) -> Iterator[None]:
+        """Keep BLAS to one core while anybody asks: its limit is the whole process's."""
+        with self._lock:
+            if not self._callers:
+                self._limit = threadpool_limits(1, user_api="blas")
+            self._callers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callers -= 1
+                if not self._callers:
+                    self._limit.restore_original_limits()
+
+
+class FittedEvidence(NamedTuple):
+    """A fitted first step, and its output for the rows it was fitted on and for others."""
+
+    step: TransformerMixin
+    fitted: object
+    held_out: object = None
+
+
+def fit_evidence(
+    step: TransformerMixin,
+    kept: dict[str, FittedEvidence],
+    rows: Variants,
+    y: np.ndarray,
+    held_out: Variants | None = None,
+) -> FittedEvidence:
+    """Fit an evidence step, unless `kept` has it: what several steps have in common is fitted once."""
+    key = settings_text(step)
+    if key not in kept:
+        if isinstance(step, ScoredFeatures):
+            columns, score = (fit_evidence(part, kept, rows, y, held_out) for part in (step.columns, step.token_score))
+            kept[key] = FittedEvidence(
+                ScoredFeatures.of(columns.step, score.step),
+                ScoredFeatures.joined(columns.fitted, score.fitted),
+                None if held_out is None else ScoredFeatures.joined(columns.held_out, score.held_out),
+            )
+        else:
+            step = clone(step)
+            values = step.fit_transform(rows, y)
+            kept[key] = FittedEvidence(step, values, None if held_out is None else step.transform(held_out))
+    return kept[key]
 
 
 def one_thread():

@@ -220,6 +220,13 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
         self.columns = columns
         self.token_score = token_score
 
+    @classmethod
+    def of(cls, columns: VariantFeatures, token_score: TokenScore) -> ScoredFeatures:
+        """From parts that are fitted already."""
+        made = cls(clone(columns), clone(token_score))
+        made.columns_, made.token_score_ = columns, token_score
+        return made
+
     def fit(self, X, y):
         self.fit_transform(X, y)
         return self
@@ -227,17 +234,21 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
     def fit_transform(self, X, y, **fit_params) -> pd.DataFrame:
         self.columns_, self.token_score_ = clone(self.columns), clone(self.token_score)
         variants = Variants.read(X, self.columns.features)
-        return self._joined(X, self.columns_.fit_transform(variants), self.token_score_.fit_transform(variants, y))
+        return self._indexed(X, self.columns_.fit_transform(variants), self.token_score_.fit_transform(variants, y))
 
     def transform(self, X) -> pd.DataFrame:
         check_is_fitted(self, "columns_")
         variants = Variants.read(X, self.columns.features)
-        return self._joined(X, self.columns_.transform(variants), self.token_score_.transform(variants))
+        return self._indexed(X, self.columns_.transform(variants), self.token_score_.transform(variants))
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         return np.append(self.columns_.get_feature_names_out(), self.token_score_.get_feature_names_out())
 
     @staticmethod
-    def _joined(X, columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
-        joined = pd.concat([columns, score], axis=1)
+    def joined(columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
+        """The parts' outputs for the same rows, side by side."""
+        return pd.concat([columns, score], axis=1)
+
+    def _indexed(self, X, columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
+        joined = self.joined(columns, score)
         return joined.set_axis(X.index, axis=0) if isinstance(X, pd.DataFrame) else joined
