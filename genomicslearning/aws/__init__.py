@@ -30,6 +30,7 @@ _UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "SignatureDoe
 class Account:
     """What the project's code stack left in the account.
 
+    job_log : beginning of the names of the Glue jobs' log groups.
     title : the project's name. What the notebooks start carries it as the tag `Project`, by which the budget counts.
     """
 

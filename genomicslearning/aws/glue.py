@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from genomicslearning import InputError, aws
 
+LAST_LINES = 20
 _RUNNING = ("STARTING", "RUNNING", "WAITING", "STOPPING")
 
 
 def build_training_set(account: aws.Account, *, pick: str, progress: Callable[[str], None]) -> None:
     """Run `create-training-set` on the lake's VCFs; it writes the lake's training set. A run that goes on is joined.
 
-    Raises `InputError` with Glue's reason where the run fails. An interrupted wait leaves the run going, to be joined.
+    What the job prints is told as it comes. Raises `InputError` with Glue's reason where the run fails, after the last
+    lines of Spark's own log. An interrupted wait leaves the run going, to be joined.
     """
     with aws.explained():
         client = account.client("glue")
@@ -23,19 +25,22 @@ def build_training_set(account: aws.Account, *, pick: str, progress: Callable[[s
             arguments = {"--pick": pick}
             run = client.start_job_run(JobName=account.training_set_job, Arguments=arguments)["JobRunId"]
             progress(f"started {account.training_set_job}, run {run}")
-        log = _Log(account, run, progress)
+        written = _Log(account, "output", run)
 
         def status() -> str | None:
             state = client.get_job_run(JobName=account.training_set_job, RunId=run)["JobRun"]["JobRunState"]
-            log.tell()
+            for line in written.new_lines():
+                progress(line)
             return state if state in _RUNNING else None
 
         aws.poll(status, progress)
         ended = client.get_job_run(JobName=account.training_set_job, RunId=run)["JobRun"]
         if ended["JobRunState"] != "SUCCEEDED":
+            for line in _Log(account, "error", run).last_lines():
+                progress(line)
             reason = ended.get("ErrorMessage") or "Glue gives no reason"
             state = ended["JobRunState"].lower()
-            raise InputError(f"{account.training_set_job} {state}: {reason}; see the log {log.group}")
+            raise InputError(f"{account.training_set_job} {state}: {reason}; see {account.job_log}/error, stream {run}")
 
 
 def _running(client, job: str) -> str | None:
@@ -44,20 +49,35 @@ def _running(client, job: str) -> str | None:
 
 
 class _Log:
-    """The run's lines in CloudWatch, told once each."""
+    """The run's streams in one of the two log groups of Glue 5: what the script prints, and Spark's own lines."""
 
-    def __init__(self, account: aws.Account, run: str, progress: Callable[[str], None]):
-        self.group = account.job_log
-        self._client, self._run, self._progress, self._seen = account.client("logs"), run, progress, set()
+    def __init__(self, account: aws.Account, kind: str, run: str):
+        self._client, self._group, self._run = account.client("logs"), f"{account.job_log}/{kind}", run
+        self._places: dict[str, str] = {}
 
-    def tell(self) -> None:
-        wanted = {"logGroupName": self.group, "logStreamNamePrefix": self._run}
+    def new_lines(self) -> Iterator[str]:
+        """What was written since the last call."""
+        for stream in self._streams():
+            while True:
+                place = {"nextToken": self._places[stream]} if stream in self._places else {}
+                answer = self._events(stream, startFromHead=True, **place)
+                self._places[stream] = answer["nextForwardToken"]
+                if not answer["events"]:  # the end of what is there; the token stays good for what follows
+                    break
+                yield from (event["message"].rstrip() for event in answer["events"])
+
+    def last_lines(self) -> list[str]:
+        """The end of each stream."""
+        events = [self._events(stream, limit=LAST_LINES)["events"] for stream in self._streams()]
+        return [event["message"].rstrip() for of_stream in events for event in of_stream]
+
+    def _events(self, stream: str, **more) -> dict:
+        return self._client.get_log_events(logGroupName=self._group, logStreamName=stream, **more)
+
+    def _streams(self) -> list[str]:
+        pages = self._client.get_paginator("describe_log_streams")
+        pages = pages.paginate(logGroupName=self._group, logStreamNamePrefix=self._run)
         try:
-            pages = self._client.get_paginator("filter_log_events").paginate(**wanted)
-            events = [event for page in pages for event in page["events"]]
+            return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
         except self._client.exceptions.ResourceNotFoundException:
-            return  # no line has been written yet
-        for event in events:
-            if event["eventId"] not in self._seen:
-                self._seen.add(event["eventId"])
-                self._progress(event["message"].rstrip())
+            return []  # somebody deleted the group: the run goes on all the same

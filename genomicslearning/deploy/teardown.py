@@ -110,7 +110,8 @@ def _delete_log_groups(client, settings: Settings, progress: Progress) -> None:
 
 
 def _log_groups(client, settings: Settings) -> list[str]:
-    exact = (f"/aws/codebuild/{settings.lower}-build", f"/aws-glue/jobs/{settings.lower}")
+    jobs = (f"/aws-glue/jobs/{settings.lower}/{kind}" for kind in ("output", "error"))
+    exact = (f"/aws/codebuild/{settings.lower}-build", *jobs)
     prefixes = (*exact, f"/aws/sagemaker/Endpoints/{settings.lower}-")
     pages = (client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix) for prefix in prefixes)
     names = [group["logGroupName"] for of_prefix in pages for page in of_prefix for group in page["logGroups"]]

@@ -46,12 +46,18 @@ def question(call: dict) -> tuple[str, str, dict] | None:
         "codebuild": lambda: f"project/{p.get('projectName') or p.get('name') or p['names'][0]}",
         "codepipeline": lambda: p.get("pipelineName") or p.get("name") or p["pipeline"]["name"],
         "events": lambda: f"rule/{p.get('Rule') or p['Name']}",
-        "logs": lambda: f"log-group:{p['logGroupName']}",
+        "logs": lambda: _logs(action, p),
         "budgets": lambda: f"budget/{p.get('BudgetName') or p['Budget']['BudgetName']}",
         "glue": lambda: _glue(action, p),
         "sagemaker": lambda: _sagemaker(action, p),
     }[service]()
     return name, arn(service, resource, region="" if service == "budgets" else REGION), {}
+
+
+def _logs(action: str, p: dict) -> str:
+    """A group, or the streams in it."""
+    inside = f":log-stream:{p.get('logStreamName', '')}" if "Stream" in action or "Event" in action else ""
+    return f"log-group:{p['logGroupName']}{inside}"
 
 
 def _glue(action: str, p: dict) -> str:
@@ -87,16 +93,19 @@ def of_role(calls: list[dict], actor: str) -> set[tuple[str, str, str]]:
     return {(action, resource, json.dumps(context)) for action, resource, context in filter(None, questions)}
 
 
-def as_deployed(stack: str, role: str, project: str = "genomicslearning") -> list[dict]:
+def as_deployed(stack: str, role: str, title: str = "GenomicsLearning") -> list[dict]:
     """A role's policies with the names of a deployment, from its template: for tests that need no stacks."""
+    project = title.lower()
     properties = template(stack)["Resources"][role]["Properties"]
     names = {
         "AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": NUMBER, "ProjectLower": project,
         "DataLakeBucket": f"{project}-datalake-{NUMBER}-{REGION}",
         "ResourcesBucket": f"{project}-resources-{NUMBER}-{REGION}",
         "TrainingSetJob": f"{project}-create-training-set", "VcfJob": f"{project}-vcf-to-parquet",
-        "TsvJob": f"{project}-tsv-to-parquet", "JobLogs.Arn": arn("logs", f"log-group:/aws-glue/jobs/{project}*"),
-        "Project": "GenomicsLearning",
+        "TsvJob": f"{project}-tsv-to-parquet",
+        "JobOutput.Arn": arn("logs", f"log-group:/aws-glue/jobs/{project}/output:*"),
+        "JobErrors.Arn": arn("logs", f"log-group:/aws-glue/jobs/{project}/error:*"),
+        "Project": title,
     }  # fmt: skip
 
     def plain(value):

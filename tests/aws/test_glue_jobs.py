@@ -6,14 +6,17 @@ import io
 import json
 import time
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import REGION
 from policies import decide
 from rights_asked import as_deployed, of_role
 
-from genomicslearning import deploy, training_set
+from genomicslearning import InputError, accounting, aws, deploy, training_set
+from genomicslearning.aws import glue
 from genomicslearning.deploy import datalake
+from genomicslearning.runs import STEPS, Run, chain
 from genomicslearning.table import SCHEMA
 
 LAKE = f"glue-datalake-123456789012-{REGION}"
@@ -57,17 +60,37 @@ def rows(s3, prefix: str):
     return [pq.read_table(io.BytesIO(s3.get_object(Bucket=LAKE, Key=key)["Body"].read())) for key in keys]
 
 
-def test_training_set_job_writes_what_one_machine_writes(deployed, demo_pair, tmp_path):
-    run = finish(deployed.client("glue"), "glue-create-training-set")
-    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
-    s3 = deployed.client("s3")
+@pytest.fixture
+def runbook(deployed, monkeypatch):
+    """The environment of the notebooks: the role's name is the key's id."""
+    for name, value in deployed.environment(actor=f"glue-runbook-{REGION}").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GENOMICSLEARNING_PROJECT", "Glue")
+    monkeypatch.setattr(aws, "SLOWEST_POLL_SECONDS", 0.5)
+    return deployed
+
+
+def test_the_data_prep_notebook_runs_the_job_and_shows_what_it_prints(runbook, demo_pair, tmp_path):
+    """The lake has the VCFs only; what the job writes is what one machine writes."""
+    said = []
+    chain.execute(tmp_path, {"backend": "sagemaker"}, steps=STEPS[:1], render=False, progress=said.append)
+    text = "\n".join(said)
+    assert "started glue-create-training-set, run " in text
+    s3 = runbook.client("s3")
+    report = json.loads(s3.get_object(Bucket=LAKE, Key=f"{datalake.CSV_KEY}.report.json")["Body"].read())
+    assert report["rows_written"] > 1000
+    for line in filter(None, accounting.summary(report).splitlines()):
+        assert text.count(line) == 1
     clinvar, annotated = demo_pair
     training_set.build(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.csv")
+    training_set.build(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.parquet")
     assert s3.get_object(Bucket=LAKE, Key=datalake.CSV_KEY)["Body"].read() == (tmp_path / "here.csv").read_bytes()
+    brought = training_set.read_table(Run(tmp_path).training_set)
+    pd.testing.assert_frame_equal(brought, training_set.read_table(tmp_path / "here.parquet"))
     # The folder that the catalog's table reads, in the table's own columns.
     tables = rows(s3, f"{datalake.TRAINING_SET_KEY}.parquet/")
-    assert sum(table.num_rows for table in tables) == len(training_set.read_table(tmp_path / "here.csv"))
-    described = deployed.client("glue").get_table(DatabaseName="glue", Name="clinvar_conflicting")["Table"]
+    assert sum(table.num_rows for table in tables) == len(brought)
+    described = runbook.client("glue").get_table(DatabaseName="glue", Name="clinvar_conflicting")["Table"]
     assert described["StorageDescriptor"]["Location"] == f"s3://{LAKE}/{datalake.TRAINING_SET_KEY}.parquet/"
     hive = {"string": "string", "large_string": "string", "int64": "bigint", "int8": "tinyint"}
     columns = [(column["Name"], column["Type"]) for column in described["StorageDescriptor"]["Columns"]]
@@ -93,22 +116,31 @@ def test_tsv_job_converts_a_table(deployed):
     assert [value for table in tables for value in table.column("chrom").to_pylist()] == [1, 2]
 
 
-def test_failing_job_is_failed_with_its_reason(deployed):
-    run = finish(
-        deployed.client("glue"),
-        "glue-create-training-set",
-        **{"--clinvar_input_key": "annotation/clinvar/nowhere.vcf.gz"},
+def test_a_failing_job_says_why_and_shows_its_last_lines(runbook):
+    said = []
+    why = (
+        "glue-create-training-set failed: .*nonsense: no transcript rule; .* see /aws-glue/jobs/glue/error, stream jr_"
     )
-    assert run["JobRunState"] == "FAILED"
-    assert "nowhere.vcf.gz" in run["ErrorMessage"]
+    with pytest.raises(InputError, match=why):
+        glue.build_training_set(aws.account(), pick="nonsense", progress=said.append)
+    assert any(line.startswith("create_training_set: nonsense: no transcript rule") for line in said)
+    assert "ShutdownHookManager" in said[-1]  # the end of Spark's own log
     # What was there before is there still.
-    keys = [entry["Key"] for entry in deployed.client("s3").list_objects_v2(Bucket=LAKE)["Contents"]]
+    keys = [entry["Key"] for entry in runbook.client("s3").list_objects_v2(Bucket=LAKE)["Contents"]]
     assert datalake.CSV_KEY in keys
 
 
-def test_job_role_grants_what_the_jobs_did(deployed):
+@pytest.mark.parametrize(
+    ("role", "name", "at_least"),
+    [
+        ("JobRole", "job", "s3:GetObject s3:PutObject s3:ListBucket logs:CreateLogStream logs:PutLogEvents"),
+        ("RunbookRole", "runbook", "glue:StartJobRun logs:DescribeLogStreams logs:GetLogEvents s3:GetObject"),
+    ],
+    ids=["JobRole", "RunbookRole"],
+)
+def test_roles_grant_what_the_jobs_and_who_follows_them_did(deployed, role, name, at_least):
     calls = [json.loads(line) for line in (deployed.folder / "calls.jsonl").read_text().splitlines()]
-    asked = of_role(calls, f"glue-job-{REGION}")
-    assert {action for action, _, _ in asked} >= {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
-    documents = as_deployed("code", "JobRole", "glue")
+    asked = of_role(calls, f"glue-{name}-{REGION}")
+    assert {action for action, _, _ in asked} >= set(at_least.split())
+    documents = as_deployed("code", role, "Glue")
     assert [(action, resource) for action, resource, _ in asked if not decide(documents, None, action, resource)] == []

@@ -2,15 +2,18 @@
 
 The script gets exactly the arguments of the job and of the run, beside Glue's own, as on Glue. Its Python side reads
 and writes the emulator's S3 under the job's role. Spark has no S3 of its own here: s3://BUCKET/ is mounted on a folder
-that the bucket is copied to before, and what Spark wrote is copied back after. The exit code becomes the state.
+that the bucket is copied to before, and what Spark wrote is copied back after. The exit code becomes the state. As on
+Glue 5, what the script prints goes to the log group PREFIX/output while it runs, and Spark's own lines to PREFIX/error.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from moto.glue.models import FakeJobRun, glue_backends
@@ -19,6 +22,8 @@ from moto.glue.responses import GlueResponse
 from emulator import here
 
 _BUCKET_ARGUMENTS = ("--input_bucket", "--output_bucket")
+# Spark's log lines: with their date, or what its JVM says before it has read how to log.
+_SPARK = re.compile(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d [A-Z]+ |Setting default log|To adjust logging|WARNING: ")
 _LIBRARIES = Path(__file__).with_name("glue_libraries")
 
 _moto_start = GlueResponse.start_job_run
@@ -36,7 +41,6 @@ def start_job_run(self):
 def _run(region: str, job, run) -> None:
     folder = here.FOLDER / f"glue-{run.job_run_id}"
     s3 = here.client("s3", region, here.role_name(job.role))
-    log = here.FOLDER / f"{job.name}.log"
     try:
         arguments = {"--JOB_NAME": job.name, "--JOB_RUN_ID": run.job_run_id, **run.arguments}
         script = _fetch(s3, job.command["ScriptLocation"], folder / "script")
@@ -49,26 +53,46 @@ def _run(region: str, job, run) -> None:
         for setting in (arguments["--conf"], *_mounts({bucket: folder / "buckets" / bucket for bucket in buckets})):
             submit += ["--conf", setting]
         submit += ["--py-files", ",".join(map(str, libraries)), str(script)]
-        with log.open("a") as file:
-            done = subprocess.run(
-                [*submit, *(word for pair in arguments.items() for word in pair)],
-                env=_environment(region, here.role_name(job.role)),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-            )
+        process = subprocess.Popen(
+            [*submit, *(word for pair in arguments.items() for word in pair)],
+            env=_environment(region, here.role_name(job.role)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            text=True,
+        )
+        said = _log(here.client("logs", region, here.role_name(job.role)), arguments, process.stdout)
+        code = process.wait()
         for bucket, digests in before.items():
             _copy_out(s3, bucket, folder / "buckets" / bucket, digests)
-        run.error_message = None if done.returncode == 0 else f"the script exited with {done.returncode}: {_tail(log)}"
-        run.state = "SUCCEEDED" if done.returncode == 0 else "FAILED"
+        run.error_message = None if code == 0 else f"the script exited with {code}: {' '.join(said[-3:])}"
+        run.state = "SUCCEEDED" if code == 0 else "FAILED"
     except Exception as problem:
         run.error_message, run.state = str(problem), "FAILED"
 
 
-def _tail(log: Path) -> str:
-    """What the script said last, without Spark's own lines."""
-    said = [line for line in log.read_text().splitlines() if " INFO " not in line and " WARN " not in line]
-    return " ".join(said[-3:])
+def _log(logs, arguments: dict, lines) -> list[str]:
+    """Write each line into its group; the lines that are the script's own."""
+    groups = {kind: f"{arguments['--custom-logGroup-prefix']}/{kind}" for kind in ("output", "error")}
+    stream = arguments["--JOB_RUN_ID"]
+    for group in groups.values():
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    said, spark = [], []
+    for line in map(str.rstrip, lines):
+        if not line:
+            continue
+        if _SPARK.match(line):
+            spark.append(_event(line))
+        else:
+            said.append(line)
+            logs.put_log_events(logGroupName=groups["output"], logStreamName=stream, logEvents=[_event(line)])
+    if spark:
+        logs.put_log_events(logGroupName=groups["error"], logStreamName=stream, logEvents=spark[-1000:])
+    return said
+
+
+def _event(line: str) -> dict:
+    return {"timestamp": int(time.time() * 1000), "message": line}
 
 
 def _as_dict(self):
