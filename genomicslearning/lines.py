@@ -6,6 +6,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 
 from isal import igzip, isal_zlib
 
@@ -67,8 +68,8 @@ class LineFile:
         self._file = lake.open_input(path)
         self._raw = _Hashing(self._file)
         self._text, self._compressed = self._unpacked()
-        self._lines = self._split()
-        self._pending: list[bytes] = []
+        self._text_pieces = self._pieces()
+        self._pending = b""  # what follows the header in the piece that it ends in
 
     def __enter__(self):
         return self
@@ -97,27 +98,31 @@ class LineFile:
         except (OSError, zlib.error, isal_zlib.IsalError) as problem:
             raise InputError(f"{self.path}:{self.line + 1}: damaged ({problem}); get the file again") from None
 
-    def _split(self) -> Iterator[list[bytes]]:
-        """Lists of lines without line ends (LF or CRLF)."""
+    def _pieces(self) -> Iterator[bytes]:
+        """The text in pieces of whole lines, each ended by LF (CRLF is made LF)."""
         rest = b""
         while chunk := self._read():
             text = rest + chunk if rest else chunk
             if b"\r" in text:
                 text = text.replace(b"\r\n", b"\n")
-            lines = text.split(b"\n")
-            rest = lines.pop()
-            if lines:
-                yield lines
+            end = text.rfind(b"\n") + 1
+            rest = text[end:]
+            if end:
+                yield text[:end]
         if rest := rest.removesuffix(b"\r"):
-            yield [rest]
+            yield rest + b"\n"
+
+    def texts(self) -> Iterator[bytes]:
+        """The text after the header in pieces of whole lines, each ended by LF; ``line`` counts the lines before."""
+        for piece in chain([self._pending] if self._pending else [], self._text_pieces):
+            yield piece
+            self.line += piece.count(b"\n")
 
     def batches(self) -> Iterator[list[bytes]]:
         """The lines after the header, in lists; ``line`` counts the lines before the list."""
-        if self._pending:
-            yield self._pending
-            self.line += len(self._pending)
-            self._pending = []
-        for lines in self._lines:
+        for piece in chain([self._pending] if self._pending else [], self._text_pieces):
+            lines = piece.split(b"\n")
+            lines.pop()
             yield lines
             self.line += len(lines)
 

@@ -22,16 +22,22 @@ def vcf_to_parquet(
 ) -> dict:
     """Convert a VCF to a folder of parquet files, as `vcf_parquet.vcf_to_parquet` does to one."""
     watch = Stopwatch(progress, "vcf-to-parquet on Spark")
-    with Vcf(source) as vcf:
-        converter = Converter(vcf, text=text)
-        header = "\n".join(vcf.header).encode()
-        columns = vcf.columns
     lines = spark.read_lines(session, source, progress)
     lines = lines.where(~F.col("line").startswith(F.lit(b"#")))
-    function = partial(_vcf_rows, converter, columns)
-    with Vcf(source) as vcf:
-        facts = {"inputs": [vcf.facts()], "warnings": vcf.warnings}
-    return _convert(lines, function, converter.schema, source, out, ("vcf", header), facts, watch)
+    undeclared: dict[str, bool] = {}
+    while True:
+        with Vcf(source) as vcf:
+            converter = Converter(vcf, text=text, undeclared=undeclared)
+            facts = {"undeclared_keys": sorted(undeclared), "inputs": [vcf.facts()], "warnings": vcf.warnings}
+        staged = spark.staged(lines, partial(_vcf_rows, converter, vcf.columns), converter.schema)
+        for part in staged[1]:
+            converter.meet(part.pop("undeclared"))
+        if not converter.asks_for_columns:
+            break
+        spark.remove(session, staged[-1])
+        undeclared = converter.undeclared
+    header = "\n".join(vcf.header).encode()
+    return _convert(staged, converter.schema, source, out, ("vcf", header), facts, watch)
 
 
 def tsv_to_parquet(
@@ -51,13 +57,12 @@ def tsv_to_parquet(
         types = candidates.types()
     schema = pa.schema(list(types.items()))
     facts["columns"] = {name: str(kind) for name, kind in types.items()}
-    function = partial(_tsv_rows, names, header, schema)
-    return _convert(lines, function, schema, source, out, ("tsv", header), facts, watch)
+    staged = spark.staged(lines, partial(_tsv_rows, names, header, schema), schema)
+    return _convert(staged, schema, source, out, ("tsv", header), facts, watch)
 
 
 def _convert(
-    lines: DataFrame,
-    function: Callable,
+    staged: tuple[DataFrame, list[dict], list[bytes], str],
     schema: pa.Schema,
     source: str,
     out: str,
@@ -65,9 +70,9 @@ def _convert(
     facts: dict,
     watch: Stopwatch,
 ) -> dict:
-    session = lines.sparkSession
     extension, header = kind
-    rows, parts, aside, folder = spark.staged(lines, function, schema)
+    rows, parts, aside, folder = staged
+    session = rows.sparkSession
     try:
         counts = {name: sum(part[name] for part in parts) for name in parts[0]} if parts else {}
         read = counts.pop("read", 0)
@@ -98,21 +103,28 @@ def _vcf_rows(converter: Converter, columns: int, batches: Iterable[pa.RecordBat
     read = 0
     aside: list[tuple[int, int, bytes]] = []
     for batch in batches:
-        made = converter.new()
-        places: list[tuple[int, int, int]] = []
-        for block, number, line in spark.cells(batch, "block", "number", "line"):
-            line = line.removesuffix(b"\r")
-            if not line.strip():
-                continue
-            read += 1
-            if converter.add(line, made):
-                places.append((block, number, 0))
-            else:
+        found = [
+            (block, number, line.removesuffix(b"\r"))
+            for block, number, line in spark.cells(batch, "block", "number", "line")
+        ]
+        if not found:
+            continue
+        table, bad = converter.convert(b"".join(line + b"\n" for _, _, line in found))
+        places = [(block, number, 0) for place, (block, number, _) in enumerate(found) if place not in bad]
+        read += len(places)
+        for place, line in sorted(bad.items()):
+            if line.strip():
+                read += 1
                 check_columns(line, columns, converter.path)
-                aside.append((block, number, line))
+                aside.append((*found[place][:2], line))
         if places:
-            yield from spark.placed(converter.table(made), places)
-    account = {"read": read, "repeated_keys": converter.repeated, "untyped_values": converter.untyped}
+            yield from spark.placed(table, places)
+    account = {
+        "read": read,
+        "repeated_keys": converter.repeated,
+        "untyped_values": converter.untyped,
+        "undeclared": converter.undeclared,
+    }
     yield from spark.rest_batches(converter.schema, account, aside)
 
 

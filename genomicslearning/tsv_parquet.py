@@ -112,9 +112,11 @@ class Tsv(LineFile):
             raise
 
     def _read_header(self) -> None:
+        text = b""
         lines: list[bytes] = []
-        for more in self._lines:  # the header, and the first row, which says how many of its names count
-            lines += more
+        for piece in self._text_pieces:  # the header, and the first row, which says how many of its names count
+            text += piece
+            lines = text.split(b"\n")
             if sum(map(bool, lines)) > 1:
                 break
         if not lines or not lines[0].strip():
@@ -131,7 +133,7 @@ class Tsv(LineFile):
             while len(found) > width and not found[-1]:
                 found.pop()
         self.names = unique_names([name.strip() for name in found])
-        self._pending = lines[1:]
+        self._pending = text[len(lines[0]) + 1 :]
         self.line = 1
 
     def tables(self, *, strict: bool = False) -> Iterator[pa.Table]:

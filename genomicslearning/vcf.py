@@ -55,20 +55,24 @@ class Vcf(LineFile):
 
     def _read_header(self) -> None:
         self.header: list[str] = []
-        for lines in self._lines:
-            for place, line in enumerate(lines):
+        for text in self._text_pieces:
+            start = 0
+            while start < len(text):
+                end = text.index(b"\n", start)
+                line = text[start:end]
+                start = end + 1
                 if not self.header:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 if line[:1] != b"#":
                     break
                 self.header.append(line.decode("utf-8", "replace"))
                 if line[:2] != b"##":
-                    self._pending = lines[place + 1 :]
+                    self._pending = text[start:]
                     self.line = len(self.header)
                     self._parse_header()
                     return
             else:
-                self.line += len(lines)
+                self.line = len(self.header)
                 continue
             break
         if not self.header:
@@ -188,6 +192,11 @@ class InfoReader:
         self._places = [places.get(item, len(places)) for item in self._wanted]
         # In the file's own order no rearranging is needed.
         self._straight = self._places == list(range(len(self._wanted)))
+
+    @property
+    def order(self) -> list[tuple[bytes, bool]]:
+        """The keys in the file's order as far as it is known, and whether each is a flag."""
+        return self._order
 
     def match(self, info: bytes) -> Sequence[bytes] | None:
         """Values of the keys in their order, or None where the record does not fit."""

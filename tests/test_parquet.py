@@ -41,13 +41,47 @@ def test_cells_by_the_header_s_types(tmp_path):
     first, second, third = records(tmp_path / "a.parquet")
     assert first == {
         "CHROM": "1", "POS": 5, "ID": "rs1", "REF": "A", "ALT": "G,T", "QUAL": 29.5, "FILTER": "PASS",
-        "DP": 7, "AC": [1, 2], "AF": [0.5, None], "Q": 0.001, "DB": True, "ID_2": "x=y",
+        "DP": 7, "AC": [1, 2], "AF": [0.5, None], "Q": 0.001, "DB": True, "ID_2": "x=y", "DP2": False,
     }  # fmt: skip
-    assert second == {"CHROM": "1", "POS": 6, "REF": "A", "DB": False}
-    other = third.pop("INFO_OTHER").split(";")
-    assert sorted(other) == ["AC=1,x", "DB=1", "DP2", "DP=seven", "NEW=3"]
-    assert third == {"CHROM": "1", "POS": 7, "REF": "A", "ALT": "<DEL>", "FILTER": "q", "DB": False}
+    assert second == {"CHROM": "1", "POS": 6, "REF": "A", "DB": False, "DP2": False}
+    assert sorted(third.pop("INFO_OTHER").split(";")) == ["AC=1,x", "DB=1", "DP=seven"]
+    assert third == {
+        "CHROM": "1", "POS": 7, "REF": "A", "ALT": "<DEL>", "FILTER": "q", "DB": False, "DP2": True, "NEW": "3",
+    }  # fmt: skip
     assert (report["records_written"], report["untyped_values"]) == (3, 2)
+    assert report["undeclared_keys"] == ["DP2", "NEW"]
+
+
+@pytest.mark.parametrize("bad", [[], ["1 x . A G . PASS DP=1", "1 5 . A", f"1 {'9' * 19} . A G . PASS DP=1", ""]])
+def test_records_unlike_their_neighbours(tmp_path, bad):
+    """After 300 alike, which are read together, each way to be different: every cell as if there were no others."""
+    alike = [f"1 {place} rs{place} A G . PASS DP={place};DB;ID=v{place}" for place in range(1, 301)]
+    odd = {
+        "1 301 . A G . PASS ID=x;DP=5": {"POS": 301, "DP": 5, "ID_2": "x", "DB": False},  # another order
+        "1 302 . A G . q10;s50 DP=6": {"POS": 302, "FILTER": "q10;s50", "DP": 6, "DB": False},
+        "1 303 . A G . PASS DP=1;DP=2;DB": {"POS": 303, "DP": 2, "DB": True},
+        "1 304 . A G . PASS DP=;ID=.": {"POS": 304, "DB": False},
+        "1 305 . A G . PASS .": {"POS": 305, "DB": False},
+        "1 306 . A G . PASS DP=3;;ID=ü;": {"POS": 306, "DP": 3, "ID_2": "ü", "DB": False},
+        "1 307 . A G . PASS DPX=1;DB": {"POS": 307, "DB": True, "DPX": "1"},
+        "1 308 . A G . PASS DP=9;ID=a=b|c,d%3B": {"POS": 308, "DP": 9, "ID_2": "a=b|c,d%3B", "DB": False},
+        "1 309 . A G . PASS DB=1;ID": {"POS": 309, "DB": False, "INFO_OTHER": "DB=1;ID"},
+    }
+    lines = [line for number, other in enumerate(odd) for line in (*alike[number * 30 :][:30], other)] + alike[270:]
+    source = write(tmp_path / "a.vcf", [*alike, *lines, *bad, *lines], extra=TYPED)
+    report = vcf_to_parquet(source, tmp_path / "a.parquet")
+    malformed = sum(map(bool, bad))
+    assert (report["records_written"], report["quarantined"], report["repeated_keys"]) == (300 + 2 * 309, malformed, 2)
+    rows = records(tmp_path / "a.parquet")
+    assert len(rows) == 300 + 2 * 309
+    wanted = {row["POS"]: {"CHROM": "1", "REF": "A", "ALT": "G", "FILTER": "PASS", **row} for row in odd.values()}
+    for row in rows:
+        place = row["POS"]
+        expected = wanted.get(place) or {
+            "CHROM": "1", "POS": place, "ID": f"rs{place}", "REF": "A", "ALT": "G", "FILTER": "PASS", "DP": place,
+            "ID_2": f"v{place}", "DB": True,
+        }  # fmt: skip
+        assert row == expected
 
 
 def test_text_keeps_cells(tmp_path):

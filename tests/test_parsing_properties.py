@@ -15,6 +15,7 @@ from genomicslearning.table import VEP_COLUMNS
 from genomicslearning.transcripts import TranscriptPicker
 from genomicslearning.tsv_parquet import tsv_to_parquet
 from genomicslearning.vcf import InfoReader
+from genomicslearning.vcf_parquet import vcf_to_parquet
 
 KEYS = ["AF", "CLNDN", "MC", "A", "AB", "B.C"]
 values = st.text(alphabet=string.ascii_letters + string.digits + "=#,|.:%_ é", max_size=8)
@@ -49,6 +50,35 @@ def test_info(several):
         found = reference_info(text)
         wanted = [found.get(key) or "" for key in KEYS]
         assert [value.decode() for value in reader.values(text.encode())] == wanted
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(infos, min_size=1, max_size=6), st.sampled_from(["PASS", "q10;s50"]))
+def test_info_of_many_records_at_once(several, filters):
+    """More records than the first, which are read one by one: every cell as the reference says."""
+    texts = [info_text(pairs) for pairs in several] * 60
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "a.vcf")
+        flags = {"A", "B.C"}
+        head = "".join(
+            f'##INFO=<ID={key},Number=.,Type={"Flag" if key in flags else "String"},Description="x">\n' for key in KEYS
+        )
+        lines = [
+            f"1\t{place}\t.\tA\tG\t.\t{'PASS' if place % 7 else filters}\t{text}\n"
+            for place, text in enumerate(texts)
+        ]
+        text = f"##fileformat=VCFv4.1\n{head}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n{''.join(lines)}"
+        source.write_bytes(text.encode())
+        vcf_to_parquet(source, Path(folder, "a.parquet"), text=True)
+        table = pq.read_table(Path(folder, "a.parquet"))
+    undeclared = set(table.column_names[7:]) - {*KEYS, "INFO_OTHER"}
+    for row, text in zip(table.to_pylist(), texts, strict=True):
+        found = reference_info(text)
+        for key in KEYS:
+            value = (key if found[key] is None else None) if key in flags and key in found else found.get(key)
+            assert row[key] == (value or None)
+        for key in undeclared & set(found):
+            assert row[key] == (found[key] or None) or (found[key] is None and row[key] in (key, None))
 
 
 @settings(max_examples=200, deadline=None)
