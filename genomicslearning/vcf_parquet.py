@@ -110,7 +110,7 @@ def _write(vcf: Vcf, converter: Converter, part: Path, *, strict: bool, watch: S
         part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
     ) as writer:
         for first, text in _groups(vcf):
-            table, bad = converter.convert(text)
+            table, bad = converter.convert(text, first)
             writer.write_table(table)
             read += len(table)
             for place, line in sorted(bad.items()):
@@ -198,6 +198,7 @@ class Converter:
             types[self._csq_name] = pa.list_(pa.struct(block))
         self.schema = pa.schema(list(types.items()))
         self._lessons = _LESSONS
+        self._numbers: np.ndarray | None = None  # of the lines being converted
 
     @property
     def repeated(self) -> int:
@@ -214,8 +215,11 @@ class Converter:
         for key, flag in keys.items():
             self.undeclared[key] = flag and self.undeclared.get(key, True)
 
-    def convert(self, text: bytes) -> tuple[pa.Table, dict[int, bytes]]:
-        """The records of lines, each ended by LF, as a table; and the lines that are no records, by their places."""
+    def convert(self, text: bytes, first: int | None = None) -> tuple[pa.Table, dict[int, bytes]]:
+        """The records of lines, each ended by LF, as a table; and the lines that are no records, by their places.
+
+        `first` is the number of the first line in its file, for messages, where it is known.
+        """
         # From the first lines, read one by one, the order of the INFO keys is learnt.
         lines = dict(enumerate(text.split(b"\n", self._lessons)[:-1])) if self._lessons else {}
         self._lessons = 0
@@ -232,11 +236,12 @@ class Converter:
         others: dict[int, list[str]] = {}
         cells = self._cells(read, records, others) if records else self._regular(read)
         bad = {place: lines[place] for place, record in single.items() if record is None}
+        kept = np.setdiff1d(np.arange(count), list(bad))
         if bad:
-            kept = np.setdiff1d(np.arange(count), list(bad))
             cells = {name: column.take(pa.array(kept)) for name, column in cells.items()}
             others = {int(np.searchsorted(kept, place)): items for place, items in others.items()}
-        return self._table(cells, count - len(bad), others), bad
+        self._numbers = kept + first if first else None
+        return self._table(cells, len(kept), others), bad
 
     def _regular(self, read: vcf_columns.Columns) -> dict[str, pa.Array]:
         """Columns as they were read together, by name."""
@@ -319,19 +324,24 @@ class Converter:
                 raise pa.ArrowInvalid("carriage return")
             table = _read_blocks(text, names)
         except pa.ArrowInvalid:
-            rows = [self._padded(block).split("|") for value in values.to_pylist() for block in value.split(",")]
+            rows = [
+                self._padded(block, record).split("|")
+                for record, value in enumerate(csq.to_pylist())
+                for block in (value.split(",") if value else ())
+            ]
             columns = [[cell or None for cell in column] for column in zip(*rows, strict=True)]
             table = pa.table([pa.array(column, pa.string()) for column in columns], names=names)
         structs = pa.StructArray.from_arrays([column.combine_chunks() for column in table.columns], names=names)
         return pa.ListArray.from_arrays(pa.array(offsets), structs, mask=csq.is_null())
 
-    def _padded(self, block: str) -> str:
+    def _padded(self, block: str, record: int) -> str:
         """A CSQ block with as many fields as the header names."""
         width = len(self._csq_fields)
         missing = width - 1 - block.count("|")
         if missing < 0:
+            line = f":{self._numbers[record]}" if self._numbers is not None else ""
             raise InputError(
-                f"{self.path}: a CSQ block has {width - missing} fields, the header's Format names {width}; "
+                f"{self.path}{line}: a CSQ block has {width - missing} fields, the header's Format names {width}; "
                 "the header belongs to another file"
             )
         return block + "|" * missing

@@ -109,6 +109,16 @@ def test_all_transcripts_and_samples(tmp_path):
         vcf_to_parquet(source, tmp_path / "a.parquet", strict=True)
 
 
+def test_a_csq_block_of_another_header(tmp_path):
+    lines = ["1 5 . A G . . CSQ=G|x", "1 x . A G . . CSQ=G|x", "1 6 . A G . . DP=1", "1 7 . A G . . CSQ=G|x|1,G|x|1|2"]
+    source = write(tmp_path / "a.vcf", lines, csq=["Allele", "Consequence", "IMPACT"])
+    header = source.read_text().index("#CHROM")
+    line = source.read_text()[:header].count("\n") + 5
+    with pytest.raises(InputError, match=rf"a\.vcf:{line}: a CSQ block has 4 fields, the header's Format names 3"):
+        vcf_to_parquet(source, tmp_path / "a.parquet")
+    assert not list(tmp_path.glob("a.parquet*"))
+
+
 @pytest.mark.parametrize("text", [False, True])
 def test_every_real_record_is_kept(shared_data, tmp_path, text):
     counts = {
