@@ -167,12 +167,15 @@ def line(name: str, copies: int, count: int, figures: dict, base: float) -> dict
     return made
 
 
-def per_record_rows(data: Path | None, files: tuple[Path, Path], folder: Path, repeats: int) -> list[dict]:
+def per_record_rows(
+    data: Path | None, pairs: dict[int, tuple[Path, Path]], folder: Path, repeats: int
+) -> list[dict]:
     """Microseconds per record where there is more to do: many transcripts, files in different orders."""
     made = []
-    clinvar, annotated = files
-    mixed = [shuffled(clinvar, folder / "mixed.vcf.gz", 1), shuffled(annotated, folder / "mixed.annotated.vcf.gz", 2)]
-    jobs = [("shuffled pair", mixed[0], mixed[1])]
+    jobs = []
+    for copies, files in pairs.items():
+        mixed = [shuffled(path, folder / f"mixed{copies}.{seed}.vcf.gz", seed) for seed, path in enumerate(files)]
+        jobs.append((f"shuffled pair, {copies} {'copy' if copies == 1 else 'copies'}", *mixed))
     source = data and data / "vep" / "clinvar_brca1_vep109_20230324.vcf.gz"
     modern = data and data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
     if source and source.exists() and modern.exists():
@@ -260,7 +263,8 @@ def main() -> None:
             rows += engine_rows(files, copies, out, given.repeats if copies < 40 else 1)
             if copies in given.spark_copies:
                 rows.append(spark_row(files, copies, out))
-        special = per_record_rows(given.data, pair(given.tool, given.table, work, given.copies[0]), out, given.repeats)
+        pairs = {copies: pair(given.tool, given.table, work, copies) for copies in given.copies if copies <= 10}
+        special = per_record_rows(given.data, pairs, out, given.repeats)
     if given.docs:
         page = given.docs / "performance.md"
         before, rest = page.read_text().split(MARKER.format("begin"))
