@@ -230,6 +230,19 @@ def test_grouped_score_never_sees_the_rows_own_gene(some):
     assert roc_auc_score(y, held_out) < 0.65
 
 
+def test_where_genes_are_held_out_a_token_of_one_gene_is_not_learnt(some):
+    """A training row's own gene would weigh in its tokens, and a new gene's never would."""
+    variants = Variants.read(some, groups=some["SYMBOL"].fillna("").to_numpy())
+    learnt = VariantTokens(min_rows=2).fit(variants)
+    genes = [set() for _ in learnt.tokens_]
+    place = {token: number for number, token in enumerate(learnt.tokens_)}
+    for row, code in zip(variants.tokens.rows, variants.tokens.values, strict=True):
+        if (token := variants.token_hashes[code]) in place:
+            genes[place[token]].add(variants.gene[row])
+    assert min(map(len, genes)) == 2
+    assert len(learnt.tokens_) < len(VariantTokens(min_rows=2).fit(Variants.read(some)).tokens_) / 2
+
+
 def test_ragged_rows():
     lists = Ragged.of([[1, 2], [], [3]])
     assert lists.lengths.tolist() == [2, 0, 1]

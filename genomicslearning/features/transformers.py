@@ -104,6 +104,11 @@ class VariantTokens(TransformerMixin, BaseEstimator):
         A name in `FEATURE_SETS`.
     min_rows
         A token is learnt if at least so many training rows have it.
+
+    Notes
+    -----
+    Where training rows come in groups (genes that are held out whole), a token is learnt if rows of two groups have it:
+    what only one gene has can say nothing of another, and would make training rows look unlike new ones.
     """
 
     def __init__(self, features: str = "all", min_rows: int = 4):
@@ -114,6 +119,9 @@ class VariantTokens(TransformerMixin, BaseEstimator):
         variants = Variants.read(X, self.features)
         rows = np.bincount(variants.tokens.values, minlength=len(variants.token_hashes))
         kept = rows >= self.min_rows
+        if variants.groups is not None:
+            groups = pd.factorize(variants.groups)[0]
+            kept &= _in_several(variants.tokens.values, groups[variants.tokens.rows], len(rows))
         if not kept.any():
             kept = rows >= rows.max()
         self.tokens_ = variants.token_hashes[kept]
@@ -138,6 +146,14 @@ class VariantTokens(TransformerMixin, BaseEstimator):
         norm = np.sqrt(np.where(np.diff(matrix.indptr) > 0, squares, 1))
         matrix.data /= np.repeat(norm, np.diff(matrix.indptr)).astype(np.float32)
         return matrix
+
+
+def _in_several(tokens: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    """Whether rows of more than one group have each of `count` tokens."""
+    lowest, highest = np.full(count, len(groups)), np.full(count, -1)
+    np.minimum.at(lowest, tokens, groups)
+    np.maximum.at(highest, tokens, groups)
+    return lowest < highest
 
 
 def folds(count: int, y: np.ndarray, groups: np.ndarray | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
