@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 
 from genomicslearning import InputError
 from genomicslearning import evaluation as ev
-from genomicslearning.evaluation import plots
+from genomicslearning.evaluation import plots, readable
 from genomicslearning.evaluation.scores import wilson
 
 
@@ -228,6 +228,30 @@ def test_strata_of_a_table():
     assert groups["gene"].tolist() == ["A", "C", "no gene", "B"]
     assert groups["variant type"].tolist() == ["single nucleotide", "insertion", "deletion", "deletion and insertion"]
     assert "first seen" in ev.missing_groupings(table)
+
+
+def test_tables_for_readers(scored):
+    labels, probabilities = scored
+    bands = np.resize(["1 % and above", "not seen", "not seen", "0.1 to 1 %"], len(labels))
+    shown = readable.strata(ev.stratum_table(labels, probabilities, bands), "allele frequency")
+    assert shown["allele frequency"].tolist() == ["not seen", "0.1 to 1 %", "1 % and above"], "bands in their order"
+    assert shown["rows"].tolist() == ["1,500", "750", "750"]
+    thresholds = readable.thresholds(ev.threshold_table([0, 1, 0, 1], [0.1, 0.4, 0.4, 0.9], [0.4]))
+    assert thresholds.iloc[0, [0, 4, 5, 6, 7, 8]].tolist() == ["0.40", "750", "2", "1", "0", "1"]
+    parts = readable.brier(ev.brier_decomposition(labels, probabilities))
+    assert parts["part"].tolist() == ["brier", "reliability", "resolution", "uncertainty", "within bins", "skill"]
+
+
+def test_one_set_of_resamples_serves_all_models(scored):
+    labels, probabilities = scored
+    worse = probabilities + np.random.default_rng(5).normal(scale=0.1, size=len(labels))
+    rankings = [ev.scores.Ranking(labels, score) for score in (probabilities, worse)]
+    drawn = ev.scores.resample(labels, rankings, seed=3, resamples=20)
+    for number, weights in enumerate(ev.bootstrap_weights(labels, seed=3, resamples=20)):
+        assert drawn[1, number].tolist() == [rankings[1].roc_auc(weights), rankings[1].average_precision(weights)]
+    alone = ev.paired_bootstrap(labels, probabilities, worse, statistic="roc_auc")
+    together = ev.compare_models(labels, {"one": probabilities, "two": worse}, reference="one").iloc[0]
+    assert together[list(alone)].tolist() == list(alone.values())
 
 
 def test_small_groups_are_drawn_towards_the_mean():

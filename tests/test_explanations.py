@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from genomicslearning import InputError, autopilot, evaluation, training_set
-from genomicslearning.evaluation import attributions, explain, honest, leakage, model_card, selection
+from genomicslearning.evaluation import attributions, explain, honest, leakage, model_card, readable, selection
 from genomicslearning.evaluation.verdict import SELECTION, headline, verdict
 from genomicslearning.splits import split
 
@@ -192,9 +192,10 @@ def test_evidence_covers_every_column_once():
 
 def test_disagreement_is_said():
     same = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 30, "b": 20, "c": 10}))
+    assert same["agree"]
     assert same["spearman"] == pytest.approx(1) and "agree" in same["words"]
     other = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 1, "b": 2, "c": 3}))
-    assert not other["same_first"] and "DISAGREE" in other["words"]
+    assert not other["agree"] and not other["same_first"] and "DISAGREE" in other["words"]
 
 
 def test_shap_values_add_up_to_the_tree_members_log_odds(model, parts):
@@ -212,6 +213,12 @@ def test_shap_values_add_up_to_the_tree_members_log_odds(model, parts):
     assert stacked == [f"token_score ({attributions.STACKED})"]
     inside = attributions.by_evidence(values)
     assert {"allele frequency", "conditions", attributions.STACKED} <= set(inside.index)
+    strongest = attributions.by_feature(values)
+    assert set(strongest["what"].str.len().gt(0)) == {True}, "every feature is explained"
+    first = strongest.iloc[0]
+    assert f"{first['feature'].split()[0]} {first['mean_abs_shap']:.2f}" in attributions.describe_summary(values)
+    figure = attributions.plot_summary(values, features)
+    assert "token_score (stacked)" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
 
 def test_who_gets_a_second_submission():
@@ -258,6 +265,9 @@ def test_cells_that_cannot_exist_say_why(sample, counting, tmp_path):
     assert [grouped for _, _, grouped in calls] == [False, False, True, True]
     again = honest.honest_table(sample, honest.Kept(tmp_path, fit)).set_index(["split", "model"])
     assert len(calls) == 4, "fits are kept"
+    shown = readable.models(table.reset_index())
+    assert shown["ROC AUC (95 %)"].tolist().count("–") == 9
+    assert shown["note"].tolist().count("needs earlier releases") == 9
     pd.testing.assert_frame_equal(table, again)
 
 
@@ -268,6 +278,9 @@ def test_folds_have_a_mean_and_a_spread(sample, counting, tmp_path):
     assert (table.loc[["random", "gene"], "roc_auc_spread"] > 0).all()
     assert table.loc["time", "note"] == "needs earlier releases"
     assert len(calls) == 10
+    auc, spread = table.loc["gene", ["roc_auc", "roc_auc_spread"]]
+    shown = readable.folds(table.reset_index()).set_index("split")["ROC AUC, mean ± spread"]
+    assert shown["gene"] == f"{auc:.3f} ± {spread:.3f}" and shown["time"] == "–"
 
 
 def test_the_contrast_that_leaks_the_future_is_marked(published_table, shared_data, counting, tmp_path):
@@ -298,6 +311,10 @@ def test_baselines_know_little(parts):
     assert np.ptp(scores["majority"]) == 0
     figures, differences = honest.baseline_table(parts.train, parts.test, scores["logistic regression"])
     assert figures["model"].tolist() == ["model", *honest.BASELINES]
+    shown = readable.models(figures).iloc[1]
+    assert shown["ROC AUC (95 %)"] == "0.500 (0.500 to 0.500)" and shown["rows"] == f"{len(parts.test):,}"
+    shown = readable.differences(differences).iloc[-1]
+    assert (shown["baseline"], shown["difference (95 %)"]) == ("logistic regression", "0.000 (0.000 to 0.000)")
     same = differences[(differences["against"] == "logistic regression")]
     assert (same["difference"] == 0).all() and (same["p_holm"] == 1).all()
     assert evaluation.roc_auc(parts.test["CLASS"], scores["allele frequency alone"]) > 0.55

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from tqdm import TqdmWarning
 
 from genomicslearning.autopilot.model import Model
 from genomicslearning.evaluation.leakage import columns_of_blocks
-from genomicslearning.features import Variants
+from genomicslearning.features import BLOCKS, Variants
 
 # Feature blocks -> the names that permutation importance uses for the same original columns (`explain.EVIDENCE`).
 EVIDENCE_OF_BLOCK = {
@@ -95,6 +97,26 @@ def by_evidence(values: pd.DataFrame) -> pd.Series:
 
 
 def by_feature(values: pd.DataFrame, *, top: int = 15) -> pd.DataFrame:
-    """The features of the largest mean |SHAP|: `feature`, `mean_abs_shap`."""
+    """The features of the largest mean |SHAP|: `feature`, `mean_abs_shap`, `what` (as the data dictionary has it)."""
     found = values.abs().mean().sort_values(ascending=False, kind="stable").head(top)
-    return pd.DataFrame({"feature": found.index, "mean_abs_shap": found.to_numpy()})
+    documented = {name: what for block in BLOCKS.values() for name, what in block.items()}
+    what = [STACKED if STACKED in name else documented.get(name, "") for name in found.index]
+    return pd.DataFrame({"feature": found.index, "mean_abs_shap": found.to_numpy(), "what": what})
+
+
+def plot_summary(values: pd.DataFrame, features: pd.DataFrame, *, top: int = 12) -> Figure:
+    """The shap library's summary: one dot a row and feature, coloured by the feature's value."""
+    figure = plt.figure()  # shap draws on the current one
+    short = [column.replace(STACKED, "stacked") for column in values.columns]
+    _shap().summary_plot(
+        values.to_numpy(), features.set_axis(short, axis=1), max_display=top, show=False, plot_size=(9, 5)
+    )
+    figure.axes[0].set_xlabel("SHAP value: to the right, towards conflict")
+    return figure
+
+
+def describe_summary(values: pd.DataFrame, *, top: int = 5) -> str:
+    """What `plot_summary` shows, with its numbers."""
+    strongest = by_feature(values, top=top)
+    parts = [f"{row.feature.partition(' ')[0]} {row.mean_abs_shap:.2f}" for row in strongest.itertuples()]
+    return f"SHAP summary of {len(values)} test rows; features of the largest mean |SHAP|: {', '.join(parts)}."

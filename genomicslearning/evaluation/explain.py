@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from urllib.parse import unquote
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -197,7 +198,7 @@ def _worded(table: pd.DataFrame) -> dict[str, pd.Series]:
         return table[name] if name in table else pd.Series(np.nan, index=table.index, dtype="str")
 
     def shown(name: str, missing: str) -> pd.Series:
-        return column(name).fillna(missing).astype(str).str.replace("_", " ")
+        return column(name).fillna(missing).astype(str).map(unquote).str.replace("_", " ")
 
     amino_acids = column("Amino_acids").where(column("Amino_acids").str.contains("/", na=False))
     position = column("Protein_position").fillna("?").astype(str)
@@ -225,15 +226,15 @@ def _worded(table: pd.DataFrame) -> dict[str, pd.Series]:
 def agreement(first: pd.Series, second: pd.Series) -> dict:
     """Whether two rankings of evidence (index = name) tell the same story.
 
-    Keys: `spearman` over the names that both have, `same_first` (whether both put the same first), `words` for
-    a report.
-    They disagree where the correlation is below 0.5 or the firsts differ.
+    Keys: `spearman` over the names that both have, `same_first` (whether both put the same first), `agree`, `words` for
+    a report. They disagree where the correlation is below 0.5 or the firsts differ.
     """
     both = first.index.intersection(second.index)
     first, second = first[both], second[both]
     spearman = float(first.rank().corr(second.rank())) if len(both) > 2 else float("nan")
     same = bool(len(both)) and first.idxmax() == second.idxmax()
-    if same and spearman >= 0.5:
+    agree = same and spearman >= 0.5
+    if agree:
         words = f"The two agree: both put {first.idxmax()} first, rank correlation {spearman:.2f}."
     else:
         words = (
@@ -241,4 +242,4 @@ def agreement(first: pd.Series, second: pd.Series) -> dict:
             f"correlation "
             f"{spearman:.2f}. Take neither order as settled."
         )
-    return {"spearman": spearman, "same_first": same, "words": words}
+    return {"spearman": spearman, "same_first": same, "agree": agree, "words": words}

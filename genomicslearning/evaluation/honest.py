@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from genomicslearning import lake
 from genomicslearning.autopilot.selection import table_sha256
@@ -118,10 +119,11 @@ def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
         "CADD alone": (_small_boosting(), ["CADD"]),
         "logistic regression": (regression, [*frequency, "CADD", "consequence"]),
     }
-    return {
-        name: model.fit(one[columns], labels).predict_proba(two[columns])[:, 1]
-        for name, (model, columns) in models.items()
-    }
+    with threadpool_limits(1):  # so little work a tree that threads would mostly wait for each other
+        return {
+            name: model.fit(one[columns], labels).predict_proba(two[columns])[:, 1]
+            for name, (model, columns) in models.items()
+        }
 
 
 def _small_boosting() -> HistGradientBoostingClassifier:

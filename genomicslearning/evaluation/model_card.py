@@ -106,7 +106,8 @@ def _with_interval(metrics: dict, key: str) -> str:
 
 def _input(one: dict) -> str:
     date = one.get("fileDate") or "release date not recorded"
-    return f"{one.get('role', 'input')}: `{_plain(one.get('name', ''))}`, {date}, sha256 `{one.get('sha256', '')}`"
+    name = str(one.get("name", "")).replace("`", "")
+    return f"{one.get('role', 'input')}: `{name}`, {date}, sha256 `{one.get('sha256', '')}`"
 
 
 def _genes(train: pd.DataFrame) -> str:
@@ -136,6 +137,6 @@ def _list(items) -> str:
 
 
 def _table(head: list[str], rows) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " :--- |" * len(head)]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genomicslearning.evaluation.scores import average_precision, roc_auc
+from genomicslearning.evaluation.strata import FREQUENCY_BANDS
 
 BLUE, ORANGE, GREEN, PURPLE, GREY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676", "#000000"
 
@@ -21,6 +22,11 @@ def _axes(ax, size=(6.4, 5.2)):
 def _share(ax, *, x: str, y: str, title: str) -> None:
     ax.set(xlabel=x, ylabel=y, title=title, xlim=(0, 1), ylim=(0, 1.02))
     ax.grid(alpha=0.25)
+
+
+def _legend_below(ax) -> None:
+    """A legend under the axis label, where no curve can run through it."""
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, fontsize="small")
 
 
 def plot_roc(band: pd.DataFrame, *, auc: float, ci, ax=None):
@@ -35,7 +41,7 @@ def plot_roc(band: pd.DataFrame, *, auc: float, ci, ax=None):
         y="conflicting variants called (recall)",
         title="ROC curve",
     )
-    ax.legend(loc="lower right", frameon=False)
+    _legend_below(ax)
     return ax
 
 
@@ -60,7 +66,7 @@ def plot_precision_recall(band: pd.DataFrame, *, ap: float, ci, prevalence: floa
     _share(
         ax, x="conflicting variants called (recall)", y="calls that are right (precision)", title="Precision and recall"
     )
-    ax.legend(loc="upper right", frameon=False)
+    _legend_below(ax)
     return ax
 
 
@@ -137,8 +143,10 @@ def plot_cost(table: pd.DataFrame, *, missed: float, false_alert: float, ax=None
     ax.annotate(
         f"lowest at {best['threshold']:.2f}",
         (best["threshold"], best["cost_per_1000"]),
-        (8, 12),
+        (0, -12),
         textcoords="offset points",
+        ha="left" if best["threshold"] < 0.15 else "center",
+        va="top",
     )
     ax.set(
         xlabel="threshold on the probability",
@@ -200,8 +208,9 @@ def plot_precision_at(table: pd.DataFrame, *, prevalence: float, ax=None):
     for place, value in zip(places, table["precision"], strict=True):
         ax.text(place, 0.02, f"{value:.0%}", ha="center", color="white", fontweight="bold")
     ax.set_xticks(places, [f"top {top:,}" for top in table["top"]])
-    ax.set(ylabel="share that conflicts", ylim=(0, 1), title="Precision among the highest scores")
-    ax.legend(loc="upper right", frameon=False)
+    ax.set(ylabel="share that conflicts", ylim=(0, 1.02), title="Precision among the highest scores")
+    ax.grid(visible=False, axis="x")
+    _legend_below(ax)
     return ax
 
 
@@ -214,7 +223,10 @@ def describe_precision_at(table: pd.DataFrame, *, prevalence: float) -> str:
 
 def plot_strata(table: pd.DataFrame, *, by: str, overall: float, limit: int = 20, ax=None):
     """AUC in each group with its interval; `table` from `stratum_table`. Groups without both classes are left out."""
-    shown = table[table["roc_auc"].notna()].head(limit).iloc[::-1]
+    shown = table[table["roc_auc"].notna()].head(limit)
+    if set(shown["stratum"]) <= set(FREQUENCY_BANDS):
+        shown = shown.sort_values("stratum", key=lambda names: names.map(FREQUENCY_BANDS.index))
+    shown = shown.iloc[::-1]
     ax = _axes(ax, (7.2, 1.6 + 0.3 * max(len(shown), 3)))
     places = np.arange(len(shown))
     ax.hlines(places, shown["low"], shown["high"], color=BLUE, lw=2)
@@ -225,9 +237,9 @@ def plot_strata(table: pd.DataFrame, *, by: str, overall: float, limit: int = 20
     ax.set_yticks(places, [f"{str(row.stratum)[:38]} ({row.rows:,})" for row in shown.itertuples()])
     ax.set(xlabel="ROC AUC", title=f"By {by} (rows in brackets)", xlim=(min(0.4, shown["low"].min() - 0.02), 1.0))
     ax.grid(alpha=0.25, axis="x")
-    ax.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.5 / (0.3 * max(len(shown), 3))), ncols=3, frameon=False, fontsize=8
-    )
+    # Below the axis label: the legend's place is in shares of the height of the axes, which grows with the groups.
+    below = -0.62 / ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted()).height
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, below), ncols=3, frameon=False, fontsize=8)
     return ax
 
 

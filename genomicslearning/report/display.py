@@ -53,7 +53,7 @@ def _cell(value: object, digits: int) -> str:
     if pd.isna(value):
         return "–"
     if isinstance(value, float):
-        return f"{value:,.{digits}f}"
+        return f"{value:z,.{digits}f}"
     return html.escape(str(value))
 
 

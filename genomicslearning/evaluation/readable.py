@@ -1,0 +1,158 @@
+"""Tables of an evaluation as a reader wants them: words for columns, one cell for a figure and its interval."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from genomicslearning.evaluation.honest import TOP
+from genomicslearning.evaluation.strata import FREQUENCY_BANDS
+
+BRIER_PARTS = {
+    "brier": "mean squared error of the probability; 0 is perfect",
+    "reliability": "gap between predicted and observed, bin by bin; low is good",
+    "resolution": "how far the bins' outcomes lie from the mean; high is good",
+    "uncertainty": "of the outcome itself, the same for every model",
+    "within_bins": "what the 15 bins hide; Brier = reliability − resolution + uncertainty + this",
+    "skill": "share of the uncertainty that the model takes away; 0 is no better than the mean",
+}
+_MEASURES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
+INTERVAL = "(95 %)"
+
+
+def models(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `honest.baseline_table` or `honest.honest_table`."""
+    words = {"split": "split", "model": "model or features", "note": "note"}
+    figures = {
+        f"{name} {INTERVAL}": _with_interval(table, key, f"{key}_low", f"{key}_high") for key, name in _MEASURES.items()
+    } | {
+        f"right of the best {TOP:,}": table[f"top_{TOP}"].map("{:.0%}".format, na_action="ignore"),
+        "ECE": table["ece"],
+        "rows": _count(table["n"]),
+        "conflicting": _count(table["n_positive"]),
+    }
+    named = {words[key]: table[key] for key in ("split", "model") if key in table}
+    noted = {"note": table["note"].fillna("")} if "note" in table else {}
+    return pd.DataFrame(named | figures | noted)
+
+
+def differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `compare_models`; p-values are those corrected for all rows."""
+    return pd.DataFrame(
+        {
+            "baseline": table["against"],
+            "measure": table["measure"].map(_MEASURES),
+            "model's": table["first"],
+            "baseline's": table["second"],
+            f"difference {INTERVAL}": _with_interval(table, "difference", "low", "high"),
+            "p": table["p"],
+            "p, corrected": table["p_holm"],
+        }
+    )
+
+
+def strata(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Rows of `stratum_table`; bands of frequency in their own order, others by size."""
+    if set(table["stratum"]) <= set(FREQUENCY_BANDS):
+        table = table.sort_values("stratum", key=lambda names: names.map(FREQUENCY_BANDS.index))
+    return pd.DataFrame(
+        {
+            by: table["stratum"],
+            "rows": _count(table["rows"]),
+            "conflicting": _count(table["conflicting"]),
+            "observed": table["observed"].map("{:.1%}".format),
+            "predicted": table["predicted"].map("{:.1%}".format),
+            f"ROC AUC {INTERVAL}": _with_interval(table, "roc_auc", "low", "high"),
+            "ROC AUC, shrunk": table["roc_auc_shrunk"],
+            "average precision": table["average_precision"],
+        }
+    )
+
+
+def thresholds(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `threshold_table`."""
+    return pd.DataFrame(
+        {
+            "threshold": table["threshold"].map("{:.2f}".format),
+            "precision": table["precision"],
+            "recall": table["recall"],
+            "F1": table["f1"],
+            "alerts per 1,000": table["alerts_per_1000"].map("{:.0f}".format),
+            "called, right": _count(table["true_positive"]),
+            "called, wrong": _count(table["false_positive"]),
+            "missed": _count(table["false_negative"]),
+            "rightly left": _count(table["true_negative"]),
+        }
+    )
+
+
+def brier(parts: dict) -> pd.DataFrame:
+    """Parts of `brier_decomposition`, each with what it is."""
+    rows = [(name.replace("_", " "), parts[name], what) for name, what in BRIER_PARTS.items()]
+    return pd.DataFrame(rows, columns=["part", "value", "what it is"])
+
+
+def folds(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `honest.cross_validation`."""
+    figures = {
+        f"{name}, mean ± spread": [
+            f"{mean:.3f} ± {spread:.3f}" if pd.notna(mean) else "–"
+            for mean, spread in zip(table[key], table[f"{key}_spread"], strict=True)
+        ]
+        for key, name in _MEASURES.items()
+        if key in table
+    }
+    return pd.DataFrame(
+        {"split": table["split"], "features": table["model"], **figures, "note": table["note"].fillna("")}
+    )
+
+
+def audit(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `leakage.block_audit`."""
+    return pd.DataFrame(
+        {
+            "evidence": table["block"],
+            "features": table["columns"],
+            "ROC AUC alone": table["roc_auc_alone"],
+            "ROC AUC without it": table["roc_auc_without"],
+            "average precision alone": table["average_precision_alone"],
+            "average precision without it": table["average_precision_without"],
+            "grows with submitters": table["grows_with_submitters"].map({True: "yes", False: ""}),
+        }
+    )
+
+
+def importance(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `explain.permutation_importance`."""
+    return table.rename(
+        columns={
+            "roc_auc_drop": "ROC AUC lost",
+            "average_precision_drop": "average precision lost",
+            "spread": "spread of the ROC AUC lost",
+        }
+    )
+
+
+def second_submissions(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `selection.second_submissions`."""
+    return pd.DataFrame(
+        {
+            "by": table["by"],
+            "group": table["group"],
+            "variants": _count(table["variants"]),
+            f"several submitters later {INTERVAL}": [
+                f"{row.share:.0%} ({row.low:.0%} to {row.high:.0%})" for row in table.itertuples()
+            ],
+        }
+    )
+
+
+def _with_interval(table: pd.DataFrame, value: str, low: str, high: str) -> list[str]:
+    cells = zip(table[value], table[low], table[high], strict=True)
+    return [
+        "–" if pd.isna(middle) else f"{middle:.3f}" if pd.isna(one) else f"{middle:.3f} ({one:.3f} to {two:.3f})"
+        for middle, one, two in cells
+    ]
+
+
+def _count(numbers: pd.Series) -> pd.Series:
+    return numbers.map("{:,.0f}".format, na_action="ignore")
