@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import notebooks_account
 import pytest
+from notebooks_account import BUCKET
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -117,3 +120,72 @@ def source_tree(tmp_path_factory, account) -> Path:
     unused = f"{isal} ; python_version < '3' --hash=sha256:{'0' * 64}\n"
     (tree / "requirements/aws.txt").write_text(wheels.lock(made) + unused)
     return tree
+
+
+# ---------------------------------------------------------------------- the notebooks' side
+@pytest.fixture(scope="session")
+def lake(account):
+    """The emulated account with what the notebooks need of the code stack."""
+    account.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    formation = account.client("cloudformation")
+    formation.create_stack(StackName="GenomicsLearningCode", TemplateBody=notebooks_account.template())
+    formation.get_waiter("stack_create_complete").wait(StackName="GenomicsLearningCode", WaiterConfig={"Delay": 1})
+    return account
+
+
+@pytest.fixture
+def runbook(lake, monkeypatch):
+    """The environment of the notebooks: the role's name is the key's id, and no fault waits. Nothing is left after."""
+    from genomicslearning import aws
+    from genomicslearning.endpoint import inventory
+
+    for name, value in lake.environment(actor=notebooks_account.ROLE).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(aws, "SLOWEST_POLL_SECONDS", 0.2)
+    (lake.folder / "faults.json").unlink(missing_ok=True)
+    yield lake
+    assert [str(left) for left in inventory.find(aws.account())] == []
+
+
+@pytest.fixture
+def faults(runbook):
+    def wait_for(*waiting: dict):
+        (runbook.folder / "faults.json").write_text(json.dumps(waiting))
+
+    return wait_for
+
+
+@pytest.fixture(scope="session")
+def sample(demo_pair, tmp_path_factory):
+    from genomicslearning import training_set
+
+    out = tmp_path_factory.mktemp("rows") / "table.parquet"
+    training_set.build(clinvar=str(demo_pair[0]), annotated=str(demo_pair[1]), out=str(out))
+    columns = list(training_set.COLUMNS)  # what a CSV can carry
+    return training_set.read_table(out)[columns].sample(900, random_state=1).reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def train(sample):
+    return sample.iloc[:600]
+
+
+@pytest.fixture(scope="session")
+def test_rows(sample):
+    return sample.iloc[600:]
+
+
+@pytest.fixture(scope="session")
+def local(train, tmp_path_factory):
+    """The local backend's job on the same rows and seed."""
+    from genomicslearning import autopilot
+
+    folder = tmp_path_factory.mktemp("local")
+    return autopilot.start(train, folder=folder, name="job", preset="quick").wait()
+
+
+@pytest.fixture
+def model_folder(runbook, train, tmp_path):
+    job = notebooks_account.start(train, tmp_path)
+    job.model()
+    return job.folder / "model"

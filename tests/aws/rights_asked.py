@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import policies
 from test_templates import template
 
 REGION, NUMBER = "eu-west-1", "123456789012"
@@ -17,7 +18,8 @@ def arn(service: str, rest: str, *, region: str = REGION) -> str:
 # API call -> IAM action, where the two have different names, and the resource that IAM asks about.
 _ACTIONS = {"budgets:CreateBudget": "budgets:ModifyBudget", "budgets:DeleteBudget": "budgets:ModifyBudget",
             "logs:ListTagsLogGroup": "logs:ListTagsForResource"}  # fmt: skip
-_LISTS = {"ListEndpoints", "ListEndpointConfigs", "ListModels", "ListNotebookInstances", "ListRepositories"}
+_LISTS = {"ListEndpoints", "ListEndpointConfigs", "ListModels", "ListNotebookInstances", "ListRepositories",
+          "ListAutoMLJobs", "ListTransformJobs", "ListCandidatesForAutoMLJob"}  # fmt: skip
 _NO_RESOURCE = {"DescribeLogGroups", "GetJobs", "ListAllMyBuckets", *_LISTS}
 _FREE = {"sts:GetCallerIdentity"}  # needs no right
 
@@ -87,9 +89,19 @@ def _sagemaker(action: str, p: dict) -> str:
     return f"{_SAGEMAKER[key]}/{p[key]}"
 
 
+def passed(call: dict) -> tuple[str, str, dict] | None:
+    """The right to pass a role on, which a call that hands one to a service needs beside its own."""
+    parameters, service = call["parameters"], call["service"]
+    inner = parameters.get("pipeline") or (parameters.get("Targets") or [{}])[0]
+    names = ("RoleArn", "ExecutionRoleArn", "Role", "RoleARN", "serviceRole", "roleArn")
+    role = next((given[name] for given in (parameters, inner) for name in names if name in given), None)
+    return role and ("iam:PassRole", role, {"iam:PassedToService": f"{service}.amazonaws.com"})
+
+
 def of_role(calls: list[dict], actor: str) -> set[tuple[str, str, str]]:
     """What a role asked for, each question once."""
-    questions = (question(call) for call in calls if call["actor"] == actor and call["region"] == REGION)
+    made = [call for call in calls if call["actor"] == actor and call["region"] == REGION]
+    questions = [ask(call) for call in made for ask in (question, passed)]
     return {(action, resource, json.dumps(context)) for action, resource, context in filter(None, questions)}
 
 
@@ -122,3 +134,18 @@ def as_deployed(stack: str, role: str, title: str = "GenomicsLearning") -> list[
 
 def _optional(entry) -> bool:
     return isinstance(entry, dict) and "If" in entry
+
+
+def check_notebooks(calls: list[dict], at_least: str) -> None:
+    """Every recorded call of the notebooks is within RunbookRole's policy, as the template has it."""
+    asked = of_role(calls, f"genomicslearning-runbook-{REGION}")
+    assert {action for action, _, _ in asked} >= set(at_least.split())
+    documents = as_deployed("code", "RunbookRole")
+    refused = {
+        (action, resource)
+        for action, resource, context in asked
+        if not policies.decide(documents, None, action, resource, json.loads(context))
+    }
+    # One test asks for a project that is not this role's: that it would be refused is as it should be.
+    elsewhere = arn("cloudformation", "stack/ElsewhereCode/some-id")
+    assert refused <= {("cloudformation:DescribeStacks", elsewhere)}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,48 @@ def built(tmp_path_factory):
         text = (ROOT / "cloudformation" / f"{name}.yml").read_text()
         (folder / f"{name}.yml").write_text(render(text, scripts, lock))
     return folder
+
+
+# What AWS's Control Tower rules find, and why it stays. A finding that is not here fails, and so does one that is gone.
+GUARD = {
+    ("code", "cloudwatch_log_group_encrypted_check"): "CloudWatch encrypts with its own key; the jobs log counts",
+    ("code", "glue_job_security_config_check"): "buckets encrypt what is written, bookmarks are off, logs encrypted",
+    ("code", "sagemaker_notebook_no_direct_internet_access_check"): "off in a subnet of the administrator's: Fn::If",
+    ("code", "sagemaker_notebook_instance_inside_vpc_check"): "in a subnet where the administrator gives one: Fn::If",
+    ("pipe", "cloudwatch_log_group_encrypted_check"): "CloudWatch encrypts with its own key; build logs hold no data",
+    ("pipe", "s3_bucket_default_encryption_kms_check"): "AES256 by default, the administrator's key by parameter",
+    ("pipe", "s3_bucket_logging_enabled_check"): "the bucket that receives access logs would log itself for ever",
+    ("pipe", "s3_event_notifications_enabled_check"): "nothing acts on objects that appear",
+    ("pipe", "s3_bucket_policy_ssl_requests_only_check"): "the rule reads no Fn::Sub in Resource; "
+    "test_buckets_are_hardened and test_buckets_as_s3_sees_them do",
+    ("pipe", "s3_bucket_object_lock_enabled_check"): "locked objects could not be removed with the solution",
+    ("setup", "cloudwatch_log_group_encrypted_check"): "CloudWatch encrypts with its own key; request types only",
+    ("setup", "iam_managed_policy_no_statements_with_full_access_check"): "a boundary grants nothing, it limits",
+    ("setup", "lambda_function_public_access_prohibited_check"): "the rule reads no Fn::GetAtt: SourceArn is one rule",
+    ("setup", "lambda_inside_vpc_check"): "it calls CodeBuild and CloudFormation's address, nothing in a network",
+    ("zone", "iam_managed_policy_no_statements_with_full_access_check"): "a boundary grants nothing, it limits",
+}
+
+
+def test_cfn_guard_finds_what_is_explained_and_nothing_else(built, tmp_path):
+    """With AWS's own rules; program and rules come out of one package, and nothing is downloaded."""
+    site = Path(policy_tool("python")).parent.parent / "lib"
+    archives = list(site.glob("python*/site-packages/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz"))
+    if not archives:
+        pytest.skip(f"no cfn-guard below {site}: `make test` installs requirements/guard.txt there")
+    system = "macos" if sys.platform == "darwin" else "ubuntu"
+    program = f"package/bin/{system}/{'x86_64' if platform.machine() == 'x86_64' else 'aarch64'}/cfn-guard"
+    with tarfile.open(archives[0]) as archive:
+        wanted = [entry for entry in archive if entry.name == program or entry.name.endswith(".guard")]
+        archive.extractall(tmp_path, wanted, filter="data")
+    command = [str(tmp_path / program), "validate", "--data", str(built), "--rules", str(tmp_path / "package/rules")]
+    options = ["--structured", "--output-format", "json", "--show-summary", "none"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    reports = {Path(report["name"]).stem: report for report in json.loads(done.stdout)}
+    assert set(reports) == set(STACKS)
+    found = {(name, entry["Rule"]["name"]) for name, report in reports.items() for entry in report["not_compliant"]}
+    assert found == set(GUARD)
+    assert sum(len(report["compliant"]) for report in reports.values()) >= 25
 
 
 def test_templates_fit_into_a_request(built):
