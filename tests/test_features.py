@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from genomicslearning import InputError
+from genomicslearning import InputError, training_set
 from genomicslearning.features import (
     BLOCKS,
     FEATURE_SETS,
@@ -200,6 +203,50 @@ def test_neighbours_do_not_count_the_row_itself():
     assert found["variants_at_position"].tolist() == [1, 1, 0, 0]
     new = Variants.read(pd.DataFrame({"CHROM": "1", "POS": [102], "REF": "A", "ALT": "T"}))
     assert GeneContext().fit(variants).transform(new)["variants_within_5"].tolist() == [3]
+
+
+@pytest.fixture(scope="module")
+def modern(shared_data, tmp_path_factory) -> pd.DataFrame:
+    """Training set of the first records of a ClinVar release of 2026: GRCh38, no VEP, genes in GENEINFO only."""
+    folder = tmp_path_factory.mktemp("modern")
+    with gzip.open(shared_data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz", "rb") as release:
+        (folder / "clinvar.vcf").write_bytes(b"".join(itertools.islice(release, 3000)))
+    training_set.build(clinvar=str(folder / "clinvar.vcf"), out=str(folder / "table.parquet"))
+    return training_set.read_table(folder / "table.parquet")
+
+
+def test_a_grch38_release_without_vep(modern):
+    # VCV000986812, in HPDL: all that is known of it comes from ClinVar itself.
+    variant = modern[modern["VARIATION_ID"] == "986812"]
+    columns = Variants.read(variant).columns
+    expected = {
+        "chromosome": 1,
+        "megabase": 45.327617,
+        "is_missense_variant": 1,
+        "consequence_rank": 13,
+        "mc_terms": 1,
+        "log_af_exac": np.log10(0.00003 + 1e-6),
+        "af_known": 1,
+        "conditions": 3,
+        "not_provided_place": 0,
+        "condition_ids": 8,
+        "ids_mondo": 1,
+        "sources": 1,
+    }
+    found = {name: columns[name][0] for name in expected}
+    assert found == pytest.approx(expected, rel=1e-6)
+    for of_vep in ("impact", "mc_agrees", "exon", "sift", "cadd_phred", "protein_position"):
+        assert np.isnan(columns[of_vep][0])
+    assert Variants.read(variant).gene[0] == text_hash("HPDL")
+
+
+def test_features_learnt_on_grch38_rows(modern):
+    made = VariantFeatures().fit(modern)
+    assert {"is_missense_variant", "log_af_exac", "conditions", "megabase", "gene_variants"} <= set(made.feature_names_)
+    assert not {"impact", "exon", "sift", "cadd_phred", "gene_cadd"} & set(made.feature_names_)
+    found = made.transform(modern)["gene_variants"]
+    genes = modern["GENEINFO"].str.split("[:|]").str[0]
+    np.testing.assert_array_equal(found, genes.map(genes.value_counts()) - 1)
 
 
 def test_token_rows_have_length_one_and_unknown_tokens_are_left_out(some):

@@ -89,6 +89,8 @@ def _conditions(text: str) -> list[float]:
 
 
 def _condition_ids(text: str) -> list[float]:
+    # ClinVar writes MONDO's own prefix after its name: `MONDO:MONDO:0033613`.
+    text = text.replace("MONDO:MONDO:", "MONDO:")
     lists = text.split("|") if text else []
     return [len(lists), sum(ids.count(",") + 1 for ids in lists), *(text.count(name) for name in _DATABASES)]
 
