@@ -1,8 +1,8 @@
 """Figures of docs/evaluation.md: honest table, cross-validation, what becomes of variants later, the watch list.
 
 Run:  python benchmarks/evaluation.py [SECTION…] --data ../shared/data --out FOLDER
-Sections (default: all): honest, folds, prospective, later, leakage, watchlist, growth. Fits are kept in FOLDER, so
-that a second run takes up where the first ended.
+Sections (default: all): honest, folds, prospective, later, leakage, watchlist, growth (after watchlist, whose model it
+takes). Fits are kept in FOLDER, so that a second run takes up where the first ended.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ class Bench:
 
     def leakage(self) -> None:
         parts = split(self.table, "random", seed=SEED)
-        self.keep("leakage_blocks", leakage.block_audit(parts.train, parts.test, seed=SEED))
+        audit = leakage.block_audit(parts.train, parts.test, seed=SEED)
+        self.keep("leakage_blocks", audit)
         self.keep("leakage_proxies", leakage.submission_proxies(parts.train))
         job = autopilot.start(
             parts.train,
@@ -141,7 +142,7 @@ class Bench:
         blocks = permutation_importance(predict, parts.test, seed=SEED)
         self.keep("importance_all", blocks)
         self.keep("importance_columns", permutation_importance(predict, parts.test, seed=SEED, by_column=True))
-        audit = leakage.block_audit(parts.train, parts.test, seed=SEED).set_index("block")
+        audit = audit.set_index("block")
         drop = audit.loc["(all blocks)", "roc_auc_alone"] - audit["roc_auc_without"].dropna()
         print(agreement(blocks.set_index("evidence")["roc_auc_drop"], drop)["words"])
 

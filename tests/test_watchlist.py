@@ -1,8 +1,10 @@
 """The watch list: every single-submitter variant, ranked, explained, escaped."""
 
+import html
 import json
 import re
 import shutil
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -104,6 +106,41 @@ def test_with_transitions_it_has_a_meaning_and_reads_the_submission(models, tmp_
     assert "over a longer time the probabilities are TOO LOW" in summary["meaning"]
     assert "probabilities are TOO LOW" in (tmp_path / "out" / "watchlist.html").read_text()
     assert rows["reason_1"][0].startswith("submitted as Uncertain significance for not specified (raises")
+
+
+ACT = """<script>
+const seen = [], every = name => [...document.querySelectorAll(name)];
+const shown = () => seen.push(every("tbody tr").filter(row => !row.hidden).map(row => row.cells[9].textContent));
+const type = (name, value) => { field(name).value = value; field(name).dispatchEvent(new Event("input")); };
+shown();
+type("text", "cancer"); shown();
+type("text", ""); type("classification", "Likely benign"); shown();
+type("classification", ""); every("th button")[9].click(); shown();
+every("th button")[9].click(); shown();
+type("least", "100"); shown();
+seen.push(field("count").textContent);
+document.title = JSON.stringify(seen);
+</script></body>"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here to open the page in")
+def test_the_page_filters_and_sorts_by_itself(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(
+        HEADER
+        + record(10, 1, CLNSIG="Benign", CLNDN="Breast_cancer", AF_EXAC="0.2")
+        + record(20, 2, CLNSIG="Likely_benign", CLNDN="Lynch_syndrome", AF_EXAC="0.0001")
+        + record(30, 10, CLNSIG="Benign", CLNDN="Colon_cancer")
+    )
+    watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out")
+    page = tmp_path / "out" / "acted.html"
+    page.write_text((tmp_path / "out" / "watchlist.html").read_text().replace("</body>", ACT))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, check=True)
+    seen = json.loads(html.unescape(re.search("<title>(.*)</title>", done.stdout)[1]))
+    ranked = read(tmp_path / "out")["VARIATION_ID"].tolist()
+    cancer = [name for name in ranked if name != "2"]
+    assert seen == [ranked, cancer, ["2"], ["1", "2", "10"], ["10", "2", "1"], [], "0 of 3 rows"]
 
 
 def test_a_model_of_annotated_variants_warns_of_a_release_without(models, tmp_path):

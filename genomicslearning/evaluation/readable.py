@@ -43,7 +43,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
             "measure": table["measure"].map(_MEASURES),
             "model's": table["first"],
             "baseline's": table["second"],
-            f"difference {INTERVAL}": _with_interval(table, "difference", "low", "high"),
+            f"difference {INTERVAL}": _with_interval(table, "difference", "low", "high", between=" to "),
             "p": table["p"],
             "p, corrected": table["p_holm"],
         }
@@ -146,12 +146,13 @@ def second_submissions(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _with_interval(table: pd.DataFrame, value: str, low: str, high: str) -> list[str]:
+def _with_interval(table: pd.DataFrame, value: str, low: str, high: str, *, between: str = "–") -> list[str]:
     cells = zip(table[value], table[low], table[high], strict=True)
-    return [
-        "–" if pd.isna(middle) else f"{middle:.3f}" if pd.isna(one) else f"{middle:.3f} ({one:.3f} to {two:.3f})"
+    texts = [
+        "–" if pd.isna(middle) else f"{middle:.3f}" if pd.isna(one) else f"{middle:.3f} ({one:.3f}{between}{two:.3f})"
         for middle, one, two in cells
     ]
+    return [text.replace(" ", "\N{NO-BREAK SPACE}") for text in texts]
 
 
 def _count(numbers: pd.Series) -> pd.Series:
