@@ -1,5 +1,8 @@
 """Metrics, intervals and tests of difference against known answers."""
 
+import ast
+
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,7 @@ from scipy.stats import norm
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from genomicslearning import InputError
+from genomicslearning import InputError, share
 from genomicslearning import evaluation as ev
 from genomicslearning.evaluation import plots, readable
 from genomicslearning.evaluation.scores import wilson
@@ -269,6 +272,23 @@ def test_small_groups_are_drawn_towards_the_mean():
     assert np.isnan(table.loc["one class", "roc_auc"])
     mean = table.loc["large", "roc_auc"]
     assert abs(table.loc["small", "roc_auc_shrunk"] - mean) <= abs(table.loc["small", "roc_auc"] - mean)
+
+
+def test_what_the_notebook_loads_stays_what_it_is():
+    """The cells of `depth=full` come last and read what the first ones loaded; a run in tests does not reach them."""
+    cells = nbformat.read(share("notebooks", "evaluation.ipynb"), as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    assigned = [
+        {
+            node.id
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        for source in sources
+    ]
+    load = next(number for number, names in enumerate(assigned) if "table" in names)
+    for names in assigned[load + 1 :]:
+        assert not names & {"table", "parts", "past", "fraction", "test", "predictions", "job", "truth", "probability"}
 
 
 def test_alt_text_carries_the_numbers(scored):
