@@ -19,7 +19,16 @@ from genomicslearning import InputError, autopilot
 from genomicslearning.autopilot.candidates import DEFINITIONS, PRESETS, Evidence
 from genomicslearning.autopilot.model import MANIFEST, WEIGHTS, Model
 from genomicslearning.autopilot.scoring import positive
-from genomicslearning.autopilot.selection import best_threshold, blend, calibrated, calibration, greedy_ensemble, scores
+from genomicslearning.autopilot.selection import (
+    CrossValidation,
+    best_threshold,
+    blend,
+    calibrated,
+    calibration,
+    greedy_ensemble,
+    scores,
+)
+from genomicslearning.features import Variants, folds
 from genomicslearning.splits import gene_groups
 
 ROWS = 1500
@@ -182,6 +191,27 @@ def test_every_candidate_fits_saves_and_loads(name, train, test, tmp_path):
     expected = np.clip(pipeline.predict_proba(test)[:, 1], 1e-6, 1 - 1e-6)
     # Candidates on tokens compute in single precision.
     np.testing.assert_allclose(Model.load(tmp_path / "model").predict(test), expected, rtol=1e-6)
+
+
+def test_members_share_what_is_fitted_on_the_same_rows(train, tmp_path):
+    rows = train.head(300)
+    y = rows["CLASS"].to_numpy(np.int64)
+    evidence = Evidence("all", grouped=False, seed=0)
+    names = ("extra_trees", "boosting_early", "boosting_columns")
+    pipelines = {
+        name: DEFINITIONS[name].build(optuna.trial.FixedTrial(DEFINITIONS[name].first), evidence, 0) for name in names
+    }
+    fits = CrossValidation(Variants.read(rows), y, folds(2, y, None, 0))
+    fitted = fits.fit_all(pipelines)
+    assert list(fitted) == list(names)
+    alone = pipelines["extra_trees"].fit(rows, y)
+    # A forest that was fitted on two cores adds up its trees in no fixed order, until it is in a Model.
+    np.testing.assert_allclose(fitted["extra_trees"].predict_proba(train), alone.predict_proba(train), rtol=1e-12)
+    manifest = {"format": 1, "features": "all", "threshold": 0.5, "members": {name: {"weight": 1.0} for name in names}}
+    Model(fitted, manifest).save(tmp_path / "model")
+    for model in (fitted, Model.load(tmp_path / "model").pipelines):
+        assert model["extra_trees"][0] is model["boosting_columns"][0]
+        assert model["extra_trees"][0] is model["boosting_early"][0].columns_
 
 
 def test_presets_have_candidates_enough():
