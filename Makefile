@@ -25,10 +25,10 @@ $(VENV)/dev: $(VENV)/base requirements/dev.txt
 	@touch $@
 
 # Policy linters pin older libraries than ours: an environment of their own.
-$(VENV)-policy/ready: requirements/policy.txt requirements/guard.txt
+$(VENV)-policy/ready: requirements/policy.txt requirements/policy_tools.txt
 	@$(PYTHON) -m venv $(VENV)-policy
 	@$(VENV)-policy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/policy.txt
-	@$(VENV)-policy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/guard.txt
+	@$(VENV)-policy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/policy_tools.txt
 	@touch $@
 
 run: $(VENV)/base  ## run the main job on the embedded sample (ARGS="…" for your own data) and name the report

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +81,31 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@contextmanager
+def running_ministack(folder: Path, **more: str) -> Iterator[Callable]:
+    """ministack, out of the policy linters' environment, in a process of its own; gives what makes clients of it."""
+    from test_templates import policy_tool
+
+    port = free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")} | {
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "HOME": str(folder),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    command = [policy_tool("python"), "-m", "ministack"]
+    process = start_server(command, port, "/_ministack/health", environment | more, folder / "log")
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
+    try:
+        yield lambda service: boto3.client(service, endpoint_url=f"http://127.0.0.1:{port}", **keys)
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 `decide` follows IAM's published evaluation logic (an explicit Deny wins, else some Allow of the identity policy and
 some Allow of the permissions boundary) for the elements that these policies use: Action, Resource, and the condition
-operators below. An element that it does not know is an error, not a silent yes. (ministack 1.4.21 answers `allowed` to
-every SimulateCustomPolicy call, so that it proves nothing; a test pins that.)
+operators below. An element that it does not know is an error, not a silent yes. A test compares it with
+ministack's SimulateCustomPolicy, which knows no conditions and no boundaries.
 """
 
 from __future__ import annotations

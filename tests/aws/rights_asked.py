@@ -92,7 +92,8 @@ def _sagemaker(action: str, p: dict) -> str:
 def passed(call: dict) -> tuple[str, str, dict] | None:
     """The right to pass a role on, which a call that hands one to a service needs beside its own."""
     parameters, service = call["parameters"], call["service"]
-    inner = parameters.get("pipeline") or (parameters.get("Targets") or [{}])[0]
+    targets = parameters.get("Targets")
+    inner = parameters.get("pipeline") or (targets[0] if isinstance(targets, list) else {})
     names = ("RoleArn", "ExecutionRoleArn", "Role", "RoleARN", "serviceRole", "roleArn")
     role = next((given[name] for given in (parameters, inner) for name in names if name in given), None)
     return role and ("iam:PassRole", role, {"iam:PassedToService": f"{service}.amazonaws.com"})

@@ -105,7 +105,7 @@ def test_every_resource_is_found_through_its_own_service(account, whole):
 
 
 def test_emulator_has_every_type_of_the_templates():
-    from emulator.stacks import TYPES
+    from emulator.resources import TYPES
 
     used = {resource["Type"] for name in STACKS for resource in template(name)["Resources"].values()}
     assert {kind for kind in used if not kind.startswith("Custom::")} <= set(TYPES)
@@ -157,7 +157,7 @@ def test_repository_holds_the_source(account, whole, source_tree):
     there = source._blobs(client, "whole-code", head)
     files = source.source_files(source_tree)
     assert {name: source._blob_id(content) for name, content in files.items()} == there
-    assert len(files) > 100  # more than one commit's worth
+    assert len(files) > 100 and "genomicslearning/runs/chain.py" in files  # more than one commit's worth, and whole
     with pytest.raises(client.exceptions.BranchDoesNotExistException):
         client.get_branch(repositoryName="whole-code", branchName=source._UPLOAD)
 

@@ -1,28 +1,22 @@
-"""The setup stack: its function and its build really run, on create, update and delete.
-
-Twice: on moto with the whole solution behind it, and on ministack, which runs Lambda functions and custom resources by
-its own means (and knows CodeBuild only by name: there the test plays the build).
+"""The setup stack's function really runs on create, update and delete, on ministack, which runs Lambda functions and
+custom resources by its own means (and knows CodeBuild only by name: here the test plays the build). With the whole
+solution behind it, it runs in test_rights.py.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import queue
-import sys
 import threading
 import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
-import boto3
 import pytest
-from conftest import ROOT, free_port, start_server
+from conftest import ROOT, running_ministack
 
-from genomicslearning import deploy
-from genomicslearning.deploy import source, stacks
+from genomicslearning.deploy import stacks
 
 REGION = "eu-west-1"
 PREFIX = "genomicslearning/0.1.0"
@@ -63,44 +57,6 @@ def wait(client, name: str, *, seconds: float = 240) -> str:
     raise TimeoutError(name)
 
 
-def test_one_template_deploys_updates_and_removes_everything(account, source_tree):
-    put_assets(account.client("s3"), zipped(source.source_files(source_tree)))
-    client = account.session("administrator").client("cloudformation")
-    request = {
-        "StackName": "MySetup",
-        "TemplateBody": TEMPLATE,
-        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-    }
-    client.create_stack(**request, Parameters=parameters())
-    assert wait(client, "MySetup") == "CREATE_COMPLETE", why(account)
-    states = {kind: stacks.describe(client, f"Setup{kind}")["StackStatus"] for kind in ("Zone", "Pipe", "Code")}
-    assert states == {kind: "CREATE_COMPLETE" for kind in states}
-    # The boundary is the setup stack's: the landing zone makes none that the build could change.
-    zone = client.describe_stack_resources(StackName="SetupZone")["StackResources"]
-    assert [resource["LogicalResourceId"] for resource in zone] == ["PipeRepository"]
-
-    client.update_stack(**request, Parameters=parameters(IdleMinutes="20"))
-    assert wait(client, "MySetup") == "UPDATE_COMPLETE", why(account)
-    assert stacks.describe(client, "SetupCode")["StackStatus"] == "UPDATE_COMPLETE"
-    given = {p["ParameterKey"]: p["ParameterValue"] for p in stacks.describe(client, "SetupPipe")["Parameters"]}
-    assert given["IdleMinutes"] == "20"
-
-    client.delete_stack(StackName="MySetup")
-    assert wait(client, "MySetup") == "gone", why(account)
-    assert deploy.leftovers(account.session(), deploy.Settings(project="Setup", region=REGION)) == []
-    assert [stacks.describe(client, f"Setup{kind}") for kind in ("Zone", "Pipe", "Code")] == [None] * 3
-
-
-def why(account) -> str:
-    events = account.client("cloudformation").describe_stack_events(StackName="MySetup")["StackEvents"]
-    reasons = [
-        f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in events if e.get("ResourceStatusReason")
-    ]
-    logs = [account.folder / name for name in ("functions.log", "MySetup-setup.log")]
-    return "\n".join(reasons) + "\n".join(log.read_text()[-3000:] for log in logs if log.exists())
-
-
-# ---------------------------------------------------------------------- ministack
 class Builds(BaseHTTPRequestHandler):
     """CodeBuild as the function sees it. (ministack's forgets the variables that a build is started with.)"""
 
@@ -121,26 +77,11 @@ class Builds(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory):
-    folder, port = tmp_path_factory.mktemp("ministack"), free_port()
     builds = HTTPServer(("127.0.0.1", 0), Builds)
     threading.Thread(target=builds.serve_forever, daemon=True).start()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")} | {
-        "BIND_HOST": "127.0.0.1",
-        "MINISTACK_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_ENDPOINT_URL_CODEBUILD": f"http://127.0.0.1:{builds.server_port}",  # functions inherit it
-        "HOME": str(folder),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    process = start_server(
-        [sys.executable, "-m", "ministack"], port, "/_ministack/health", environment, folder / "log"
-    )
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
-    yield lambda service: boto3.client(service, endpoint_url=f"http://127.0.0.1:{port}", **keys)
-    process.terminate()
-    process.wait(10)
+    address = f"http://127.0.0.1:{builds.server_port}"  # functions inherit it
+    with running_ministack(tmp_path_factory.mktemp("ministack"), AWS_ENDPOINT_URL_CODEBUILD=address) as client:
+        yield client
     builds.shutdown()
 
 
@@ -193,10 +134,3 @@ def test_failed_build_fails_the_stack_with_its_reason_on_ministack(ministack):
     assert any("Build FAILED. BUILD: exit status 1 See https://example.org/log" in reason for reason in reasons), (
         reasons
     )
-
-
-def test_simulate_custom_policy_of_ministack_says_yes_to_everything(ministack):
-    """Why the tests of the roles do not rely on it: a policy that denies all is `allowed`. Should this fail, use it."""
-    nothing = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
-    answer = ministack("iam").simulate_custom_policy(PolicyInputList=[nothing], ActionNames=["iam:CreateUser"])
-    assert answer["EvaluationResults"][0]["EvalDecision"] == "allowed"

@@ -128,7 +128,7 @@ def test_cfn_guard_finds_what_is_explained_and_nothing_else(built, tmp_path):
     site = Path(policy_tool("python")).parent.parent / "lib"
     archives = list(site.glob("python*/site-packages/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz"))
     if not archives:
-        pytest.skip(f"no cfn-guard below {site}: `make test` installs requirements/guard.txt there")
+        pytest.skip(f"no cfn-guard below {site}: `make test` installs requirements/policy_tools.txt there")
     system = "macos" if sys.platform == "darwin" else "ubuntu"
     program = f"package/bin/{system}/{'x86_64' if platform.machine() == 'x86_64' else 'aarch64'}/cfn-guard"
     with tarfile.open(archives[0]) as archive:
