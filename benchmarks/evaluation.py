@@ -18,6 +18,7 @@ import pandas as pd
 
 from genomicslearning import autopilot, evaluation, training_set, watchlist
 from genomicslearning.evaluation import honest, leakage
+from genomicslearning.evaluation.attributions import EVIDENCE_OF_BLOCK
 from genomicslearning.evaluation.explain import agreement, permutation_importance
 from genomicslearning.splits import split
 
@@ -144,6 +145,7 @@ class Bench:
         self.keep("importance_columns", permutation_importance(predict, parts.test, seed=SEED, by_column=True))
         audit = audit.set_index("block")
         drop = audit.loc["(all blocks)", "roc_auc_alone"] - audit["roc_auc_without"].dropna()
+        drop = drop.groupby(EVIDENCE_OF_BLOCK).max()
         print(agreement(blocks.set_index("evidence")["roc_auc_drop"], drop)["words"])
 
     def watchlist(self) -> None:

@@ -195,6 +195,7 @@ def test_disagreement_is_said():
     assert same["agree"]
     assert same["spearman"] == pytest.approx(1) and "agree" in same["words"]
     other = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 1, "b": 2, "c": 3}))
+    assert "a or c is first, the rank correlation is -1.00" in other["words"]
     assert not other["agree"] and not other["same_first"] and "DISAGREE" in other["words"]
 
 

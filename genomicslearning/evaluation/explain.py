@@ -237,9 +237,6 @@ def agreement(first: pd.Series, second: pd.Series) -> dict:
     if agree:
         words = f"The two agree: both put {first.idxmax()} first, rank correlation {spearman:.2f}."
     else:
-        words = (
-            f"The two DISAGREE: {first.idxmax()} comes first in one and {second.idxmax()} in the other, rank "
-            f"correlation "
-            f"{spearman:.2f}. Take neither order as settled."
-        )
+        firsts = f"both put {first.idxmax()} first, but" if same else f"{first.idxmax()} or {second.idxmax()} is first,"
+        words = f"The two DISAGREE: {firsts} the rank correlation is {spearman:.2f}. Take neither order as settled."
     return {"spearman": spearman, "same_first": same, "agree": agree, "words": words}
