@@ -84,8 +84,8 @@ def _describe(account: aws.Account, auto_ml_name: str) -> dict | None:
 def _ask_for_money(runtime: int, cost_limit: float, confirm_cost: bool, progress: Callable[[str], None]) -> None:
     bound = prices.autopilot_job(runtime)
     progress(
-        f"this job can cost at most about ${bound:.0f} (prices of {prices.REGION}, {prices.AS_OF}; {runtime:,} s at most, "
-        f"{prices.AUTOPILOT_MACHINES} × {prices.AUTOPILOT_MACHINE})"
+        f"this job can cost at most about ${bound:.0f} (prices of {prices.REGION}, {prices.AS_OF}; "
+        f"{runtime:,} s at most, {prices.AUTOPILOT_MACHINES} × {prices.AUTOPILOT_MACHINE})"
     )
     if bound > cost_limit and not confirm_cost:
         raise InputError(

@@ -12,7 +12,8 @@ from genomicslearning.deploy.stacks import Progress
 _FILES_A_COMMIT = 100
 _BYTES_A_COMMIT = 15_000_000
 _UPLOAD = "genomicslearning-upload"
-_NOT_SOURCE = {"runs", "build", "dist", "lake", "__pycache__"}
+# Of an unpacked archive's root; the package has a room `runs` too.
+_NOT_SOURCE = {"runs", "build", "dist", "lake"}
 
 
 def source_files(root: Path) -> dict[str, bytes]:
@@ -28,10 +29,11 @@ def source_files(root: Path) -> dict[str, bytes]:
 
 def _is_source(name: Path) -> bool:
     first = name.parts[0]
+    made = (".egg-info", "_cache", "__pycache__", ".ipynb_checkpoints")
     return (
-        not _NOT_SOURCE & set(name.parts[:-1])
+        not (first in _NOT_SOURCE and len(name.parts) > 1)
         and not first.startswith(".venv")
-        and not any(part.endswith((".egg-info", "_cache")) or part == ".ipynb_checkpoints" for part in name.parts)
+        and not any(part.endswith(made) for part in name.parts)
     )
 
 

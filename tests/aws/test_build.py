@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
+import time
 import zipfile
 
+import policies
 import pytest
 from conftest import REGION, ROOT
-from emulator import buildspec
+from rights_asked import of_role
 
 from genomicslearning import InputError, deploy
-from genomicslearning.deploy import dist
+from genomicslearning.deploy import dist, source
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,45 +25,51 @@ def no_network(account):
         yield
 
 
-def test_buildspec_runs_in_a_clean_folder_and_the_stack_takes_its_artifacts(account, source_tree, tmp_path):
-    """Source, Build and CreateStack as the pipeline does them, one after the other."""
+def test_a_push_starts_the_pipeline_which_tests_builds_and_creates_the_code_stack(account, source_tree, tmp_path):
+    """Source, Build (the buildspec in a clean folder) and CreateStack, as pipe.yml defines them."""
     settings = deploy.Settings(project="Built", region=REGION)
-    outputs = deploy.deploy(account.session(), settings, source_folder=source_tree, progress=print)
-    client = account.session().client("cloudformation")
-    pipe = deploy.stacks.outputs(client, "BuiltPipe")
-    variables = account.client("codebuild").batch_get_projects(names=["built-build"])["projects"][0]["environment"]
-    variables = {entry["name"]: entry["value"] for entry in variables["environmentVariables"]}
-    assert json.loads(variables["CODE_PARAMETERS"]) == json.loads(pipe["CodeParameters"])
+    before = deploy.deploy(account.session(), settings, source_folder=source_tree, progress=print)
+    client, pipelines = account.client("cloudformation"), account.client("codepipeline")
+    deploy.stacks.delete(account.session().client("cloudformation"), "BuiltCode", progress=print)
+    # The whole suite has this test in it.
+    narrowed = {"TESTS": "tests/aws/test_templates.py::test_buckets_are_hardened"}
+    (account.folder / "pipelines.json").write_text(json.dumps({"built-pipeline": narrowed}))
 
-    tree = tmp_path / "source"
-    shutil.copytree(source_tree, tree)
-    environment = buildspec.clean_environment(tmp_path / "environment")
-    plain = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    narrowed = {
-        "TESTS": "tests/aws/test_templates.py::test_buckets_are_hardened"
-    }  # the whole suite would call this test
-    everything = plain | account.environment(f"built-codebuild-{REGION}") | variables | narrowed
-    log = tmp_path / "build.log"
-    failed = buildspec.run(
-        tree / "cloudformation/buildspec.yml", tree, buildspec.with_environment(everything, environment), log
-    )
-    assert failed is None, log.read_text()[-3000:]
-    assert "1 passed" in log.read_text()
+    files = source.source_files(source_tree) | {"README.md": b"# Changed\n"}
+    assert source.commit(account.session().client("codecommit"), "built-code", "main", files, "Changed", print)
+    deadline = time.monotonic() + 300
+    while (run := last_run(pipelines))["status"] == "InProgress" and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert run["status"] == "Succeeded", run.get("statusSummary")
+    assert "1 passed" in (account.folder / "built-build.log").read_text()
+    assert deploy.stacks.describe(client, "BuiltCode")["StackStatus"] == "CREATE_COMPLETE"
+    after = deploy.stacks.outputs(client, "BuiltCode")
+    assert after["Version"] != before["Version"] and after | {"Version": ""} == before | {"Version": ""}
+    job = account.client("glue").get_job(JobName=after["TrainingSetJob"])["Job"]
+    script = f"{after['Version']}/glue/create_training_set.py"
+    assert job["Command"]["ScriptLocation"].endswith(f"/{script}")
+    account.client("s3").head_object(Bucket=deploy.stacks.outputs(client, "BuiltPipe")["ResourcesBucket"], Key=script)
 
-    configuration = json.loads((tree / "build/aws/configuration.json").read_text())
-    assert configuration["Parameters"]["Version"] == outputs["Version"]  # built again, byte for byte
-    template = (tree / "build/aws/code.yml").read_text()
-    said = []
-    again = deploy.stacks.create_or_update(
-        client,
-        "BuiltCode",
-        template,
-        configuration["Parameters"],
-        role_arn=pipe["CloudFormationRoleArn"],
-        progress=said.append,
-    )
-    assert again == outputs and said == ["BuiltCode: nothing to change"]
+    # Each role did its part, and nothing that it may not.
+    calls = [json.loads(line) for line in (account.folder / "calls.jsonl").read_text().splitlines()]
+    for role, least in (
+        ("source-event", "codepipeline:StartPipelineExecution"),
+        ("codepipeline", "codecommit:GetBranch s3:PutObject s3:GetObject cloudformation:CreateStack iam:PassRole"),
+        ("codebuild", "s3:PutObject"),
+    ):
+        name, iam = f"built-{role}-{REGION}", account.client("iam")
+        asked = of_role(calls, name)
+        assert {action for action, _, _ in asked} >= set(least.split()), role
+        rights = policies.role_policies(iam, name), policies.boundary(iam, name)
+        assert [one for one in asked if not policies.decide(*rights, *one[:2], json.loads(one[2]))] == [], role
+    (account.folder / "pipelines.json").unlink()
     assert deploy.teardown(account.session(), settings, print) == []
+
+
+def last_run(pipelines) -> dict:
+    listed = pipelines.list_pipeline_executions(pipelineName="built-pipeline")["pipelineExecutionSummaries"]
+    name = {"pipelineName": "built-pipeline", "pipelineExecutionId": listed[0]["pipelineExecutionId"]}
+    return pipelines.get_pipeline_execution(**name)["pipelineExecution"]
 
 
 def test_dist_is_what_the_setup_stack_reads(account, source_tree, tmp_path):

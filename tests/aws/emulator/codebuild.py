@@ -1,4 +1,4 @@
-"""CodeBuild projects whose source is in S3 really build; the end of a build is an event, as on AWS."""
+"""CodeBuild projects really build, from S3 or for a pipeline; the end of a build from S3 is an event, as on AWS."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import threading
 import uuid
 import zipfile
 
+import yaml
 from moto.codebuild.models import codebuild_backends
 from moto.codebuild.responses import CodeBuildResponse
-from moto.events.models import events_backends
 
-from emulator import buildspec, functions, here
+from emulator import buildspec, here
 
 
 def start_build(self):
@@ -44,6 +44,25 @@ def _build(account: str, region: str, project: dict, variables: list[dict], buil
     _ended(account, region, project["name"], build_id, variables, failed)
 
 
+def build(account: str, region: str, name: str, source: dict[str, bytes], variables: dict) -> dict[str, bytes]:
+    """A pipeline's build of these files; the files of its artifact."""
+    project = codebuild_backends[account][region].codebuild_projects[name].project_metadata
+    folder = here.FOLDER / f"{name}-{uuid.uuid4()}"
+    for path, content in source.items():
+        (folder / "source" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "source" / path).write_bytes(content)
+    spec, log = folder / "source" / project["source"]["buildspec"], here.FOLDER / f"{name}.log"
+    environment = buildspec.clean_environment(folder / "environment")
+    given = {entry["name"]: str(entry["value"]) for entry in project["environment"]["environmentVariables"]}
+    settings = here.environment(region, here.role_name(project["serviceRole"])) | given | variables
+    failed = buildspec.run(spec, folder / "source", buildspec.with_environment(settings, environment), log)
+    if failed:
+        raise RuntimeError(f"{name} failed in {failed}: {log.read_text()[-2000:]}")
+    artifacts = yaml.safe_load(spec.read_text())["artifacts"]
+    base = folder / "source" / artifacts["base-directory"]
+    return {path: (base / path).read_bytes() for path in artifacts["files"]}
+
+
 def _ended(account, region, project_name, build_id, variables, failed) -> None:
     """The event in the form that the CodeBuild user guide documents, to whatever rule it matches."""
     detail = {
@@ -63,11 +82,9 @@ def _ended(account, region, project_name, build_id, variables, failed) -> None:
         "region": region,
         "detail": detail,
     }
-    for bus in events_backends[account][region].event_buses.values():
-        for rule in bus.rules.values():
-            if rule.event_pattern.matches_event(event):
-                for target in rule.targets:
-                    functions.invoke(region, target["Arn"].rsplit(":", 1)[-1], event)
+    from emulator import events  # which starts pipelines, which build
+
+    events.send(account, region, event)
 
 
 def install() -> None:

@@ -1,4 +1,4 @@
-"""CodeCommit's branches, commits and folders, which moto lacks."""
+"""CodeCommit's branches, commits and folders, which moto lacks. A branch that moves is an event."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import json
 from moto.codecommit.models import codecommit_backends
 from moto.codecommit.responses import CodeCommitResponse
 from moto.core.exceptions import JsonRESTError
+from moto.utilities.utils import get_partition
+
+from emulator import events
 
 
 class _Error(JsonRESTError):
@@ -25,7 +28,7 @@ def _repository(self):
     if repository is None:
         raise _Error("RepositoryDoesNotExistException")
     if not hasattr(repository, "branches"):
-        repository.branches, repository.commits = {}, {}
+        repository.branches, repository.commits, repository.blobs = {}, {}, {}
     return repository
 
 
@@ -34,6 +37,15 @@ def _resolve(repository, specifier: str) -> str:
     if commit not in repository.commits:
         raise _Error("CommitDoesNotExistException", specifier)
     return commit
+
+
+def _moved(self, what: str, branch: str) -> None:
+    """The event in the form that the CodeCommit user guide documents."""
+    name = self._get_param("repositoryName")
+    arn = f"arn:{get_partition(self.region)}:codecommit:{self.region}:{self.current_account}:{name}"
+    detail = {"event": what, "repositoryName": name, "referenceType": "branch", "referenceName": branch}
+    event = {"source": "aws.codecommit", "detail-type": "CodeCommit Repository State Change", "region": self.region}
+    events.send(self.current_account, self.region, event | {"resources": [arn], "detail": detail})
 
 
 def get_branch(self):
@@ -48,6 +60,7 @@ def create_branch(self):
     if name in repository.branches:
         raise _Error("BranchNameExistsException", name)
     repository.branches[name] = _resolve(repository, self._get_param("commitId"))
+    _moved(self, "referenceCreated", name)
     return "{}"
 
 
@@ -75,7 +88,8 @@ def create_commit(self):
         content = base64.b64decode(put["fileContent"])
         if len(content) > 6 << 20:
             raise _Error("FileContentSizeLimitExceededException")
-        files[put["filePath"]] = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        files[put["filePath"]], repository.blobs[blob] = blob, content
     for delete in deletes:
         if files.pop(delete["filePath"], None) is None:
             raise _Error("FileDoesNotExistException", delete["filePath"])
@@ -103,6 +117,7 @@ def merge_branches_by_fast_forward(self):
     repository = _repository(self)
     commit = _resolve(repository, self._get_param("sourceCommitSpecifier"))
     repository.branches[self._get_param("targetBranch")] = commit
+    _moved(self, "referenceUpdated", self._get_param("targetBranch"))
     return json.dumps({"commitId": commit, "treeId": commit})
 
 
