@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import re
 import time
 from pathlib import Path
 
@@ -200,8 +200,14 @@ def _watch(release: Path, model: Path, out: Path) -> dict:
         "expected_conflict": summary["expected_conflict"],
         "seconds": time.monotonic() - wall,
         "cpu_seconds": time.process_time() - cpu,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": _peak_mb(),
     }
+
+
+def _peak_mb() -> float:
+    """This process's own peak; getrusage would give the parent's, where that was larger."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
 
 
 SECTIONS = ("honest", "folds", "prospective", "later", "leakage", "watchlist", "growth")
