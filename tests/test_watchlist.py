@@ -76,6 +76,7 @@ def test_without_transitions_the_probability_is_marked(models, tmp_path):
     release.write_text(HEADER + "".join(record(10 * n, n, CLNSIG="Benign", AF_EXAC=f"0.00{n}") for n in range(1, 9)))
     summary = watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out", shown=3)
     assert not summary["calibrated"] and "NOT CALIBRATED" in summary["meaning"]
+    assert ">Probability, not calibrated<" in (tmp_path / "out" / "watchlist.html").read_text()
     rows = read(tmp_path / "out")
     assert rows["rank"].tolist() == [str(n) for n in range(1, 9)]
     assert rows["percentile"].tolist()[0] == "100.00"
