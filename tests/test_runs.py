@@ -22,6 +22,7 @@ SECOND = """
 from pathlib import Path
 print("second at work")
 (Path(run_dir) / "second.txt").write_text((Path(run_dir) / "data" / "first.txt").read_text() * factor)
+(Path(run_dir) / "model_card.md").write_text("# Card")
 """
 
 
@@ -68,6 +69,8 @@ def test_a_run_leaves_reports_record_and_latest(two_steps, tmp_path):
     assert facts["status"] == "done"
     assert [step["status"] for step in facts["steps"]] == ["done", "done"]
     assert facts["parameters"]["seed"] == 5 and facts["parameters"]["factor"] == 2
+    assert facts["artifacts"] == ["data/first.txt", "second.txt", "model_card.md"]
+    assert 'href="model_card.md"' in index.read_text()
     assert set(facts["versions"]) >= {"python", "genomicslearning", "pandas", "scikit-learn"}
 
 

@@ -27,6 +27,8 @@ INPUTS = ("clinvar", "annotated", "training_set")  # parameters that name the tr
 # Parameters that name the watch list's release, and the input that stands in where none is given.
 WATCHED = {"watchlist_clinvar": "clinvar", "watchlist_annotated": "annotated"}
 PINNED = ("numpy", "pandas", "pyarrow", "scikit-learn", "optuna", "skops", "papermill", "nbconvert", "matplotlib")
+# What the evaluation leaves beside its product, where the run asks for it.
+EXTRAS = ("model_card.md", "watchlist/watchlist.html", "watchlist/watchlist.csv")
 
 
 class StepFailed(Exception):
@@ -284,6 +286,7 @@ class _Record:
         self.facts["inputs"] = data.get("inputs", [])
         self.facts["metrics"] = json.loads(self.run.metrics.read_text()) if self.run.metrics.is_file() else None
         made = [product for name in STEPS for product in PRODUCTS[name] if (folder / product).is_file()]
+        made += [extra for extra in EXTRAS if (folder / extra).is_file()]
         if "autopilot/job.json" in made:
             made.append(str(self.run.model.relative_to(folder)) + "/")
         self.facts["artifacts"] = made
