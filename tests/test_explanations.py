@@ -6,6 +6,7 @@ import pytest
 
 from genomicslearning import InputError, autopilot, evaluation, training_set
 from genomicslearning.evaluation import attributions, explain, honest, leakage, model_card, readable, selection
+from genomicslearning.evaluation.honest_plots import describe_honest, plot_honest
 from genomicslearning.evaluation.verdict import SELECTION, headline, verdict
 from genomicslearning.splits import split
 
@@ -304,6 +305,18 @@ def test_the_contrast_that_leaks_the_future_is_marked(published_table, shared_da
     assert test["CLNDN"].isna().all()
     assert len(train) == len(groups) == 10512 + 2 * 1131
     assert pd.Series(groups).nunique() == 10512
+
+
+def test_the_contrast_is_hollow_in_the_picture():
+    cells = pd.DataFrame(
+        {
+            "split": ["random", "time"], "model": "all", "roc_auc": [0.88, 0.74], "roc_auc_low": [0.87, 0.73],
+            "roc_auc_high": [0.89, 0.75], "note": ["", honest.LEAKS_FUTURE],
+        }
+    )  # fmt: skip
+    labels = [text.get_text() for text in plot_honest(cells).get_legend().get_texts()]
+    assert labels == ["random split", "time split", "hollow: leaks the future, no result"]
+    assert describe_honest(cells).endswith("random all 0.880, time all 0.740 (leaks the future).")
 
 
 def test_baselines_know_little(parts):

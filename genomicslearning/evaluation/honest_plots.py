@@ -23,6 +23,8 @@ def plot_honest(table: pd.DataFrame, *, ax=None):
             ax.hlines(place, row.roc_auc_low, row.roc_auc_high, color=COLOURS[kind], lw=2)
             ax.plot(row.roc_auc, place, MARKS[kind], color=COLOURS[kind], mfc="white" if hollow else COLOURS[kind])
         ax.plot([], [], MARKS[kind], color=COLOURS[kind], label=f"{kind} split")
+    if known["note"].str.startswith("CONTRAST").any():
+        ax.plot([], [], MARKS["time"], color=COLOURS["time"], mfc="white", label="hollow: leaks the future, no result")
     ax.set_yticks(np.arange(len(names)), names)
     ax.set(xlabel="ROC AUC, 95 % interval", title="The same model, asked honestly")
     ax.grid(alpha=0.25, axis="x")
