@@ -44,3 +44,8 @@ def bgzip(source: Path, target: Path, block: int = 60_000) -> Path:
             file.write(b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0" + struct.pack("<H", len(body) + 25))
             file.write(body + struct.pack("<II", zlib.crc32(chunk), len(chunk)))
     return target
+
+
+def total(report: dict) -> int:
+    """What became of the records, added up: a report's `records_read`."""
+    return report["records_written"] + sum(report["dropped"].values()) + report["quarantined"]
