@@ -120,6 +120,14 @@ def test_a_notebook_that_exits_early_has_failed(two_steps, tmp_path):
         run(tmp_path)
 
 
+def test_a_kernel_that_dies_is_a_failed_step(two_steps, tmp_path):
+    dying = "import os, sys; print('last words', file=sys.__stderr__, flush=True); os._exit(3)"
+    write_notebook(two_steps / "second.ipynb", 'run_dir: str = ""  # folder', dying, "x = 1")
+    with pytest.raises(chain.StepFailed, match=r"second.*the notebook's process ended.*last words"):
+        run(tmp_path)
+    assert json.loads((tmp_path / "runs" / "r" / "run.json").read_text())["status"] == "failed"
+
+
 def test_bad_input_in_the_first_step_leaves_nothing(two_steps, tmp_path):
     source = "from genomicslearning import InputError\nraise InputError('file.vcf:3: bad')"
     write_notebook(two_steps / "first.ipynb", 'run_dir: str = ""  # folder', source)

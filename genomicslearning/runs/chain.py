@@ -9,12 +9,16 @@ import platform
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import BinaryIO
 
 import papermill
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from traitlets.config import Config
 
@@ -161,7 +165,8 @@ def execute(
         record.fail(name, problem)
         if problem.ename == "InputError":
             raise InputError(problem.evalue) from None
-        raise StepFailed(f"{name}, cell {problem.exec_count}: {problem.ename}: {problem.evalue}") from None
+        where = f"{name}, cell {problem.exec_count}" if problem.exec_count else name
+        raise StepFailed(f"{where}: {problem.ename}: {problem.evalue}") from None
     except KeyboardInterrupt:
         record.finish("interrupted")
         raise
@@ -173,21 +178,43 @@ def execute(
 
 
 def _execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[str], None]) -> None:
-    executed = papermill.execute_notebook(
-        str(parameters.notebook(name)),
-        str(folder / f"{name}.ipynb"),
-        values,
-        engine_name=_Engine.name,
-        progress_bar=False,
-        cwd=str(folder),
-        config=Config(KernelManager={"transport_encryption": "auto"}),  # other users of the machine cannot listen
-        say=lambda text: progress(f"{name} · {text}"),
-    )
+    with tempfile.TemporaryFile() as log:
+        try:
+            executed = papermill.execute_notebook(
+                str(parameters.notebook(name)),
+                str(folder / f"{name}.ipynb"),
+                values,
+                engine_name=_Engine.name,
+                progress_bar=False,
+                cwd=str(folder),
+                # Other users of the machine cannot listen.
+                config=Config(KernelManager={"transport_encryption": "auto"}),
+                kernel_manager_class=_kernels(log),
+                say=lambda text: progress(f"{name} · {text}"),
+            )
+        except DeadKernelError:
+            log.seek(0)
+            last = log.read().decode("utf-8", "replace").strip()[-500:]
+            reason = f"the notebook's process ended; most often the machine has no memory left. {last}".strip()
+            raise papermill.PapermillExecutionError(0, 0, "", "DeadKernelError", reason, []) from None
     # papermill takes sys.exit(0) in a cell for success, though the cells after it were not executed.
     for index, cell in enumerate(executed.cells):
         if cell.cell_type == "code" and cell.metadata["papermill"]["status"] != NotebookExecutionManager.COMPLETED:
             reason = "the notebook ended here, before its last cell"
             raise papermill.PapermillExecutionError(index, index, cell.source, "IncompleteNotebook", reason, [])
+
+
+def _kernels(log: BinaryIO) -> type[AsyncKernelManager]:
+    """Kernels whose own messages go to a file.
+
+    What cells print comes another way, and a kernel that is told to end may report a socket that was closed before it.
+    """
+
+    class Kernels(AsyncKernelManager):
+        async def start_kernel(self, **settings) -> None:
+            await super().start_kernel(**settings, stderr=log)
+
+    return Kernels
 
 
 class _Engine(NBClientEngine):
