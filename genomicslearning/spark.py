@@ -41,8 +41,9 @@ def session(name: str) -> SparkSession:
     # Workers need the same packages as the driver; a cluster that has its own Python says so.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(name)
-    # Lines of VCF are long: batches of the default 10,000 take much memory in the Python workers.
+    # Lines of VCF are long: batches of the default 10,000 take much memory.
     builder = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "2000")
+    builder = builder.config("spark.sql.inMemoryColumnarStorage.batchSize", "1000")
     builder = builder.config("spark.sql.parquet.compression.codec", "zstd").config("spark.ui.enabled", "false")
     builder = builder.config("spark.ui.showConsoleProgress", "false")
     # INFO keys may differ in capitals only.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import pyarrow as pa
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -54,7 +55,7 @@ def build(
     lines = _data_lines(spark.read_lines(session, source, progress))
     known = None
     if both:
-        known = _known(_data_lines(spark.read_lines(session, clinvar, progress))).persist()
+        known = _known(_data_lines(spark.read_lines(session, clinvar, progress))).persist(StorageLevel.DISK_ONLY)
         lines = _with_candidates(lines, known)
     else:
         lines = lines.withColumn("candidates", F.lit(None).cast("array<array<struct<at:array<long>,line:binary>>>"))
@@ -114,7 +115,9 @@ def _clinvar_keys(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
 
 def _with_candidates(lines: DataFrame, known: DataFrame) -> DataFrame:
     """Annotated lines with the ClinVar lines that each of their ALTs may belong to."""
-    keyed = lines.mapInArrow(_annotated_keys, "block long, number long, line binary, keys array<binary>").persist()
+    # Whole lines of the file: kept on disk, since a task's memory may be no more than Spark's default of 1 GB.
+    keyed = lines.mapInArrow(_annotated_keys, "block long, number long, line binary, keys array<binary>")
+    keyed = keyed.persist(StorageLevel.DISK_ONLY)
     by_key = (
         known.where("key is not null")
         .groupBy("key")
