@@ -120,11 +120,10 @@ class LineFile:
 
     def batches(self) -> Iterator[list[bytes]]:
         """The lines after the header, in lists; ``line`` counts the lines before the list."""
-        for piece in chain([self._pending] if self._pending else [], self._text_pieces):
+        for piece in self.texts():
             lines = piece.split(b"\n")
             lines.pop()
             yield lines
-            self.line += len(lines)
 
     def facts(self) -> dict:
         """What a report says of the input: its name, size in bytes and SHA-256."""

@@ -176,7 +176,6 @@ class Converter:
             info[key] = Definition("0", "Flag") if flag else Definition("1", "String")
         self._keys = [key for key in info if key != self._csq_key]
         flags = {key for key in self._keys if info[key].type == "Flag"}
-        self._flags = {key.encode() for key in flags}
         wanted = [*self._keys, self._csq_key] if self._csq_key else self._keys
         self._reader = InfoReader(wanted, flags=flags, only=True)
         dots = () if text else (b"", *(key.encode() for key in self._keys))
