@@ -290,6 +290,20 @@ def test_where_genes_are_held_out_a_token_of_one_gene_is_not_learnt(some):
     assert len(learnt.tokens_) < len(VariantTokens(min_rows=2).fit(Variants.read(some)).tokens_) / 2
 
 
+def test_where_genes_are_held_out_themes_are_learnt_from_terms_of_several_genes(some):
+    """One gene's own conditions and words would tell it apart from the others."""
+    genes = some["SYMBOL"].fillna("").to_numpy()
+    variants = Variants.read(some, groups=genes)
+    learnt, without_groups = (VariantFeatures().fit(rows).themes_ for rows in (variants, Variants.read(some)))
+    for lists, themes, plain in zip(
+        (variants.condition_terms, variants.condition_words), learnt, without_groups, strict=True
+    ):
+        named = pd.DataFrame({"term": lists.values, "gene": genes[lists.rows]}).drop_duplicates()
+        of_several = named.groupby("term").size().loc[lambda genes: genes > 1].index
+        assert set(themes.terms_) == set(plain.terms_) & set(of_several)
+        assert 0 < len(themes.terms_) < len(plain.terms_)
+
+
 def test_ragged_rows():
     lists = Ragged.of([[1, 2], [], [3]])
     assert lists.lengths.tolist() == [2, 0, 1]

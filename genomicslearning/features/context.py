@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
 from genomicslearning.features.parsed import Variants
-from genomicslearning.features.ragged import Ragged
+from genomicslearning.features.ragged import Ragged, in_several
 from genomicslearning.features.variant_blocks import MISSING
 
 WINDOWS = (5, 50, 500, 5000, 50000)
@@ -137,9 +137,13 @@ class ConditionThemes:
         self.themes = themes
         self.min_rows = min_rows
 
-    def fit(self, lists: Ragged) -> ConditionThemes:
-        values, counts = np.unique(lists.values, return_counts=True)
-        self.terms_ = values[counts >= self.min_rows]
+    def fit(self, lists: Ragged, groups: np.ndarray | None) -> ConditionThemes:
+        """Learn from a list of hashes a row; given `groups`, one id a row, from terms that two groups have."""
+        values, codes, counts = np.unique(lists.values, return_inverse=True, return_counts=True)
+        kept = counts >= self.min_rows
+        if groups is not None:
+            kept &= in_several(codes, groups[lists.rows], len(values))
+        self.terms_ = values[kept]
         self.idf_ = np.ones(len(self.terms_))
         weights = self._weights(lists)
         rows = len(lists.offsets) - 1

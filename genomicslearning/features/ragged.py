@@ -7,6 +7,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
+import pandas as pd
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
@@ -69,3 +70,12 @@ class Ragged:
         mine = np.repeat(self.values, there)
         theirs = other.take(self.rows).values
         return rows, mine, theirs
+
+
+def in_several(codes: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    """Whether more than one group has each of `count` codes; `codes` and `groups` stand side by side."""
+    numbers = pd.factorize(groups)[0]
+    lowest, highest = np.full(count, len(numbers)), np.full(count, -1)
+    np.minimum.at(lowest, codes, numbers)
+    np.maximum.at(highest, codes, numbers)
+    return lowest < highest

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from genomicslearning.features.context import ConditionThemes, GeneContext
 from genomicslearning.features.parsed import Variants
+from genomicslearning.features.ragged import in_several
 
 THEMES = 16
 
@@ -33,7 +34,8 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
     -----
     Input is a table as `training_set.read_table` gives it, or `Variants` parsed from one. Columns are read by name,
     so that their order does not matter and nothing but the documented columns (`BLOCKS`) can become a feature. Output
-    is a float32 DataFrame with a column a feature; missing stays NaN.
+    is a float32 DataFrame with a column a feature; missing stays NaN. Where training rows come in groups, themes are
+    learnt from terms that rows of two groups have, as tokens are (`VariantTokens`).
     """
 
     def __init__(self, features: str = "all", without: tuple[str, ...] = ()):
@@ -50,8 +52,8 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
         self.themes_ = []
         if variants.condition_terms is not None:
             self.themes_ = [
-                ConditionThemes(THEMES, min_rows=3).fit(variants.condition_terms),
-                ConditionThemes(THEMES, min_rows=5).fit(variants.condition_words),
+                ConditionThemes(THEMES, min_rows=3).fit(variants.condition_terms, variants.groups),
+                ConditionThemes(THEMES, min_rows=5).fit(variants.condition_words, variants.groups),
             ]
         columns = self._columns(variants)
         self.feature_names_ = [name for name, values in columns.items() if _informative(values)]
@@ -120,8 +122,7 @@ class VariantTokens(TransformerMixin, BaseEstimator):
         rows = np.bincount(variants.tokens.values, minlength=len(variants.token_hashes))
         kept = rows >= self.min_rows
         if variants.groups is not None:
-            groups = pd.factorize(variants.groups)[0]
-            kept &= _in_several(variants.tokens.values, groups[variants.tokens.rows], len(rows))
+            kept &= in_several(variants.tokens.values, variants.groups[variants.tokens.rows], len(rows))
         if not kept.any():
             kept = rows >= rows.max()
         self.tokens_ = variants.token_hashes[kept]
@@ -146,14 +147,6 @@ class VariantTokens(TransformerMixin, BaseEstimator):
         norm = np.sqrt(np.where(np.diff(matrix.indptr) > 0, squares, 1))
         matrix.data /= np.repeat(norm, np.diff(matrix.indptr)).astype(np.float32)
         return matrix
-
-
-def _in_several(tokens: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
-    """Whether rows of more than one group have each of `count` tokens."""
-    lowest, highest = np.full(count, len(groups)), np.full(count, -1)
-    np.minimum.at(lowest, tokens, groups)
-    np.maximum.at(highest, tokens, groups)
-    return lowest < highest
 
 
 def folds(count: int, y: np.ndarray, groups: np.ndarray | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
