@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
+from importlib.metadata import version
 
 import numpy as np
 import optuna
@@ -16,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 from genomicslearning import InputError, autopilot
-from genomicslearning.autopilot.candidates import DEFINITIONS, PRESETS, Evidence
+from genomicslearning.autopilot.candidates import DEFINITIONS, EXTRA, PRESETS, Evidence
 from genomicslearning.autopilot.model import MANIFEST, WEIGHTS, Model
 from genomicslearning.autopilot.scoring import positive
 from genomicslearning.autopilot.selection import (
@@ -28,6 +30,7 @@ from genomicslearning.autopilot.selection import (
     greedy_ensemble,
     scores,
 )
+from genomicslearning.endpoint import package
 from genomicslearning.features import Variants, folds
 from genomicslearning.splits import gene_groups
 
@@ -177,10 +180,20 @@ def test_a_table_without_vep_and_few_rows(train, tmp_path):
     assert np.isfinite(job.model().predict(bare)).all()
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+def installed(extra):
+    """Skip where the library of an extra candidate does not load (LightGBM needs the system's libgomp)."""
+    try:
+        import_module(extra)
+    except (ImportError, OSError) as problem:
+        pytest.skip(f"{extra} does not load here: {problem}")
+
+
+@pytest.mark.parametrize("name", [*DEFINITIONS, *EXTRA])
 def test_every_candidate_fits_saves_and_loads(name, train, test, tmp_path):
-    definition = DEFINITIONS[name]
-    small = {"n_estimators": 30, "max_iter": 50}
+    if name in EXTRA:
+        installed(name)
+    definition = (DEFINITIONS | EXTRA)[name]
+    small = {"n_estimators": 50, "max_iter": 50}
     parameters = {key: small.get(key, value) for key, value in definition.first.items()}
     evidence = Evidence("biology", grouped=False, seed=0)
     pipeline = definition.build(optuna.trial.FixedTrial(parameters), evidence, 0)
@@ -212,6 +225,42 @@ def test_members_share_what_is_fitted_on_the_same_rows(train, tmp_path):
     for model in (fitted, Model.load(tmp_path / "model").pipelines):
         assert model["extra_trees"][0] is model["boosting_columns"][0]
         assert model["extra_trees"][0] is model["boosting_early"][0].columns_
+
+
+@pytest.fixture(scope="module")
+def with_lightgbm(train, tmp_path_factory):
+    """Arguments of a job that tries LightGBM too."""
+    installed("lightgbm")
+    folder = tmp_path_factory.mktemp("extra")
+    return {"folder": folder, "preset": "quick", "extra_candidates": ["lightgbm"], "progress": quiet}
+
+
+@pytest.fixture(scope="module")
+def extra_job(train, with_lightgbm):
+    return autopilot.start(train, name="job", **with_lightgbm).wait()
+
+
+def test_an_extra_candidate_takes_part_if_asked_to(extra_job, train, test, with_lightgbm):
+    board = extra_job.leaderboard().set_index("candidate")
+    assert board.loc["lightgbm", "AUC"] > 0.7 and {*PRESETS["quick"].trials, "lightgbm"} <= set(board.index)
+    assert board.loc["lightgbm", "weight"] > 0
+    model = extra_job.model()
+    assert model.manifest["versions"]["lightgbm"] == version("lightgbm")
+    assert f"lightgbm=={version('lightgbm')}" in package.requirements(model.manifest)
+    assert "LGBMClassifier" in (extra_job.folder / "notebooks" / "candidate_definition.ipynb").read_text()
+    again = autopilot.start(train, name="again", **with_lightgbm)
+    np.testing.assert_array_equal(again.model().predict(test), model.predict(test))
+
+
+def test_an_extra_candidate_without_its_library(job, extra_job, train, with_lightgbm, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lightgbm"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=r"lightgbm.*pip install 'genomicslearning\[lightgbm\]'"):
+        Model.load(extra_job.folder / "model")
+    with pytest.raises(InputError, match=r"pip install 'genomicslearning\[lightgbm\]'"):
+        autopilot.start(train, name="next", **with_lightgbm)
+    assert not (with_lightgbm["folder"] / "next").exists()
+    assert "lightgbm" not in package.requirements(Model.load(job.folder / "model").manifest)
 
 
 def test_presets_have_candidates_enough():
@@ -259,6 +308,7 @@ def test_trials_are_kept_and_not_run_twice(tmp_path):
         ({"objective": "R2"}, "'R2' is not known"),
         ({"preset": "slow"}, "'slow' is not known"),
         ({"features": "none"}, "'none' is not known"),
+        ({"extra_candidates": ["xgb"]}, "'xgb' is not known; choose one of lightgbm"),
         ({"name": "../up"}, "is not a job name"),
         ({"groups": [1, 2]}, "2 ids for 1,500 rows"),
     ],

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 BACKENDS = ("local", "sagemaker")
 PRESET_NAMES = ("quick", "balanced", "best")
+EXTRA_CANDIDATES = ("lightgbm",)
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
-__all__ = ["BACKENDS", "OBJECTIVES", "PRESET_NAMES", "Candidate", "Job", "start"]
+__all__ = ["BACKENDS", "EXTRA_CANDIDATES", "OBJECTIVES", "PRESET_NAMES", "Candidate", "Job", "start"]
 
 
 def start(
@@ -34,6 +35,7 @@ def start(
     groups: Sequence | None = None,
     max_runtime_seconds: float = 3600,
     max_candidates: int | None = None,
+    extra_candidates: Sequence[str] = (),
     sagemaker: Mapping[str, object] | None = None,
     progress: Callable[[str], None] = print,
 ) -> Job:
@@ -61,6 +63,9 @@ def start(
         A guard. A job that runs into it keeps what is done, and notes that another run may give another model.
     max_candidates
         Stop after so many candidates.
+    extra_candidates
+        Candidates to try beside the preset's, of libraries that the extra of the same name installs: ``lightgbm``.
+        The backend `local` only.
     sagemaker
         Settings that only the backend `sagemaker` has: `mode`, `table`, `candidate_definitions_only`, `cost_limit` and
         `confirm_cost` (see `sagemaker.SageMakerJob`).
@@ -70,7 +75,7 @@ def start(
     Raises
     ------
     InputError
-        An unknown backend, objective, preset or feature set, or a bad name.
+        An unknown backend, objective, preset, feature set or extra candidate, or a bad name.
     """
     from genomicslearning.features import FEATURE_SETS
 
@@ -79,6 +84,7 @@ def start(
         ("objective", objective, OBJECTIVES),
         ("preset", preset, PRESET_NAMES),
         ("features", features, FEATURE_SETS),
+        *(("extra candidate", one, EXTRA_CANDIDATES) for one in extra_candidates),
     ):
         if value not in known:
             raise InputError(f"{what}: {value!r} is not known; choose one of {', '.join(known)}")
@@ -96,9 +102,14 @@ def start(
         progress=progress,
     )
     if backend == "sagemaker":
+        if extra_candidates:
+            raise InputError("extra candidates: SageMaker Autopilot chooses its own; leave them out, or backend=local")
         from genomicslearning.autopilot.sagemaker import SageMakerJob
 
         return SageMakerJob(train, folder=Path(folder) / name, groups=groups, **settings, **(sagemaker or {})).start()
     from genomicslearning.autopilot.local import LocalJob
 
-    return LocalJob(train, folder=Path(folder) / name, groups=groups, **settings).start()
+    job = LocalJob(
+        train, folder=Path(folder) / name, groups=groups, extra_candidates=tuple(extra_candidates), **settings
+    )
+    return job.start()

@@ -6,8 +6,9 @@ hyperparameters). The candidate definition notebook of a job shows these functio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
@@ -17,6 +18,7 @@ from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer
 
+from genomicslearning import InputError
 from genomicslearning.features import ScoredFeatures, TokenScore, VariantFeatures, VariantTokens
 
 
@@ -156,6 +158,27 @@ def extra_trees(trial, evidence, seed):
     )
 
 
+def lightgbm(trial, evidence, seed):
+    """Gradient boosting by LightGBM on the evidence columns and the token score."""
+    from lightgbm import LGBMClassifier
+
+    classifier = LGBMClassifier(
+        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
+        n_estimators=trial.suggest_int("n_estimators", 50, 300),
+        num_leaves=trial.suggest_int("num_leaves", 24, 255, log=True),
+        min_child_samples=trial.suggest_int("min_child_samples", 5, 60, log=True),
+        reg_lambda=trial.suggest_float("reg_lambda", 0.1, 50, log=True),
+        feature_fraction_bynode=trial.suggest_float("feature_fraction_bynode", 0.05, 0.6),
+        max_bin=63,
+        deterministic=True,
+        force_col_wise=True,
+        n_jobs=1,
+        random_state=seed,
+        verbosity=-1,
+    )
+    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+
+
 @dataclass(frozen=True)
 class Definition:
     """A candidate: its builder, its algorithm, and the hyperparameters that its search starts from.
@@ -191,6 +214,24 @@ DEFINITIONS = {
     ),
     "extra_trees": Definition(
         extra_trees, "Extra trees", {"n_estimators": 100, "min_samples_leaf": 2, "max_features": 0.12}, cost=20
+    ),
+}
+
+# Tried where a job asks for them: each needs the library, and the extra of this package, that has its name. (What comes
+# of a preset alone must not depend on what happens to be installed.)
+EXTRA = {
+    "lightgbm": Definition(
+        lightgbm,
+        "Gradient boosting (LightGBM)",
+        {
+            "learning_rate": 0.05,
+            "n_estimators": 150,
+            "num_leaves": 128,
+            "min_child_samples": 20,
+            "reg_lambda": 10.0,
+            "feature_fraction_bynode": 0.2,
+        },
+        cost=20,
     ),
 }
 
@@ -242,8 +283,26 @@ PRESETS = {
 }
 
 
-def definitions(preset: str) -> dict[str, Definition]:
-    """A preset's candidates, in the order in which they run."""
+def definitions(preset: str, extra: Sequence[str] = ()) -> dict[str, Definition]:
+    """A preset's candidates, in the order in which they run, and after them the extra ones.
+
+    Raises
+    ------
+    InputError
+        The library of an extra candidate is not installed, or does not load.
+    """
+    for name in extra:
+        try:
+            import_module(name)
+        except (ImportError, OSError) as problem:
+            raise InputError(
+                f"candidate {name}: {problem}; install it with: pip install 'genomicslearning[{name}]'"
+            ) from None
     own = PRESETS[preset].first
-    chosen = {name: DEFINITIONS[name] for name in PRESETS[preset].trials}
+    chosen = {name: DEFINITIONS[name] for name in PRESETS[preset].trials} | {name: EXTRA[name] for name in extra}
     return {name: replace(one, first=own.get(name, one.first)) for name, one in chosen.items()}
+
+
+def trials(preset: str, extra: Sequence[str] = ()) -> dict[str, int]:
+    """How many trials each candidate has; the extra ones as many as `boosting`."""
+    return PRESETS[preset].trials | dict.fromkeys(extra, PRESETS[preset].trials["boosting"])

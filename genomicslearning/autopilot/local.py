@@ -19,7 +19,7 @@ import pandas as pd
 from genomicslearning import InputError, __version__, lake
 from genomicslearning.autopilot import job as vocabulary
 from genomicslearning.autopilot import manifest, notebooks
-from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions
+from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions, trials
 from genomicslearning.autopilot.job import Candidate, Job
 from genomicslearning.autopilot.model import Model
 from genomicslearning.autopilot.search import Search, parameters_text
@@ -60,6 +60,7 @@ class LocalJob(Job):
         groups: Sequence | None,
         max_runtime_seconds: float,
         max_candidates: int | None,
+        extra_candidates: Sequence[str],
         progress: Callable[[str], None],
     ):
         self.name, self.folder, self.objective, self.status = folder.name, folder, objective, vocabulary.IN_PROGRESS
@@ -72,7 +73,10 @@ class LocalJob(Job):
             "seed": seed,
             "grouped": groups is not None,
             "max_candidates": max_candidates,
+            "extra_candidates": list(extra_candidates),
         }
+        self.definitions = definitions(preset, extra_candidates)
+        self.trials = trials(preset, extra_candidates)
         self.max_runtime_seconds = max_runtime_seconds
         self._train, self._groups = train, groups
         self._progress = progress
@@ -134,8 +138,6 @@ class LocalJob(Job):
         self.table = table
         self._take_folder(table, groups)
         preset, features, seed = (self.settings[name] for name in ("preset", "features", "seed"))
-        self.definitions = definitions(preset)
-        self.trials = PRESETS[preset].trials
         self.variants = Variants.read(table, features, groups)
         count = fold_count(PRESETS[preset].folds, self.y, groups)
         self.cross_validation = CrossValidation(self.variants, self.y, folds(count, self.y, groups, seed))

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 
-from genomicslearning.autopilot.candidates import Definition
+from genomicslearning.autopilot.candidates import EXTRA, Definition
 from genomicslearning.autopilot.selection import best_threshold, calibrated, calibration, scores, table_sha256
 
 FORMAT = 1
@@ -69,6 +69,7 @@ def describe(
         "settings": settings,
         "reproducible": not notes,
         "notes": notes,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in (*LIBRARIES, *(name for name in weights if name in EXTRA))},
         "licence": LICENCE,
     }

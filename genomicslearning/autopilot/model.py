@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from genomicslearning import InputError
+from genomicslearning.autopilot import EXTRA_CANDIDATES
 from genomicslearning.autopilot.manifest import FORMAT
 from genomicslearning.autopilot.scoring import positive
 from genomicslearning.autopilot.selection import blend, calibrated
@@ -24,14 +25,17 @@ from genomicslearning.features import ScoredFeatures, Variants
 
 MANIFEST, WEIGHTS = "manifest.json", "model.skops"
 # Beside what skops itself trusts (scikit-learn estimators, NumPy arrays) a model may hold these types and nothing else.
-# Loading any of them runs no code from the file.
+# Loading any of them runs no code from the file (LightGBM reads its trees from its own text format).
 TRUSTED = [
+    "collections.OrderedDict",
     "genomicslearning.features.context.ConditionThemes",
     "genomicslearning.features.context.GeneContext",
     "genomicslearning.features.transformers.ScoredFeatures",
     "genomicslearning.features.transformers.TokenScore",
     "genomicslearning.features.transformers.VariantFeatures",
     "genomicslearning.features.transformers.VariantTokens",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
@@ -145,6 +149,11 @@ class Model:
             ) from None
         except FileNotFoundError:
             raise InputError(f"{folder}: no {WEIGHTS}; give the model folder that a job wrote") from None
+        except (ImportError, OSError) as problem:
+            extra = ",".join(name for name in manifest["members"] if name in EXTRA_CANDIDATES)
+            raise InputError(
+                f"{folder}: {problem}; install what its members need: pip install 'genomicslearning[{extra}]'"
+            ) from None
         except zipfile.BadZipFile:
             raise InputError(f"{folder / WEIGHTS}: damaged or cut off; copy the model folder again") from None
 

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 import genomicslearning
 from genomicslearning import InputError, lake
+from genomicslearning.autopilot.candidates import EXTRA
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import wire
 
@@ -41,7 +42,7 @@ def write(model_folder: str | Path, target: str | Path) -> dict:
     folder = Path(model_folder)
     manifest = Model.load(folder).manifest
     files = {f"model/{path.name}": path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
-    files |= _code()
+    files |= _code(manifest)
     with lake.output(target) as [part], part.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
         with tarfile.open(fileobj=packed, mode="w") as archive:
             for name, content in files.items():
@@ -51,12 +52,12 @@ def write(model_folder: str | Path, target: str | Path) -> dict:
     return manifest
 
 
-def _code() -> dict[str, bytes]:
+def _code(manifest: dict) -> dict[str, bytes]:
     package = Path(genomicslearning.__file__).parent
     sources = sorted({path for pattern in MODULES for path in package.glob(pattern)})
     files = {f"code/genomicslearning/{path.relative_to(package)}": path.read_bytes() for path in sources}
     files["code/inference.py"] = (package / "endpoint" / "inference.py").read_bytes()
-    files["code/requirements.txt"] = "".join(f"{line}\n" for line in requirements()).encode()
+    files["code/requirements.txt"] = "".join(f"{line}\n" for line in requirements(manifest)).encode()
     # The package asks for its own version, which this answers without an installation.
     version = genomicslearning.__version__
     about = f"Metadata-Version: 2.4\nName: genomicslearning\nVersion: {version}\n"
@@ -64,10 +65,10 @@ def _code() -> dict[str, bytes]:
     return files
 
 
-def requirements() -> list[str]:
-    """`name==version` of everything that serving needs, as installed here."""
+def requirements(manifest: dict) -> list[str]:
+    """`name==version` of everything that serving a model needs, as installed here."""
     found: dict[str, str] = {}
-    waiting = [Requirement(name) for name in NEEDED]
+    waiting = [Requirement(name) for name in (*NEEDED, *(name for name in manifest["members"] if name in EXTRA))]
     while waiting:
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)

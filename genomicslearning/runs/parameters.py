@@ -19,6 +19,7 @@ CHOICES = {
     "split": splits.KINDS,
     "features": tuple(FEATURE_SETS),
     "preset": autopilot.PRESET_NAMES,
+    "extra_candidates": autopilot.EXTRA_CANDIDATES,
     "objective": autopilot.OBJECTIVES,
     "backend": autopilot.BACKENDS,
     "endpoint_mode": endpoint.MODES,
