@@ -38,7 +38,7 @@ run: $(VENV)/base  ## run the main job on the embedded sample (ARGS="…" for yo
 
 test: $(VENV)/dev $(VENV)-policy/ready  ## run every test
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m ruff check .
-	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m pytest -n 2 --dist loadscope $(TESTS)
+	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(TESTS)
 
 lab: $(VENV)/base  ## open the notebooks in JupyterLab, with this project's kernel
 	@$(PY) -m ipykernel install --sys-prefix --name genomicslearning --display-name "Genomics Learning"
