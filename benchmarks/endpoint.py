@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -48,8 +47,8 @@ def main() -> None:
                     file.write(body)
             command = [sys.executable, "-c", _RUN, chosen.model, str(rows), str(Path(scratch, "out.csv"))]
             found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-            # Two cores at most: what other work on the machine takes does not count.
-            found["rows_per_second_on_2_cores"] = found["rows"] / (found["cpu_seconds"] / min(2, os.cpu_count()))
+            for unit in ("second", "cpu_second"):
+                found[f"rows_per_{unit}"] = found["rows"] / found[f"{unit}s"]
             print(json.dumps({name: round(value, 1) for name, value in found.items()}), flush=True)
             runs.append(found)
     if len(runs) > 1:
