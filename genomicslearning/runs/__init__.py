@@ -114,7 +114,7 @@ class Run:
 
     def read_predictions(self) -> pd.DataFrame:
         """`predictions.csv`; probabilities read back exactly as they were written."""
-        return pd.read_csv(self.predictions, dtype={"CHROM": str, "VARIATION_ID": str}, float_precision="round_trip")
+        return pd.read_csv(self.predictions, dtype={"CHROM": str, "VARIATION_ID": str})
 
     def keep_metrics(self, metrics: dict) -> None:
         """Write `metrics.json`."""

@@ -92,7 +92,7 @@ def test_the_split_is_the_published_one(real_run):
 
 
 def test_predictions_are_probabilities_of_conflict_in_the_test_rows_order(real_run):
-    predictions = pd.read_csv(real_run / "predictions.csv", dtype={"CHROM": str}, float_precision="round_trip")
+    predictions = pd.read_csv(real_run / "predictions.csv", dtype={"CHROM": str})
     test = pd.read_csv(real_run / "data" / "test.csv", dtype={"CHROM": str}, low_memory=False)
     assert list(predictions.columns) == [
         *("VARIATION_ID", "CHROM", "POS", "REF", "ALT", "SYMBOL"),
@@ -108,7 +108,7 @@ def test_metrics_agree_with_scikit_learn(real_run):
     from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
 
     metrics = json.loads((real_run / "metrics.json").read_text())
-    predictions = pd.read_csv(real_run / "predictions.csv", float_precision="round_trip")
+    predictions = pd.read_csv(real_run / "predictions.csv")
     truth, probability = predictions["CLASS"], predictions["probability"]
     assert metrics["roc_auc"] == pytest.approx(roc_auc_score(truth, probability), abs=1e-12)
     assert metrics["average_precision"] == pytest.approx(average_precision_score(truth, probability), abs=1e-12)
