@@ -31,6 +31,8 @@ def run(path, output, **parameters):
     """Execute a notebook and return it; every code cell must have run."""
     done = papermill.execute_notebook(str(path), str(output), parameters=parameters, progress_bar=False)
     assert all(cell.execution_count for cell in done.cells if cell.cell_type == "code")
+    outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
+    assert [output["text"] for output in outputs if output.get("name") == "stderr"] == []
     return done
 
 

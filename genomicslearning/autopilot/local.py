@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pandas as pd
 
 from genomicslearning import InputError, __version__, lake
@@ -22,7 +21,7 @@ from genomicslearning.autopilot import manifest, notebooks
 from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions, trials
 from genomicslearning.autopilot.job import Candidate, Job
 from genomicslearning.autopilot.model import Model
-from genomicslearning.autopilot.search import Search, parameters_text
+from genomicslearning.autopilot.search import BaseTrial, FixedTrial, Search, parameters_text
 from genomicslearning.autopilot.selection import (
     CrossValidation,
     blend,
@@ -204,7 +203,7 @@ class LocalJob(Job):
         definition, started = self.definitions[name], time.monotonic()
         in_first_fold = self.y[self.cross_validation.folds[0][1]]
 
-        def score(trial: optuna.trial.BaseTrial) -> float:
+        def score(trial: BaseTrial) -> float:
             self._check_budget()
             pipeline = definition.build(trial, self.evidence, self.settings["seed"])
             value = scores(in_first_fold, self.cross_validation.fold_predictions(pipeline, 0))[self.objective]
@@ -250,7 +249,7 @@ class LocalJob(Job):
             )
 
     def _pipeline(self, name: str, parameters: dict):
-        trial = optuna.trial.FixedTrial(parameters)
+        trial = FixedTrial(parameters)
         return self.definitions[name].build(trial, self.evidence, self.settings["seed"])
 
     def _out_of_fold(self, name: str, parameters: dict, before_fit: Callable[[], None]) -> np.ndarray:

@@ -17,6 +17,9 @@ with warnings.catch_warnings():
 
 from genomicslearning.autopilot.candidates import Definition
 
+# Optuna is imported here and nowhere else, so that no report shows that advice.
+BaseTrial, FixedTrial = optuna.trial.BaseTrial, optuna.trial.FixedTrial
+
 
 class Search:
     """Studies of a job's candidates, in ``trials.db`` (SQLite; `optuna.load_study` opens it).
@@ -35,7 +38,7 @@ class Search:
         return optuna.create_study(storage=self.storage, study_name=name, direction="maximize", load_if_exists=True)
 
     def best(
-        self, name: str, definition: Definition, trials: int, score: Callable[[optuna.trial.BaseTrial], float]
+        self, name: str, definition: Definition, trials: int, score: Callable[[BaseTrial], float]
     ) -> tuple[dict, list[dict]]:
         """Best hyperparameters after `trials` trials, and every trial.
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,6 +80,13 @@ def test_the_chain_leaves_everything_that_the_contract_names(real_run):
     assert record["status"] == "done" and [step["status"] for step in record["steps"]] == ["done"] * 4
     assert record["inputs"][0]["name"] == "sample.csv" and len(record["inputs"][0]["sha256"]) == 64
     assert (real_run.parent / "latest").resolve() == real_run
+
+
+def test_no_report_shows_a_librarys_warnings(real_run):
+    for step in runs.STEPS:
+        cells = nbformat.read(real_run / f"{step}.ipynb", 4).cells
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        assert [output["text"] for output in outputs if output.get("name") == "stderr"] == []
 
 
 def test_the_split_is_the_published_one(real_run):
