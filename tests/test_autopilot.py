@@ -268,6 +268,7 @@ def test_presets_have_candidates_enough():
     learners = {type(_classifier(name)).__name__ for name in DEFINITIONS} - {"DummyClassifier"}
     assert len(learners) >= 5
     assert set(PRESETS["balanced"].trials) == set(DEFINITIONS)
+    assert tuple(PRESETS) == autopilot.PRESET_NAMES and tuple(EXTRA) == autopilot.EXTRA_CANDIDATES
 
 
 def _classifier(name):

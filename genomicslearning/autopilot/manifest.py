@@ -9,7 +9,8 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 
-from genomicslearning.autopilot.candidates import EXTRA, Definition
+from genomicslearning.autopilot import EXTRA_CANDIDATES
+from genomicslearning.autopilot.candidates import Definition
 from genomicslearning.autopilot.selection import best_threshold, calibrated, calibration, scores, table_sha256
 
 FORMAT = 1
@@ -42,6 +43,7 @@ def describe(
     y = table["CLASS"].to_numpy(np.int64)
     fitted = calibration(y, out_of_fold)
     probability = calibrated(out_of_fold, fitted)
+    extra = [name for name in weights if name in EXTRA_CANDIDATES]  # named like their libraries
     return {
         "format": FORMAT,
         "job": job,
@@ -69,7 +71,6 @@ def describe(
         "settings": settings,
         "reproducible": not notes,
         "notes": notes,
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in (*LIBRARIES, *(name for name in weights if name in EXTRA))},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in (*LIBRARIES, *extra)},
         "licence": LICENCE,
     }

@@ -151,9 +151,8 @@ class Model:
             raise InputError(f"{folder}: no {WEIGHTS}; give the model folder that a job wrote") from None
         except (ImportError, OSError) as problem:
             extra = ",".join(name for name in manifest["members"] if name in EXTRA_CANDIDATES)
-            raise InputError(
-                f"{folder}: {problem}; install what its members need: pip install 'genomicslearning[{extra}]'"
-            ) from None
+            what = f"install what its members need: pip install 'genomicslearning[{extra}]'" if extra else "check it"
+            raise InputError(f"{folder / WEIGHTS}: {problem}; {what}") from None
         except zipfile.BadZipFile:
             raise InputError(f"{folder / WEIGHTS}: damaged or cut off; copy the model folder again") from None
 
