@@ -34,7 +34,6 @@ OTHER_SEEDS = (201, 202, 203, 204, 205)
 GENE_FOLDS = 5
 # Rows of `growth`, as multiples of a sixteenth of the table: 16 is the table itself, 64 four copies of it.
 GROWTH = (1, 4, 16, 64)
-SAMPLE_ROWS = 5000
 
 
 def cpu_seconds() -> float:
@@ -75,12 +74,6 @@ def permuted_rows(table: pd.DataFrame, seed: int) -> tuple:
     train, test, *groups = random_rows(table, seed)
     labels = np.random.default_rng(seed).permutation(train["CLASS"].to_numpy())
     return train.assign(CLASS=labels), test, *groups
-
-
-def sampled_rows(table: pd.DataFrame, seed: int) -> tuple:
-    """A few training rows of the reference split, and its test rows."""
-    train, test, *groups = random_rows(table, seed)
-    return train.sample(SAMPLE_ROWS, random_state=seed), test, *groups
 
 
 def run_job(path: str, folder: str, name: str, rows: Callable, which: int, settings: dict) -> dict:
@@ -170,7 +163,7 @@ class Bench:
         self.job("permuted", permuted_rows, preset="quick")
 
     def best(self) -> None:
-        self.job("best", sampled_rows, preset="best")
+        self.job("best", preset="best")
 
     def genes(self) -> None:
         """A balanced job for each fold of whole genes."""

@@ -83,7 +83,9 @@ def test_an_interrupted_kernel_leaves_no_endpoint(runbook, model_folder, tmp_pat
     rows = tmp_path / "rows.parquet"
     test_rows.to_parquet(rows)
     script.write_text(
-        "import pandas, sys\n"
+        "import pandas, signal\n"
+        # As kernels do; what a shell starts in the background ignores the signal, and so would this.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from genomicslearning import endpoint\n"
         f"table = pandas.read_parquet({str(rows)!r})\n"
         f"service = endpoint.deploy({str(model_folder)!r}, mode='real-time')\n"
