@@ -53,8 +53,8 @@ def start(
     objective
         What the best candidate is best at, measured on rows it did not see: a key of `OBJECTIVES`.
     preset
-        ``quick`` (a minute), ``balanced``, or ``best`` (an hour). Each is a fixed number of trials, so that the same
-        seed gives the same model.
+        ``quick`` (a minute), ``balanced``, or ``best`` (twenty minutes on two cores). Each is a fixed number of trials,
+        so that the same seed gives the same model.
     features
         Feature set: ``all``, ``biology`` or ``prospective``.
     groups
