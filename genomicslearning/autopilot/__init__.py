@@ -109,7 +109,5 @@ def start(
         return SageMakerJob(train, folder=Path(folder) / name, groups=groups, **settings, **(sagemaker or {})).start()
     from genomicslearning.autopilot.local import LocalJob
 
-    job = LocalJob(
-        train, folder=Path(folder) / name, groups=groups, extra_candidates=tuple(extra_candidates), **settings
-    )
+    job = LocalJob(train, folder=Path(folder) / name, groups=groups, extra_candidates=extra_candidates, **settings)
     return job.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -16,6 +17,11 @@ from genomicslearning.autopilot.selection import best_threshold, calibrated, cal
 FORMAT = 1
 LICENCE = "Apache-2.0"
 LIBRARIES = ("genomicslearning", "scikit-learn", "numpy", "scipy", "pandas", "skops", "optuna")
+
+
+def extra_libraries(members: Iterable[str]) -> list[str]:
+    """The optional libraries that a model's members need: an extra candidate has its library's name."""
+    return [name for name in members if name in EXTRA_CANDIDATES]
 
 
 def describe(
@@ -43,7 +49,6 @@ def describe(
     y = table["CLASS"].to_numpy(np.int64)
     fitted = calibration(y, out_of_fold)
     probability = calibrated(out_of_fold, fitted)
-    extra = [name for name in weights if name in EXTRA_CANDIDATES]  # named like their libraries
     return {
         "format": FORMAT,
         "job": job,
@@ -71,6 +76,7 @@ def describe(
         "settings": settings,
         "reproducible": not notes,
         "notes": notes,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in (*LIBRARIES, *extra)},
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in (*LIBRARIES, *extra_libraries(weights))},
         "licence": LICENCE,
     }

@@ -17,8 +17,7 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from genomicslearning import InputError
-from genomicslearning.autopilot import EXTRA_CANDIDATES
-from genomicslearning.autopilot.manifest import FORMAT
+from genomicslearning.autopilot.manifest import FORMAT, extra_libraries
 from genomicslearning.autopilot.scoring import positive
 from genomicslearning.autopilot.selection import blend, calibrated
 from genomicslearning.features import ScoredFeatures, Variants
@@ -150,7 +149,7 @@ class Model:
         except FileNotFoundError:
             raise InputError(f"{folder}: no {WEIGHTS}; give the model folder that a job wrote") from None
         except (ImportError, OSError) as problem:
-            extra = ",".join(name for name in manifest["members"] if name in EXTRA_CANDIDATES)
+            extra = ",".join(extra_libraries(manifest["members"]))
             what = f"install what its members need: pip install 'genomicslearning[{extra}]'" if extra else "check it"
             raise InputError(f"{folder / WEIGHTS}: {problem}; {what}") from None
         except zipfile.BadZipFile:

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 import genomicslearning
 from genomicslearning import InputError, lake
-from genomicslearning.autopilot import EXTRA_CANDIDATES
+from genomicslearning.autopilot.manifest import extra_libraries
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import wire
 
@@ -68,8 +68,7 @@ def _code(manifest: dict) -> dict[str, bytes]:
 def requirements(manifest: dict) -> list[str]:
     """`name==version` of everything that serving a model needs, as installed here."""
     found: dict[str, str] = {}
-    extra = (name for name in manifest["members"] if name in EXTRA_CANDIDATES)
-    waiting = [Requirement(name) for name in (*NEEDED, *extra)]
+    waiting = [Requirement(name) for name in (*NEEDED, *extra_libraries(manifest["members"]))]
     while waiting:
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)

@@ -142,7 +142,7 @@ class ConditionThemes:
         values, codes, counts = np.unique(lists.values, return_inverse=True, return_counts=True)
         kept = counts >= self.min_rows
         if groups is not None:
-            kept &= in_several(codes, groups[lists.rows], len(values))
+            kept &= in_several(Ragged(codes, lists.offsets), groups, len(values))
         self.terms_ = values[kept]
         self.idf_ = np.ones(len(self.terms_))
         weights = self._weights(lists)

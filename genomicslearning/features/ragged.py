@@ -72,10 +72,10 @@ class Ragged:
         return rows, mine, theirs
 
 
-def in_several(codes: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
-    """Whether more than one group has each of `count` codes; `codes` and `groups` stand side by side."""
+def in_several(codes: Ragged, groups: np.ndarray, count: int) -> np.ndarray:
+    """Whether rows of more than one group have each of `count` codes; `groups` is one id a row."""
     numbers = pd.factorize(groups)[0]
     lowest, highest = np.full(count, len(numbers)), np.full(count, -1)
-    np.minimum.at(lowest, codes, numbers)
-    np.maximum.at(highest, codes, numbers)
+    np.minimum.at(lowest, codes.values, numbers[codes.rows])
+    np.maximum.at(highest, codes.values, numbers[codes.rows])
     return lowest < highest

@@ -122,7 +122,7 @@ class VariantTokens(TransformerMixin, BaseEstimator):
         rows = np.bincount(variants.tokens.values, minlength=len(variants.token_hashes))
         kept = rows >= self.min_rows
         if variants.groups is not None:
-            kept &= in_several(variants.tokens.values, variants.groups[variants.tokens.rows], len(rows))
+            kept &= in_several(variants.tokens, variants.groups, len(rows))
         if not kept.any():
             kept = rows >= rows.max()
         self.tokens_ = variants.token_hashes[kept]
