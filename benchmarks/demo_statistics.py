@@ -42,13 +42,13 @@ TABLES = {
     "consequence_frequency_class": f"[Consequence ({CONSEQUENCE_MINIMUM} rows or more), frequency band, n0, n1]",
     "frequency_sources": "[main source in CLNVI or not, frequency band, which of ESP, EXAC, TGP are above 0, n0, n1]",
     "genes": f"genes with {GENE_MINIMUM} rows or more: [symbol, chromosome, strand, exons, transcript, LoFtool, rows, "
-             "rows with the main source in CLNVI, rows not seen in ESP, EXAC or TGP, "
-             "{consequence group: [n0, n1]}, [[index in conditions, rows], …]]",
+    "rows with the main source in CLNVI, rows not seen in ESP, EXAC or TGP, "
+    "{consequence group: [n0, n1]}, [[index in conditions, rows], …]]",
     "conditions": f"[name in CLNDN ({CONDITION_MINIMUM} rows or more), its CLNDISDB text]",
     "condition_patterns": "[consequence group, coarse band, main source in CLNVI or not, not_specified, not_provided, "
-                          "number of other conditions (6 = 6 or more), n0, n1]",
+    "number of other conditions (6 = 6 or more), n0, n1]",
     "source_patterns": "[consequence group, coarse band, main source or not, sources in CLNVI joined by |, n0, n1]; "
-                       "the main source is the most frequent one",
+    "the main source is the most frequent one",
     "cadd_phred": "Consequence → quantiles 2, 10, 20 … 90, 98 % of CADD_PHRED for CLASS 0 and CLASS 1",
     "cadd_raw": "[median CADD_PHRED, median CADD_RAW] in bands of CADD_PHRED",
     "protein_scores": "missense: [CADD_PHRED band cut at 10, 20, 23, 26, 30; SIFT, PolyPhen, n0, n1]",
@@ -58,11 +58,11 @@ TABLES = {
     "origin": "[ORIGIN, n0, n1]",
     "chromosomes": "CHROM → rows",
     "modern": "the ClinVar release: review status → records; by consequence group the terms in CLNSIGCONF, and CLNSIG "
-              "of agreeing and of single submitters",
+    "of agreeing and of single submitters",
     "earlier": "the earlier releases: [review status in each, n0, n1] of the published table's rows; what single "
-               "submitters said in the newest of them [consequence group, significance, n0, n1]",
+    "submitters said in the newest of them [consequence group, significance, n0, n1]",
     "other_genes": "all other genes together: how many, rows, rows with the main source, rows not seen, and "
-                   "[consequence group, n0, n1]",
+    "[consequence group, n0, n1]",
 }
 
 
@@ -105,6 +105,7 @@ def published_table(path: str) -> pd.DataFrame:
 
 def genes(table: pd.DataFrame, conditions: dict[str, int]) -> list[list]:
     """[symbol, chromosome, strand, exons, transcript, LoFtool, rows, {group: [n0, n1]}, [[condition, n], …]]."""
+
     def common(column):
         return column[column != ""].mode().iloc[0] if (column != "").any() else ""
 
@@ -115,13 +116,20 @@ def genes(table: pd.DataFrame, conditions: dict[str, int]) -> list[list]:
         exons = part["EXON"].str.extract(r"/(\d+)$")[0].dropna()
         named = part["CLNDN"].str.split("|").explode()
         wanted = plain_counts(named[named.isin(conditions)])
-        rows.append([
-            symbol, common(part["CHROM"]), int(common(part["STRAND"])), int(exons.mode().iloc[0]) if len(exons) else 1,
-            common(part["Feature"]), common(part["LoFtool"]), len(part),
-            *(n if n >= MINIMUM else 0 for n in (int(part["main_source"].sum()), int((part["band"] == 0).sum()))),
-            {g: [n0, n1] for g, n0, n1 in counts(part, ["group"])},
-            [[conditions[name], n] for name, n in wanted.items()],
-        ])
+        rows.append(
+            [
+                symbol,
+                common(part["CHROM"]),
+                int(common(part["STRAND"])),
+                int(exons.mode().iloc[0]) if len(exons) else 1,
+                common(part["Feature"]),
+                common(part["LoFtool"]),
+                len(part),
+                *(n if n >= MINIMUM else 0 for n in (int(part["main_source"].sum()), int((part["band"] == 0).sum()))),
+                {g: [n0, n1] for g, n0, n1 in counts(part, ["group"])},
+                [[conditions[name], n] for name, n in wanted.items()],
+            ]
+        )
     return rows
 
 
@@ -130,14 +138,17 @@ def condition_names(table: pd.DataFrame) -> list[list]:
     pairs = table[["CLNDN", "CLNDISDB"]].apply(lambda c: c.str.split("|"))
     aligned = pairs[pairs["CLNDN"].str.len() == pairs["CLNDISDB"].str.len()].explode(["CLNDN", "CLNDISDB"])
     most = plain_counts(aligned["CLNDN"], CONDITION_MINIMUM)
-    return [[name, aligned.loc[aligned["CLNDN"] == name, "CLNDISDB"].mode().iloc[0]]
-            for name in most if name not in GENERIC]
+    return [
+        [name, aligned.loc[aligned["CLNDN"] == name, "CLNDISDB"].mode().iloc[0]] for name in most if name not in GENERIC
+    ]
 
 
 def condition_patterns(table: pd.DataFrame) -> list[list]:
     names = table["CLNDN"].str.split("|")
-    table = table.assign(not_specified=names.map(lambda n: int("not_specified" in n)),
-                         not_provided=names.map(lambda n: int("not_provided" in n)))
+    table = table.assign(
+        not_specified=names.map(lambda n: int("not_specified" in n)),
+        not_provided=names.map(lambda n: int("not_provided" in n)),
+    )
     table["specific"] = (names.str.len() - table["not_specified"] - table["not_provided"]).clip(upper=6)
     return counts(table, ["group", "coarse", "main_source", "not_specified", "not_provided", "specific"])
 
@@ -183,8 +194,10 @@ def codon_changes(table: pd.DataFrame) -> dict:
     # Exactly one upper-case base on each side: a single-base change.
     one_upper = "(?=[acgt]*[ACGT][acgt]*{end})[acgtACGT]{{3}}{end}"
     single = table[table["Codons"].str.match(one_upper.format(end="/") + one_upper.format(end="$"))]
-    return {kind: plain_counts(single.loc[single["Consequence"].str.contains(kind), "Codons"], 2 * MINIMUM)
-            for kind in ("missense", "synonymous", "stop_gained")}
+    return {
+        kind: plain_counts(single.loc[single["Consequence"].str.contains(kind), "Codons"], 2 * MINIMUM)
+        for kind in ("missense", "synonymous", "stop_gained")
+    }
 
 
 def indel_lengths(table: pd.DataFrame) -> dict:
@@ -202,33 +215,48 @@ def modern_release(path: str) -> dict:
     opened = pd.read_csv(path, sep="\t", comment="#", header=None, usecols=[7], dtype=str, quoting=3)[7]
     for info in opened:
         fields = dict(f.split("=", 1) for f in info.strip().split(";") if "=" in f)
-        records.append((fields.get("CLNREVSTAT", ""), group(fields.get("MC", "")), fields.get("CLNSIG", ""),
-                        "|".join(re.findall(r"([^|(]+)\(\d+\)", fields.get("CLNSIGCONF", "")))))
+        records.append(
+            (
+                fields.get("CLNREVSTAT", ""),
+                group(fields.get("MC", "")),
+                fields.get("CLNSIG", ""),
+                "|".join(re.findall(r"([^|(]+)\(\d+\)", fields.get("CLNSIGCONF", ""))),
+            )
+        )
     frame = pd.DataFrame(records, columns=["status", "group", "significance", "terms"])
 
     def by_group(rows, column):
         return {g: plain_counts(part[column]) for g, part in rows.groupby("group", sort=True)}
 
     conflicting = frame[frame["status"].str.contains("conflicting_classifications")]
-    return {"review_status": plain_counts(frame["status"]),
-            "conflict_terms": by_group(conflicting, "terms"),
-            "agreed": by_group(frame[frame["status"].str.contains("multiple_submitters")], "significance"),
-            "single_submitter": by_group(frame[frame["status"].str.contains("single_submitter")], "significance")}
+    return {
+        "review_status": plain_counts(frame["status"]),
+        "conflict_terms": by_group(conflicting, "terms"),
+        "agreed": by_group(frame[frame["status"].str.contains("multiple_submitters")], "significance"),
+        "single_submitter": by_group(frame[frame["status"].str.contains("single_submitter")], "significance"),
+    }
 
 
 def earlier_releases(table: pd.DataFrame, paths: list[str]) -> dict:
     joined = table
     for i, path in enumerate(paths):
-        release = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False,
-                              usecols=["chrom", "pos", "ref", "alt", "clinical_significance", "review_status"])
+        release = pd.read_csv(
+            path,
+            sep="\t",
+            dtype=str,
+            keep_default_na=False,
+            usecols=["chrom", "pos", "ref", "alt", "clinical_significance", "review_status"],
+        )
         release = release.drop_duplicates(["chrom", "pos", "ref", "alt"])
         release.columns = ["CHROM", "POS", "REF", "ALT", f"said{i}", f"status{i}"]
         joined = joined.merge(release, how="left", on=["CHROM", "POS", "REF", "ALT"]).fillna({f"status{i}": "absent"})
     newest = len(paths) - 1
     single = joined[joined[f"status{newest}"] == "criteria provided, single submitter"]
-    return {"releases": [re.search(r"\d{4}-\d\d-\d\d", path).group() for path in paths],
-            "status": counts(joined, [f"status{i}" for i in range(len(paths))]),
-            "single_submitter_said": counts(single, ["group", f"said{newest}"])}
+    return {
+        "releases": [re.search(r"\d{4}-\d\d-\d\d", path).group() for path in paths],
+        "status": counts(joined, [f"status{i}" for i in range(len(paths))]),
+        "single_submitter_said": counts(single, ["group", f"said{newest}"]),
+    }
 
 
 def main() -> None:
@@ -248,11 +276,17 @@ def main() -> None:
     conditions = condition_names(table)
     molecular = {c: plain_counts(kept.loc[kept["Consequence"] == c, "MC"]) for c in consequences}
     statistics = {
-        "header": {"what": WHAT, "script": "benchmarks/demo_statistics.py",
-                   "data": {"published table (CC0), GRCh37": [Path(arguments.table).name, len(table)],
-                            "ClinVar release, GRCh38 excerpt": Path(modern).name,
-                            "earlier ClinVar releases, GRCh37": [Path(p).name for p in earlier]},
-                   "smallest_cell": MINIMUM, "tables": TABLES},
+        "header": {
+            "what": WHAT,
+            "script": "benchmarks/demo_statistics.py",
+            "data": {
+                "published table (CC0), GRCh37": [Path(arguments.table).name, len(table)],
+                "ClinVar release, GRCh38 excerpt": Path(modern).name,
+                "earlier ClinVar releases, GRCh37": [Path(p).name for p in earlier],
+            },
+            "smallest_cell": MINIMUM,
+            "tables": TABLES,
+        },
         "classes": table["label"].value_counts().sort_index().tolist(),
         "frequency_bands": FREQUENCY_BANDS,
         "coarse_bands": COARSE,
@@ -276,8 +310,12 @@ def main() -> None:
     named = {row[0] for row in statistics["genes"]}
     others = table[~table["SYMBOL"].isin(named)]
     statistics["other_genes"] = {
-        "genes": int(others["SYMBOL"].nunique()), "rows": len(others), "main_source": int(others["main_source"].sum()),
-        "not_seen": int((others["band"] == 0).sum()), "groups": counts(others, ["group"])}
+        "genes": int(others["SYMBOL"].nunique()),
+        "rows": len(others),
+        "main_source": int(others["main_source"].sum()),
+        "not_seen": int((others["band"] == 0).sum()),
+        "groups": counts(others, ["group"]),
+    }
     lines = []
     for key, value in statistics.items():
         layout = {"indent": 1} if key == "header" else {"separators": (",", ":")}

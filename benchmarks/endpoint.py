@@ -31,7 +31,7 @@ def main() -> None:
     options.add_argument("--table", required=True)
     options.add_argument("--copies", type=int, nargs="+", default=[1, 4])
     chosen = options.parse_args()
-    from genomicslearning.table import read_table, write_table_csv
+    from genomicslearning.training_set.table import read_table, write_table_csv
 
     table = read_table(chosen.table)
     with tempfile.TemporaryDirectory() as scratch:

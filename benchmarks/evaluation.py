@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genomicslearning import autopilot, evaluation, training_set, watchlist
+from genomicslearning import autopilot, evaluation, watchlist
 from genomicslearning.evaluation import honest, leakage
 from genomicslearning.evaluation.attributions import EVIDENCE_OF_BLOCK
 from genomicslearning.evaluation.explain import agreement, permutation_importance
-from genomicslearning.splits import split
+from genomicslearning.history.splits import split
+from genomicslearning.training_set.build import build_training_set
+from genomicslearning.training_set.table import read_table
 
 SEED = 200
 ASSEMBLY = "GRCh37"
@@ -32,7 +34,7 @@ class Bench:
     def __init__(self, data: Path, out: Path):
         self.data, self.out = data, out
         self.earlier = [data / "clinvar_tsv" / f"clinvar_{day}_b37.tsv.gz" for day in ("2015-11-16", "2016-05-20")]
-        self.table = training_set.read_table(data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
+        self.table = read_table(data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
 
     def quick(self) -> honest.Kept:
         fit = honest.autopilot_fit(self.out / "jobs", preset="quick", seed=SEED)
@@ -152,9 +154,9 @@ class Bench:
         """The modern excerpt, scored by a model of its own labelled rows."""
         release = self.data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
         place = self.out / "excerpt.parquet"
-        training_set.build(clinvar=release, out=place)
+        build_training_set(clinvar=release, out=place)
         job = autopilot.start(
-            training_set.read_table(place),
+            read_table(place),
             folder=self.out / "jobs",
             name="excerpt",
             preset="quick",

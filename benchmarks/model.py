@@ -24,10 +24,11 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold
 
-from genomicslearning import autopilot, evaluation, training_set
+from genomicslearning import autopilot, evaluation
 from genomicslearning.autopilot.model import Model
 from genomicslearning.features import Variants
-from genomicslearning.splits import gene_groups, split
+from genomicslearning.history.splits import gene_groups, split
+from genomicslearning.training_set.table import read_table
 
 SEED = 200
 OTHER_SEEDS = (201, 202, 203, 204, 205)
@@ -78,7 +79,7 @@ def permuted_rows(table: pd.DataFrame, seed: int) -> tuple:
 
 def run_job(path: str, folder: str, name: str, rows: Callable, which: int, settings: dict) -> dict:
     """A whole job and how good its model is on the test rows."""
-    train, test, groups, test_groups = rows(training_set.read_table(path), which)
+    train, test, groups, test_groups = rows(read_table(path), which)
     # A job that was interrupted is taken up, and then its time is not the whole of it.
     taken_up = (Path(folder) / name).exists()
     started, clock = cpu_seconds(), time.perf_counter()
@@ -109,7 +110,7 @@ def run_job(path: str, folder: str, name: str, rows: Callable, which: int, setti
 
 def growth_of(path: str, folder: str, times: int) -> dict:
     """Cost of a quick job on a part of the table, or on it and copies whose positions and genes are other ones."""
-    table = training_set.read_table(path)
+    table = read_table(path)
     if times < 16:
         table = table.sample(frac=times / 16, random_state=SEED)
     else:
@@ -177,7 +178,7 @@ class Bench:
 
     def speed(self) -> None:
         """Rows a second of the balanced model, and of reading features, in this process."""
-        table = training_set.read_table(self.path)
+        table = read_table(self.path)
         model = Model.load(self.out / "jobs" / "balanced" / "model")
         model.predict(table.head(100))
         found = {"rows": len(table)}

@@ -167,9 +167,7 @@ def line(name: str, copies: int, count: int, figures: dict, base: float) -> dict
     return made
 
 
-def per_record_rows(
-    data: Path | None, pairs: dict[int, tuple[Path, Path]], folder: Path, repeats: int
-) -> list[dict]:
+def per_record_rows(data: Path | None, pairs: dict[int, tuple[Path, Path]], folder: Path, repeats: int) -> list[dict]:
     """Microseconds per record where there is more to do: many transcripts, files in different orders."""
     made = []
     jobs = []

@@ -9,7 +9,9 @@ On AWS Glue 5 the inputs and the output may be named as in the archived solution
 
 import sys
 
-from genomicslearning import InputError, spark, spark_training_set
+from genomicslearning import InputError
+from genomicslearning.spark import job
+from genomicslearning.spark.training_set import build_on_spark
 
 ARGUMENTS = (
     "clinvar", "annotated", "out", "pick", "csq_key",
@@ -18,13 +20,13 @@ ARGUMENTS = (
 
 
 def build(given: dict[str, str], progress) -> dict:
-    out = spark.address(given, "output_bucket", "output_key", "out")
+    out = job.address(given, "output_bucket", "output_key", "out")
     if not out:
         raise InputError("no output: give --out, or --output_bucket and --output_key")
-    return spark_training_set.build(
-        spark.session("create_training_set"),
-        clinvar=spark.address(given, "input_bucket", "clinvar_input_key", "clinvar"),
-        annotated=spark.address(given, "input_bucket", "clinvar_annotated_input_key", "annotated"),
+    return build_on_spark(
+        job.spark_session("create_training_set"),
+        clinvar=job.address(given, "input_bucket", "clinvar_input_key", "clinvar"),
+        annotated=job.address(given, "input_bucket", "clinvar_annotated_input_key", "annotated"),
         out=out,
         pick=given.get("pick", "mane"),
         csq_key=given.get("csq_key"),
@@ -33,8 +35,8 @@ def build(given: dict[str, str], progress) -> dict:
 
 
 def main(argv: list[str]) -> int:
-    return spark.run_job("create_training_set", ARGUMENTS, build, argv)
+    return job.run_job("create_training_set", ARGUMENTS, build, argv)
 
 
 if __name__ == "__main__":
-    spark.end(main(sys.argv))
+    job.end(main(sys.argv))

@@ -8,12 +8,13 @@ On AWS Glue 5 the input and the output may be named as in the archived solution:
 
 import sys
 
-from genomicslearning import spark, spark_parquet
+from genomicslearning.spark import job
+from genomicslearning.spark.parquet import vcf_to_parquet
 
 
 def main(argv: list[str]) -> int:
-    return spark.run_conversion("vcf_to_parquet", spark_parquet.vcf_to_parquet, argv)
+    return job.run_conversion("vcf_to_parquet", vcf_to_parquet, argv)
 
 
 if __name__ == "__main__":
-    spark.end(main(sys.argv))
+    job.end(main(sys.argv))

@@ -23,9 +23,9 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def published_table(shared_data):
     """The published ClinVar-conflict table, 65,188 rows."""
-    from genomicslearning import training_set
+    from genomicslearning.training_set.table import read_table
 
-    return training_set.read_table(shared_data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
+    return read_table(shared_data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,8 @@ from conftest import ROOT
 PACKAGE = ROOT / "genomicslearning"
 # In the order in which data walks through them; a module imports only from rooms above its own.
 ROOMS = """
-clinvar lake aws lines bgzf vcf table accounting transcripts rows partners training_set vcf_columns vcf_parquet
-tsv_parquet fetch spark spark_parquet spark_training_set demo_genome demo_draws demo releases features splits
-autopilot endpoint evaluation quality watchlist report runs doctor deploy cli
-__main__
+clinvar io aws training_set parquet spark demo history features autopilot endpoint evaluation watchlist report runs
+deploy cli __main__
 """.split()
 
 

@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from genomicslearning.autopilot.vocabulary import OBJECTIVES
+
 if TYPE_CHECKING:
     from genomicslearning.autopilot.model import Model
 
 IN_PROGRESS, COMPLETED, STOPPED, FAILED = "InProgress", "Completed", "Stopped", "Failed"
-OBJECTIVES = {
-    "AUC": "area under the ROC curve",
-    "AveragePrecision": "average precision of CLASS 1",
-    "F1": "F1 of CLASS 1 at the best threshold",
-    "Accuracy": "share of right labels at the best threshold",
-    "LogLoss": "mean log likelihood (minus log loss)",
-}
 
 
 @dataclass

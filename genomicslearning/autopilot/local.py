@@ -15,23 +15,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genomicslearning import InputError, __version__, lake
-from genomicslearning.autopilot import job as vocabulary
+from genomicslearning import InputError, __version__
 from genomicslearning.autopilot import manifest, notebooks
 from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions, trials
-from genomicslearning.autopilot.job import Candidate, Job
+from genomicslearning.autopilot.cross_validation import CrossValidation, canonical_order, same_numbers, table_sha256
+from genomicslearning.autopilot.ensemble import blend, greedy_ensemble, scores
+from genomicslearning.autopilot.job import COMPLETED, FAILED, IN_PROGRESS, STOPPED, Candidate, Job
 from genomicslearning.autopilot.model import Model
 from genomicslearning.autopilot.search import BaseTrial, FixedTrial, Search, parameters_text
-from genomicslearning.autopilot.selection import (
-    CrossValidation,
-    blend,
-    canonical_order,
-    greedy_ensemble,
-    same_numbers,
-    scores,
-    table_sha256,
-)
 from genomicslearning.features import Variants, folds
+from genomicslearning.io import lake
 
 # Of the time a job may take, this share is left for fitting the chosen candidates on all rows and writing them.
 SEARCH_SHARE = 0.75
@@ -62,7 +55,7 @@ class LocalJob(Job):
         extra_candidates: Sequence[str],
         progress: Callable[[str], None],
     ):
-        self.name, self.folder, self.objective, self.status = folder.name, folder, objective, vocabulary.IN_PROGRESS
+        self.name, self.folder, self.objective, self.status = folder.name, folder, objective, IN_PROGRESS
         self.candidates: list[Candidate] = []
         self.notes: list[str] = []
         self.settings = {
@@ -120,10 +113,10 @@ class LocalJob(Job):
             self._prepare()
             self._search()
             self._finish()
-            self.status = vocabulary.STOPPED if self._stop.is_set() else vocabulary.COMPLETED
+            self.status = STOPPED if self._stop.is_set() else COMPLETED
             self._write_candidates()
         except BaseException as problem:
-            self.status, self._error = vocabulary.FAILED, problem
+            self.status, self._error = FAILED, problem
         finally:
             # Parsed rows and every fold's evidence: hundreds of megabytes that nobody needs any more.
             self._train = self._groups = self.variants = self.cross_validation = None
@@ -233,7 +226,7 @@ class LocalJob(Job):
             description=definition.description,
             parameters=parameters,
             scores=scores(self.y, predictions),
-            status=vocabulary.COMPLETED,
+            status=COMPLETED,
             seconds=time.monotonic() - started,
             trials=tried,
         )
@@ -306,7 +299,7 @@ class LocalJob(Job):
                     description=members,
                     parameters=weights,
                     scores=out_of_fold,
-                    status=vocabulary.COMPLETED,
+                    status=COMPLETED,
                 )
             )
 

@@ -10,9 +10,11 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 
-from genomicslearning.autopilot import EXTRA_CANDIDATES
+from genomicslearning.autopilot.calibration import calibrated, calibration
 from genomicslearning.autopilot.candidates import Definition
-from genomicslearning.autopilot.selection import best_threshold, calibrated, calibration, scores, table_sha256
+from genomicslearning.autopilot.cross_validation import table_sha256
+from genomicslearning.autopilot.ensemble import best_threshold, scores
+from genomicslearning.autopilot.vocabulary import EXTRA_CANDIDATES
 
 FORMAT = 1
 LICENCE = "Apache-2.0"

@@ -17,9 +17,10 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from genomicslearning import InputError
+from genomicslearning.autopilot.calibration import calibrated
+from genomicslearning.autopilot.ensemble import blend
 from genomicslearning.autopilot.manifest import FORMAT, extra_libraries
 from genomicslearning.autopilot.scoring import positive
-from genomicslearning.autopilot.selection import blend, calibrated
 from genomicslearning.features import ScoredFeatures, Variants
 
 MANIFEST, WEIGHTS = "manifest.json", "model.skops"
@@ -71,7 +72,7 @@ class Model:
 
         Parameters
         ----------
-        table : as `training_set.read_table` gives it, or `Variants` parsed from one. CLASS is not read.
+        table : as `read_table` gives it, or `Variants` parsed from one. CLASS is not read.
         threads : chunks at a time; by default one a core. Predictions do not depend on it.
 
         Returns

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import nbformat
 
-from genomicslearning import InputError, lake, share
+from genomicslearning import InputError, share
 from genomicslearning.autopilot.candidates import Definition, Evidence
+from genomicslearning.io import lake
 
 DATA_EXPLORATION, CANDIDATE_DEFINITION = "data_exploration.ipynb", "candidate_definition.ipynb"
 # Cells of the candidate definition template that a job replaces by its own, told by their tag.

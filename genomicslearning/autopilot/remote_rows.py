@@ -11,7 +11,7 @@ from sklearn.pipeline import FeatureUnion
 from genomicslearning import InputError
 from genomicslearning.autopilot.candidates import Evidence
 from genomicslearning.autopilot.model import TRUSTED
-from genomicslearning.table import COLUMNS
+from genomicslearning.training_set.table import COLUMNS
 
 TABLES = ("raw", "engineered")
 TRANSFORMER = "features.skops"

@@ -17,10 +17,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from genomicslearning import InputError, aws, lake
-from genomicslearning.autopilot.job import OBJECTIVES, Candidate, Job
+from genomicslearning import InputError
+from genomicslearning.autopilot.job import Candidate, Job
 from genomicslearning.autopilot.remote_rows import RemoteRows
+from genomicslearning.autopilot.vocabulary import OBJECTIVES
 from genomicslearning.aws import prices
+from genomicslearning.aws.account import Account, aws_errors, find_account, poll
+from genomicslearning.io import lake
 
 MODES = ("ENSEMBLING", "HYPERPARAMETER_TUNING", "AUTO")
 #: Objectives of the local backend that SageMaker has too.
@@ -34,7 +37,7 @@ BACKEND = "sagemaker"
 
 
 def _request(
-    account: aws.Account, objective: str, mode: str, runtime: int, candidates: int | None, definitions_only: bool
+    account: Account, objective: str, mode: str, runtime: int, candidates: int | None, definitions_only: bool
 ) -> dict:
     """What CreateAutoMLJobV2 is asked for, less what carries the job's name."""
     criteria = {"MaxAutoMLJobRuntimeInSeconds": runtime}
@@ -55,7 +58,7 @@ def _request(
     }
 
 
-def _name_and_description(account: aws.Account, identity: list) -> tuple[str, dict | None]:
+def _name_and_description(account: Account, identity: list) -> tuple[str, dict | None]:
     """The job's name, at most 32 characters, and its description where it exists and can still give a model.
 
     A job cannot be deleted from SageMaker: one that failed keeps its name, and the next attempt gets another.
@@ -70,7 +73,7 @@ def _name_and_description(account: aws.Account, identity: list) -> tuple[str, di
     raise InputError("100 jobs with these rows and settings have failed; look at their reasons in the console")
 
 
-def _describe(account: aws.Account, auto_ml_name: str) -> dict | None:
+def _describe(account: Account, auto_ml_name: str) -> dict | None:
     from botocore.exceptions import ClientError
 
     try:
@@ -140,7 +143,7 @@ class SageMakerJob(Job):
         self._cost = (int(max_runtime_seconds), cost_limit, confirm_cost)
         if groups is not None:
             self._note("Autopilot validates on random rows, genes on both sides: its scores look better than they are")
-        self.account = aws.account()
+        self.account = find_account()
         self._client = self.account.client("sagemaker")
         self._request = _request(
             self.account, objective, mode, int(max_runtime_seconds), max_candidates, candidate_definitions_only
@@ -148,7 +151,7 @@ class SageMakerJob(Job):
 
     def start(self) -> SageMakerJob:
         """Start the job, or attach to the one that was started before with the same rows and settings."""
-        with aws.explained(), tempfile.TemporaryDirectory() as scratch:
+        with aws_errors(), tempfile.TemporaryDirectory() as scratch:
             rows = Path(scratch, "train.csv")
             self._training_rows.to_csv(rows, index=False, lineterminator="\n")
             identity = [lake.sha256(rows), self._request, self._tags]
@@ -183,7 +186,7 @@ class SageMakerJob(Job):
 
     @property
     def status(self) -> str:
-        with aws.explained():
+        with aws_errors():
             return self._describe()["AutoMLJobStatus"]
 
     def wait(self) -> SageMakerJob:
@@ -192,9 +195,9 @@ class SageMakerJob(Job):
         Raises `InputError` with SageMaker's reason for a job that failed. Waiting may be interrupted: the job goes on,
         and a repeated run attaches to it.
         """
-        with aws.explained():
+        with aws_errors():
             try:
-                aws.poll(self._state, self._progress)
+                poll(self._state, self._progress)
             except KeyboardInterrupt:
                 self._progress(f"{self.auto_ml_name} goes on, and is paid for: run again to attach, or job.stop()")
                 raise
@@ -217,7 +220,7 @@ class SageMakerJob(Job):
         return None
 
     def stop(self) -> None:
-        with aws.explained():
+        with aws_errors():
             # boto3: the SDK's AutoMLJobV2 has no stop.
             self._client.stop_auto_ml_job(AutoMLJobName=self.auto_ml_name)
 
@@ -227,7 +230,7 @@ class SageMakerJob(Job):
 
     @cached_property
     def _listed(self) -> list[dict]:
-        with aws.explained():
+        with aws_errors():
             # boto3: the SDK's AutoMLJobV2 does not list candidates.
             pages = self._client.get_paginator("list_candidates_for_auto_ml_job")
             pages = pages.paginate(AutoMLJobName=self.auto_ml_name)
@@ -236,12 +239,10 @@ class SageMakerJob(Job):
     def model(self) -> SageMakerModel:
         """The best candidate, as SageMaker chose it, in `<folder>/model`: what `endpoint.deploy` needs to run it."""
         self.wait()
-        with aws.explained():
+        with aws_errors():
             described = self._describe()
         if "BestCandidate" not in described:
-            raise InputError(
-                f"Autopilot job {self.auto_ml_name} has no model: {described['AutoMLJobSecondaryStatus']}"
-            )
+            raise InputError(f"Autopilot job {self.auto_ml_name} has no model: {described['AutoMLJobSecondaryStatus']}")
         best = described["BestCandidate"]
         manifest = {
             "backend": BACKEND,

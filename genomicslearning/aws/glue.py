@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from genomicslearning import InputError, aws
+from genomicslearning import InputError
+from genomicslearning.aws.account import Account, aws_errors, poll
 
 LAST_LINES = 20
 _RUNNING = ("STARTING", "RUNNING", "WAITING", "STOPPING")
 
 
-def build_training_set(account: aws.Account, *, pick: str, progress: Callable[[str], None]) -> None:
+def build_training_set(account: Account, *, pick: str, progress: Callable[[str], None]) -> None:
     """Run `create-training-set` on the lake's VCFs; it writes the lake's training set. A run that goes on is joined.
 
     What the job prints is told as it comes. Raises `InputError` with Glue's reason where the run fails, after the last
     lines of Spark's own log. An interrupted wait leaves the run going, to be joined.
     """
-    with aws.explained():
+    with aws_errors():
         client = account.client("glue")
         run = _running(client, account.training_set_job)
         if run:
@@ -33,7 +34,7 @@ def build_training_set(account: aws.Account, *, pick: str, progress: Callable[[s
                 progress(line)
             return state if state in _RUNNING else None
 
-        aws.poll(status, progress)
+        poll(status, progress)
         ended = client.get_job_run(JobName=account.training_set_job, RunId=run)["JobRun"]
         if ended["JobRunState"] != "SUCCEEDED":
             for line in _Log(account, "error", run).last_lines():
@@ -51,7 +52,7 @@ def _running(client, job: str) -> str | None:
 class _Log:
     """The run's streams in one of the two log groups of Glue 5: what the script prints, and Spark's own lines."""
 
-    def __init__(self, account: aws.Account, kind: str, run: str):
+    def __init__(self, account: Account, kind: str, run: str):
         self._client, self._group, self._run = account.client("logs"), f"{account.job_log}/{kind}", run
         self._places: dict[str, str] = {}
 

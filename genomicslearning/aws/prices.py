@@ -39,4 +39,3 @@ def autopilot_job(max_runtime_seconds: int) -> float:
     """Upper bound in dollars of an Autopilot job with this runtime cap."""
     hour = HOURLY[AUTOPILOT_MACHINE]
     return AUTOPILOT_MACHINES * hour * max_runtime_seconds / 3600 + REPORT_HOURS * hour
-

@@ -47,7 +47,7 @@ def deploy(
     from genomicslearning import deploy as room
 
     with _aws_errors():
-        session = room.session(region)
+        session = room.checked_session(region)
         if only_build:
             if not resources_bucket or not parameters:
                 raise InputError("--only-build needs --resources-bucket and --parameters")
@@ -95,7 +95,7 @@ def status(project: PROJECT = "GenomicsLearning", region: REGION = "") -> None:
 
     with _aws_errors():
         room.check_project(project)
-        typer.echo(room.status(room.session(region), project))
+        typer.echo(room.status(room.checked_session(region), project))
 
 
 def teardown(
@@ -111,7 +111,7 @@ def teardown(
     from genomicslearning import deploy as room
 
     with _aws_errors():
-        session = room.session(region)
+        session = room.checked_session(region)
         settings = room.Settings(project=project, region=session.region_name)
         if dry_run:
             there = room.leftovers(session, settings)
@@ -146,10 +146,10 @@ def endpoints(
 
     Example: genomicslearning endpoints --delete
     """
-    from genomicslearning import aws
+    from genomicslearning.aws.account import find_account
     from genomicslearning.endpoint import inventory
 
-    account = aws.account()
+    account = find_account()
     found = inventory.find(account)
     for one in found:
         typer.echo(one)

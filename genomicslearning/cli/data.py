@@ -22,12 +22,13 @@ def training_set(
 
     Example: genomicslearning training-set --clinvar clinvar.vcf.gz --annotated annotated.vcf.gz --out conflicts.csv
     """
-    from genomicslearning import training_set as room
+    from genomicslearning.io.accounting import summary
+    from genomicslearning.training_set.build import build_training_set
 
-    report = room.build(
+    report = build_training_set(
         clinvar=clinvar, annotated=annotated, out=out, pick=pick.value, csq_key=csq_key, strict=strict, progress=say
     )
-    typer.echo(room.summary(report))
+    typer.echo(summary(report))
 
 
 def vcf_to_parquet(
@@ -40,9 +41,10 @@ def vcf_to_parquet(
 
     Example: genomicslearning vcf-to-parquet clinvar.annotated.vcf.gz clinvar.parquet
     """
-    from genomicslearning import accounting, vcf_parquet
+    from genomicslearning.io import accounting
+    from genomicslearning.parquet.vcf import vcf_to_parquet as convert
 
-    report = vcf_parquet.vcf_to_parquet(source, out, text=text, strict=strict, progress=say)
+    report = convert(source, out, text=text, strict=strict, progress=say)
     typer.echo(accounting.summary(report))
 
 
@@ -56,9 +58,10 @@ def tsv_to_parquet(
 
     Example: genomicslearning tsv-to-parquet variant_summary.txt.gz variant_summary.parquet
     """
-    from genomicslearning import accounting, tsv_parquet
+    from genomicslearning.io import accounting
+    from genomicslearning.parquet.tsv import tsv_to_parquet as convert
 
-    report = tsv_parquet.tsv_to_parquet(source, out, text=text, strict=strict, progress=say)
+    report = convert(source, out, text=text, strict=strict, progress=say)
     typer.echo(accounting.summary(report))
 
 
@@ -78,7 +81,7 @@ def fetch(
 
     Example: genomicslearning fetch clinvar --release 20180401 --assembly GRCh37 --lake lake
     """
-    from genomicslearning import fetch as room
+    from genomicslearning.io import fetch as room
 
     if what is Source.clinvar:
         base = mirror or room.NCBI

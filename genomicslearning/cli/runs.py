@@ -74,12 +74,13 @@ def report(
 
     Example: genomicslearning report latest
     """
-    from genomicslearning.runs import chain
+    from genomicslearning.runs.folder import find, folders
+    from genomicslearning.runs.reports import render
 
     if bool(run) == all_runs:
         raise InputError("give one run, or --all")
-    for folder in chain.folders(runs_dir) if all_runs else [chain.find(run, runs_dir)]:
-        typer.echo(chain.render(folder))
+    for folder in folders(runs_dir) if all_runs else [find(run, runs_dir)]:
+        typer.echo(render(folder))
 
 
 def compare(
@@ -91,9 +92,10 @@ def compare(
 
     Example: genomicslearning compare monday tuesday
     """
-    from genomicslearning.runs import chain
+    from genomicslearning.runs import compare as comparing
+    from genomicslearning.runs.folder import find
 
-    typer.echo(chain.compare(chain.find(first, runs_dir), chain.find(second, runs_dir)))
+    typer.echo(comparing.compare(find(first, runs_dir), find(second, runs_dir)))
 
 
 def notebooks(folder: Annotated[Path, typer.Argument(help="Where to copy them.")]) -> None:
@@ -101,9 +103,9 @@ def notebooks(folder: Annotated[Path, typer.Argument(help="Where to copy them.")
 
     Example: genomicslearning notebooks ~/my-notebooks
     """
-    from genomicslearning import runs
+    from genomicslearning.runs.folder import copy_notebooks
 
-    for path, copied in runs.copy_notebooks(folder):
+    for path, copied in copy_notebooks(folder):
         typer.echo(path if copied else f"{path} (kept: it was there)")
 
 
@@ -112,7 +114,7 @@ def doctor() -> None:
 
     Example: genomicslearning doctor
     """
-    from genomicslearning import doctor as room
+    from genomicslearning.cli import doctor as room
 
     findings = room.examine()
     for finding in findings:

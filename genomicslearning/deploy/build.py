@@ -161,8 +161,6 @@ def _there(s3, bucket: str, key: str) -> bool:
 
 
 def _run(command: list[str], what: str) -> None:
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"SOURCE_DATE_EPOCH": "1580601600"}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"SOURCE_DATE_EPOCH": "1580601600"})
     if done.returncode:
         raise DeployFailed(f"{what} failed: {done.stderr.strip() or done.stdout.strip()}")

@@ -6,8 +6,9 @@ import gzip
 import tempfile
 from pathlib import Path
 
-from genomicslearning import InputError, lake
+from genomicslearning import InputError
 from genomicslearning.deploy.stacks import Progress
+from genomicslearning.io import lake
 
 CLINVAR_KEY = "annotation/clinvar/clinvar.vcf.gz"
 ANNOTATED_KEY = "annotation/clinvar/clinvar.annotated.vcf.gz"
@@ -45,12 +46,13 @@ def fill(
 
 
 def _put_sample(s3, bucket: str, folder: Path, progress: Progress) -> None:
-    from genomicslearning import demo, training_set
+    from genomicslearning import demo
+    from genomicslearning.training_set.build import build_training_set
 
     clinvar, annotated = demo.write(folder)
     table = folder / "clinvar_conflicting"
     for suffix in (".csv", ".parquet"):
-        training_set.build(clinvar=clinvar, annotated=annotated, out=f"{table}{suffix}")
+        build_training_set(clinvar=clinvar, annotated=annotated, out=f"{table}{suffix}")
     _put(s3, bucket, f"demo/{CLINVAR_KEY}", clinvar, progress)
     _put(s3, bucket, f"demo/{ANNOTATED_KEY}", annotated, progress)
     _put_table(s3, bucket, "demo/", table, progress)
@@ -58,7 +60,7 @@ def _put_sample(s3, bucket: str, folder: Path, progress: Progress) -> None:
 
 def _tables_of(path: str, folder: Path) -> Path:
     """The table as CSV and parquet, without their suffixes."""
-    from genomicslearning import table as room
+    from genomicslearning.training_set import table as room
 
     table = folder / "clinvar_conflicting"
     room.adopt_table(path, f"{table}.parquet")

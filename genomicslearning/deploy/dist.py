@@ -12,9 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from genomicslearning import InputError, deploy, share
-from genomicslearning.deploy import source
+from genomicslearning import InputError, share
+from genomicslearning.deploy import codecommit
 from genomicslearning.deploy.build import Build, zip_bytes
+from genomicslearning.deploy.deployment import checked_session
 
 SOLUTION = "genomicslearning"
 GLOBAL, REGIONAL = "global-s3-assets", "regional-s3-assets"
@@ -40,7 +41,7 @@ def build(root: Path, out: Path, *, bucket: str, version: str) -> list[Path]:
     files |= {f"{GLOBAL}/{name}.template": made.template(name).encode() for name in ("zone", "pipe", "code")}
     function = made.text("cloudformation/setup_function.py").encode()
     files[f"{REGIONAL}/setup_function.zip"] = zip_bytes({"setup_function.py": function})
-    files[f"{REGIONAL}/source.zip"] = zip_bytes(source.source_files(root))
+    files[f"{REGIONAL}/source.zip"] = zip_bytes(codecommit.source_files(root))
     files[f"{REGIONAL}/{made.wheel_name}"] = made.wheel
     for name, content in files.items():
         path = out / name
@@ -73,9 +74,7 @@ def _check(bucket: str, version: str) -> None:
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m genomicslearning.deploy.dist", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m genomicslearning.deploy.dist", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("build", "publish"))
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--version", required=True)
@@ -86,7 +85,7 @@ def main(argv: list[str]) -> None:
         if given.what == "build":
             made = build(share(), given.out, bucket=given.bucket, version=given.version)
         else:
-            session = deploy.session()
+            session = checked_session()
             regions = given.regions.split() or [session.region_name]
             made = publish(session, given.out, bucket=given.bucket, version=given.version, regions=regions)
     except InputError as problem:

@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from genomicslearning import InputError, lake
+from genomicslearning import InputError
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import wire
-from genomicslearning.table import SITE_COLUMNS
+from genomicslearning.io import lake
+from genomicslearning.training_set.table import SITE_COLUMNS
 
 #: Columns of a predictions file, in order.
 PREDICTION_COLUMNS = ("VARIATION_ID", *SITE_COLUMNS, "SYMBOL", "CLASS", "predicted_label", "probability")

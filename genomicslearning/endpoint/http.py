@@ -9,7 +9,8 @@ import httpx
 import pandas as pd
 
 from genomicslearning import InputError
-from genomicslearning.endpoint import Endpoint, app, server, wire
+from genomicslearning.endpoint import app, server, wire
+from genomicslearning.endpoint.interface import Endpoint
 
 if TYPE_CHECKING:
     from genomicslearning.autopilot.model import Model

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from genomicslearning import aws
 from genomicslearning.aws import prices
+from genomicslearning.aws.account import Account, aws_errors
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Left:
         return f"{about}, about ${self.hourly:.2f} an hour, {so_far}"
 
 
-def find(account: aws.Account) -> list[Left]:
+def find(account: Account) -> list[Left]:
     """Everything of the project's that bills or belongs to what bills; what bills comes first."""
-    with aws.explained():
+    with aws_errors():
         return list(_found(account.client("sagemaker"), f"{account.project}-"))
 
 
@@ -66,7 +66,7 @@ def _hourly(client, endpoint: dict) -> float:
     )
 
 
-def delete(account: aws.Account, found: list[Left], progress: Callable[[str], None]) -> None:
+def delete(account: Account, found: list[Left], progress: Callable[[str], None]) -> None:
     """Delete endpoints, configurations and models, and stop jobs."""
     client = account.client("sagemaker")
     ways = {
@@ -76,7 +76,7 @@ def delete(account: aws.Account, found: list[Left], progress: Callable[[str], No
         "endpoint configuration": lambda name: client.delete_endpoint_config(EndpointConfigName=name),
         "model": lambda name: client.delete_model(ModelName=name),
     }
-    with aws.explained():
+    with aws_errors():
         for one in found:
             ways[one.kind](one.name)
             progress(f"{'stopped' if 'job' in one.kind else 'deleted'} {one.kind} {one.name}")

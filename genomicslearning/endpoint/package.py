@@ -14,18 +14,20 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import genomicslearning
-from genomicslearning import InputError, lake
+from genomicslearning import InputError
 from genomicslearning.autopilot.manifest import extra_libraries
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import wire
+from genomicslearning.io import lake
 
 #: What serving imports; their own requirements are added.
 NEEDED = ("numpy", "packaging", "pandas", "pyarrow", "scikit-learn", "skops", "starlette", "uvicorn")
 #: Notebook stack and the like stay out: these parts of the package are all that `inference.py` imports.
 MODULES = (
-    *("__init__.py", "clinvar.py", "lake.py", "table.py", "features/*.py"),
-    "autopilot/*.py",
-    *(f"endpoint/{name}.py" for name in ("__init__", "app", "inference", "server", "wire")),
+    *("__init__.py", "clinvar.py", "features/*.py", "autopilot/*.py"),
+    *(f"io/{name}.py" for name in ("__init__", "lake")),
+    *(f"training_set/{name}.py" for name in ("__init__", "table")),
+    *(f"endpoint/{name}.py" for name in ("__init__", "app", "hosting", "inference", "interface", "server", "wire")),
 )
 
 

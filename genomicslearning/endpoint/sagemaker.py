@@ -23,9 +23,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from genomicslearning import InputError, aws
+from genomicslearning import InputError
 from genomicslearning.autopilot.remote_rows import RemoteRows
-from genomicslearning.endpoint import Endpoint, wire
+from genomicslearning.aws.account import Account, aws_errors, find_account, poll
+from genomicslearning.endpoint import wire
+from genomicslearning.endpoint.interface import Endpoint
 
 if TYPE_CHECKING:
     from genomicslearning.autopilot.sagemaker import SageMakerModel
@@ -50,19 +52,19 @@ class _Hosted(Endpoint):
         containers: list[dict],
         threshold: float,
         *,
-        account: aws.Account | None = None,
+        account: Account | None = None,
         instance_type: str = INSTANCE_TYPE,
         keep: bool = False,
         progress: Callable[[str], None] = print,
     ):
-        self.account = account or aws.account()
+        self.account = account or find_account()
         self.name = f"{self.account.project}-{secrets.token_hex(4)}"
         self._rows, self._threshold, self._instance_type = rows, threshold, instance_type
         self._keep, self._progress = keep, progress
         self._created: list = []
         atexit.register(self.close)
         try:
-            with aws.explained():
+            with aws_errors():
                 self._create_model(containers)
                 self._start()
         except BaseException:
@@ -124,7 +126,7 @@ class TransformEndpoint(_Hosted):
         return super().invoke(table, chunk=max(len(table), 1), progress=progress or self._progress)
 
     def _answer(self, rows: pd.DataFrame) -> pd.DataFrame:
-        with aws.explained():
+        with aws_errors():
             return self._labelled(self._transform(_csv(self._rows.frame(rows))), len(rows))
 
     def _transform(self, body: bytes) -> bytes:
@@ -157,7 +159,7 @@ class TransformEndpoint(_Hosted):
             return None if job.transform_job_status in ("Completed", "Failed", "Stopped") else job.transform_job_status
 
         try:
-            aws.poll(state, lambda text: self._progress(f"batch transform {name}: {text}"))
+            poll(state, lambda text: self._progress(f"batch transform {name}: {text}"))
             if job.transform_job_status != "Completed":
                 raise InputError(f"batch transform {name} {job.transform_job_status.lower()}: {_reason(job)}")
             return storage.get_object(Bucket=self.account.bucket, Key=f"{prefix}/rows.csv.out")["Body"].read()
@@ -193,7 +195,7 @@ class RealTimeEndpoint(_Hosted):
             running.refresh()
             return running.endpoint_status if running.endpoint_status in ("Creating", "Updating") else None
 
-        aws.poll(state, lambda text: self._progress(f"endpoint {self.name}: {text}"))
+        poll(state, lambda text: self._progress(f"endpoint {self.name}: {text}"))
         if running.endpoint_status != "InService":
             raise InputError(f"endpoint {self.name} is {running.endpoint_status}: {_reason(running)}")
         # boto3: the SDK's Endpoint.invoke hides the status that tells a passing error from a bad row.
@@ -201,7 +203,7 @@ class RealTimeEndpoint(_Hosted):
 
     def _answer(self, rows: pd.DataFrame) -> pd.DataFrame:
         frame = self._rows.frame(rows)
-        with aws.explained():
+        with aws_errors():
             return self._labelled(self._invoke(frame), len(rows))
 
     def _invoke(self, frame: pd.DataFrame) -> bytes:
@@ -266,8 +268,8 @@ def deploy_local(
     """Run a model of the local backend on SageMaker: packed, uploaded to the data lake, and served by its own code."""
     from genomicslearning.endpoint import package
 
-    account = aws.account()
-    with tempfile.TemporaryDirectory() as scratch, aws.explained():
+    account = find_account()
+    with tempfile.TemporaryDirectory() as scratch, aws_errors():
         archive = Path(scratch, "model.tar.gz")
         manifest = package.write(model_folder, archive)
         address = account.upload(archive, f"models/{package.identity(manifest)}/model.tar.gz")

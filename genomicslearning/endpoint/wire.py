@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from genomicslearning import InputError
-from genomicslearning.table import COLUMNS, EXTRA_COLUMNS, MISSING, SITE_COLUMNS
+from genomicslearning.training_set.table import COLUMNS, EXTRA_COLUMNS, MISSING, SITE_COLUMNS
 
 CSV, JSON, JSONLINES = "text/csv", "application/json", "application/jsonlines"
 FORMATS = (CSV, JSON, JSONLINES)
@@ -43,7 +43,7 @@ class UnsupportedAnswer(InputError):
 
 
 def read_rows(body: bytes, content_type: str = CSV) -> pd.DataFrame:
-    """Rows of a request as a table, shaped as `training_set.read_table` shapes one, without CLASS.
+    """Rows of a request as a table, shaped as `read_table` shapes one, without CLASS.
 
     `content_type` may carry `; header=present|absent` (RFC 4180); otherwise a first line that names CHROM, POS, REF and
     ALT is a header. Rows without a header have the 45 columns of the training set's schema without CLASS, or all 46.
@@ -216,7 +216,7 @@ def _cell_text(cell, row: int, column: str) -> str | None:
 
 
 def read_text(rows: pa.Table, first_row: int = 1) -> pd.DataFrame:
-    """A table of text cells in the shape of `training_set.read_table`, without CLASS: POS int64, absent columns empty.
+    """A table of text cells in the shape of `read_table`, without CLASS: POS int64, absent columns empty.
 
     `first_row` is the number of the first row in its file, for error messages.
     """

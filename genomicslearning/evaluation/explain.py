@@ -17,7 +17,7 @@ import pandas as pd
 from genomicslearning.clinvar import LEAKS_SUBMITTERS
 from genomicslearning.evaluation.scores import Ranking
 from genomicslearning.evaluation.strata import consequence, frequency_band, gene
-from genomicslearning.table import VEP_COLUMNS
+from genomicslearning.training_set.table import VEP_COLUMNS
 
 Predict = Callable[[pd.DataFrame], np.ndarray]
 

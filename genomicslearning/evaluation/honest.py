@@ -24,8 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from genomicslearning import lake
-from genomicslearning.autopilot.selection import table_sha256
+from genomicslearning.autopilot.cross_validation import table_sha256
 from genomicslearning.evaluation.comparison import compare_models
 from genomicslearning.evaluation.scores import (
     Ranking,
@@ -36,7 +35,8 @@ from genomicslearning.evaluation.scores import (
 )
 from genomicslearning.evaluation.strata import FREQUENCY_COLUMNS, consequence
 from genomicslearning.features import FEATURE_SETS
-from genomicslearning.splits import KINDS, Split, gene_groups, split, with_prior
+from genomicslearning.history.splits import KINDS, Split, gene_groups, split, with_prior
+from genomicslearning.io import lake
 
 # Rows to learn from, their groups, rows to judge by, feature set, key -> P(CLASS=1) of the rows to judge by.
 Fit = Callable[[pd.DataFrame, np.ndarray | None, pd.DataFrame, str, str], np.ndarray]

@@ -12,7 +12,7 @@ from genomicslearning import InputError
 from genomicslearning.clinvar import LEAKS_SUBMITTERS
 from genomicslearning.evaluation.scores import Ranking, average_precision, roc_auc
 from genomicslearning.features import BLOCKS, FEATURE_SETS, VariantFeatures
-from genomicslearning.splits import variant_key
+from genomicslearning.history.splits import variant_key
 
 # Evidence blocks that grow with the number of submitters.
 SUBMISSION_BLOCKS = tuple(block for block in FEATURE_SETS["all"] if block not in FEATURE_SETS["biology"])

@@ -65,7 +65,7 @@ class Variants:
 
     @classmethod
     def read(cls, table: pd.DataFrame | Variants, features: str = "all", groups: np.ndarray | None = None) -> Variants:
-        """Parse a table as `training_set.read_table` gives it.
+        """Parse a table as `read_table` gives it.
 
         Parameters
         ----------

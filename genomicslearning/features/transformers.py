@@ -32,7 +32,7 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Input is a table as `training_set.read_table` gives it, or `Variants` parsed from one. Columns are read by name,
+    Input is a table as `read_table` gives it, or `Variants` parsed from one. Columns are read by name,
     so that their order does not matter and nothing but the documented columns (`BLOCKS`) can become a feature. Output
     is a float32 DataFrame with a column a feature; missing stays NaN. Where training rows come in groups, themes are
     learnt from terms that rows of two groups have, as tokens are (`VariantTokens`).

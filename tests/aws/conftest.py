@@ -163,15 +163,16 @@ def lake(account):
 @pytest.fixture
 def runbook(lake, monkeypatch):
     """The environment of the notebooks: the role's name is the key's id, and no fault waits. Nothing is left after."""
-    from genomicslearning import aws
+    from genomicslearning.aws import account as aws_account
+    from genomicslearning.aws.account import find_account
     from genomicslearning.endpoint import inventory
 
     for name, value in lake.environment(actor=notebooks_account.ROLE).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(aws, "SLOWEST_POLL_SECONDS", 0.2)
+    monkeypatch.setattr(aws_account, "SLOWEST_POLL_SECONDS", 0.2)
     (lake.folder / "faults.json").unlink(missing_ok=True)
     yield lake
-    assert [str(left) for left in inventory.find(aws.account())] == []
+    assert [str(left) for left in inventory.find(find_account())] == []
 
 
 @pytest.fixture
@@ -184,12 +185,13 @@ def faults(runbook):
 
 @pytest.fixture(scope="session")
 def sample(demo_pair, tmp_path_factory):
-    from genomicslearning import training_set
+    from genomicslearning.training_set.build import build_training_set
+    from genomicslearning.training_set.table import COLUMNS, read_table
 
     out = tmp_path_factory.mktemp("rows") / "table.parquet"
-    training_set.build(clinvar=str(demo_pair[0]), annotated=str(demo_pair[1]), out=str(out))
-    columns = list(training_set.COLUMNS)  # what a CSV can carry
-    return training_set.read_table(out)[columns].sample(900, random_state=1).reset_index(drop=True)
+    build_training_set(clinvar=str(demo_pair[0]), annotated=str(demo_pair[1]), out=str(out))
+    columns = list(COLUMNS)  # what a CSV can carry
+    return read_table(out)[columns].sample(900, random_state=1).reset_index(drop=True)
 
 
 @pytest.fixture(scope="session")

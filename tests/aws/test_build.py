@@ -14,7 +14,8 @@ from conftest import REGION, ROOT
 from rights_asked import of_role
 
 from genomicslearning import InputError, deploy
-from genomicslearning.deploy import dist, source
+from genomicslearning.deploy import codecommit as source
+from genomicslearning.deploy import dist
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,9 +78,7 @@ def test_dist_is_what_the_setup_stack_reads(account, source_tree, tmp_path):
     template = (tmp_path / "global-s3-assets/genomicslearning.template").read_text()
     assert "Default: solutions-of-ours" in template and "Default: genomicslearning/1.2.3" in template
     run = (
-        [str(ROOT / ".venv/bin/cfn-lint")]
-        if (ROOT / ".venv/bin/cfn-lint").exists()
-        else [f"{sys.prefix}/bin/cfn-lint"]
+        [str(ROOT / ".venv/bin/cfn-lint")] if (ROOT / ".venv/bin/cfn-lint").exists() else [f"{sys.prefix}/bin/cfn-lint"]
     )
     subprocess.run([*run, "--template", str(tmp_path / "global-s3-assets/genomicslearning.template")], check=True)
     names = zipfile.ZipFile(tmp_path / "regional-s3-assets/source.zip").namelist()
@@ -94,9 +93,7 @@ def test_dist_is_what_the_setup_stack_reads(account, source_tree, tmp_path):
     s3 = account.client("s3")
     for name in ("solutions-of-ours", f"solutions-of-ours-{REGION}"):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
-    addresses = dist.publish(
-        account.session(), tmp_path, bucket="solutions-of-ours", version="1.2.3", regions=[REGION]
-    )
+    addresses = dist.publish(account.session(), tmp_path, bucket="solutions-of-ours", version="1.2.3", regions=[REGION])
     assert "s3://solutions-of-ours/genomicslearning/1.2.3/genomicslearning.template" in addresses
     for name in ("setup_function.zip", "source.zip"):  # what setup.yml names
         s3.head_object(Bucket=f"solutions-of-ours-{REGION}", Key=f"genomicslearning/1.2.3/{name}")

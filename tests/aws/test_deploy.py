@@ -53,9 +53,7 @@ def cli(account, *arguments, actor="administrator", **more):
     import os
 
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    return subprocess.run(
-        command, capture_output=True, text=True, env=environment | account.environment(actor), **more
-    )
+    return subprocess.run(command, capture_output=True, text=True, env=environment | account.environment(actor), **more)
 
 
 # ---------------------------------------------------------------------- what is there
@@ -137,7 +135,9 @@ def test_resources_bucket_holds_the_build(account, whole, source_tree):
     assert scripts | {f"{version}/lifecycle/on_create.sh", f"{version}/lifecycle/on_start.sh"} <= set(keys)
     whl = s3.get_object(Bucket=bucket, Key=f"{version}/genomicslearning.zip")["Body"].read()
     assert version.endswith(hashlib.sha256(whl).hexdigest()[:12])
-    assert {"genomicslearning/vcf.py", "genomicslearning/table.py"} <= set(zipfile.ZipFile(io.BytesIO(whl)).namelist())
+    assert {"genomicslearning/io/vcf.py", "genomicslearning/training_set/table.py"} <= set(
+        zipfile.ZipFile(io.BytesIO(whl)).namelist()
+    )
     wheelhouse = s3.get_object(Bucket=bucket, Key=f"{version}/wheelhouse.txt")["Body"].read().decode().split()
     assert wheelhouse[1] == "3.12"
     inside = {key.rsplit("/", 1)[-1].split("-")[0] for key in keys if key.startswith(f"wheelhouse/{wheelhouse[0]}/")}
@@ -150,7 +150,7 @@ def test_resources_bucket_holds_the_build(account, whole, source_tree):
 
 
 def test_repository_holds_the_source(account, whole, source_tree):
-    from genomicslearning.deploy import source
+    from genomicslearning.deploy import codecommit as source
 
     client = account.client("codecommit")
     head = client.get_branch(repositoryName="whole-code", branchName="main")["branch"]["commitId"]
@@ -274,9 +274,7 @@ def test_changed_settings_and_changed_source_are_updates(account, short, source_
     after = account.client("glue").get_job(JobName="short-create-training-set")["Job"]
     assert before["Command"]["ScriptLocation"] != after["Command"]["ScriptLocation"]
     assert outputs["Version"] in after["Command"]["ScriptLocation"]
-    head = account.client("codecommit").get_branch(repositoryName="short-code", branchName="main")["branch"][
-        "commitId"
-    ]
+    head = account.client("codecommit").get_branch(repositoryName="short-code", branchName="main")["branch"]["commitId"]
     folder = account.client("codecommit").get_folder(
         repositoryName="short-code", commitSpecifier=head, folderPath="notebooks"
     )
@@ -284,7 +282,8 @@ def test_changed_settings_and_changed_source_are_updates(account, short, source_
 
 
 def test_data_lake_takes_vcfs_or_a_table(account, short, demo_pair, tmp_path):
-    from genomicslearning import training_set
+    from genomicslearning.training_set.build import build_training_set
+    from genomicslearning.training_set.table import read_table
 
     s3, bucket = account.client("s3"), f"short-datalake-{NUMBER}-{REGION}"
     clinvar, annotated = demo_pair
@@ -292,12 +291,12 @@ def test_data_lake_takes_vcfs_or_a_table(account, short, demo_pair, tmp_path):
     for path, key in ((clinvar, datalake.CLINVAR_KEY), (annotated, datalake.ANNOTATED_KEY)):
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == path.read_bytes()
     table = tmp_path / "table.csv"
-    training_set.build(clinvar=clinvar, annotated=annotated, out=table)
+    build_training_set(clinvar=clinvar, annotated=annotated, out=table)
     datalake.fill(s3, bucket, training_set=str(table), progress=Lines())
     assert s3.get_object(Bucket=bucket, Key=datalake.CSV_KEY)["Body"].read() == table.read_bytes()
     parquet = tmp_path / "there.parquet"
     parquet.write_bytes(s3.get_object(Bucket=bucket, Key=datalake.PARQUET_KEY)["Body"].read())
-    assert len(training_set.read_table(parquet)) == len(training_set.read_table(table)) > 1000
+    assert len(read_table(parquet)) == len(read_table(table)) > 1000
 
 
 def test_teardown_leaves_nothing_and_may_be_repeated(account, short):
@@ -372,9 +371,7 @@ def test_govcloud_has_its_own_partition_and_no_budget(account, source_tree):
     chosen = settings("Gov", region, email="me@example.org")
     session = account.session(region=region)
     deploy.deploy(session, chosen, source_folder=source_tree, progress=Lines())
-    resources = account.client("cloudformation", region).describe_stack_resources(StackName="GovCode")[
-        "StackResources"
-    ]
+    resources = account.client("cloudformation", region).describe_stack_resources(StackName="GovCode")["StackResources"]
     assert "MonthlyCost" not in [resource["LogicalResourceId"] for resource in resources]
     job = account.client("glue", region).get_job(JobName="gov-create-training-set")["Job"]
     assert job["Role"].startswith("arn:aws-us-gov:iam:")

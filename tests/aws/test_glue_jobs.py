@@ -13,11 +13,16 @@ from conftest import REGION
 from policies import decide
 from rights_asked import as_deployed, of_role
 
-from genomicslearning import InputError, accounting, aws, deploy, training_set
+from genomicslearning import InputError, deploy
+from genomicslearning.aws import account as aws_account
 from genomicslearning.aws import glue
+from genomicslearning.aws.account import find_account
 from genomicslearning.deploy import datalake
-from genomicslearning.runs import STEPS, Run, chain
-from genomicslearning.table import SCHEMA
+from genomicslearning.io import accounting
+from genomicslearning.runs import chain
+from genomicslearning.runs.folder import STEPS, Run
+from genomicslearning.training_set.build import build_training_set
+from genomicslearning.training_set.table import SCHEMA, read_table
 
 LAKE = f"glue-datalake-123456789012-{REGION}"
 
@@ -66,7 +71,7 @@ def runbook(deployed, monkeypatch):
     for name, value in deployed.environment(actor=f"glue-runbook-{REGION}").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("GENOMICSLEARNING_PROJECT", "Glue")
-    monkeypatch.setattr(aws, "SLOWEST_POLL_SECONDS", 0.5)
+    monkeypatch.setattr(aws_account, "SLOWEST_POLL_SECONDS", 0.5)
     return deployed
 
 
@@ -82,11 +87,11 @@ def test_the_data_prep_notebook_runs_the_job_and_shows_what_it_prints(runbook, d
     for line in filter(None, accounting.summary(report).splitlines()):
         assert text.count(line) == 1
     clinvar, annotated = demo_pair
-    training_set.build(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.csv")
-    training_set.build(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.parquet")
+    build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.csv")
+    build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.parquet")
     assert s3.get_object(Bucket=LAKE, Key=datalake.CSV_KEY)["Body"].read() == (tmp_path / "here.csv").read_bytes()
-    brought = training_set.read_table(Run(tmp_path).training_set)
-    pd.testing.assert_frame_equal(brought, training_set.read_table(tmp_path / "here.parquet"))
+    brought = read_table(Run(tmp_path).training_set)
+    pd.testing.assert_frame_equal(brought, read_table(tmp_path / "here.parquet"))
     # The folder that the catalog's table reads, in the table's own columns.
     tables = rows(s3, f"{datalake.TRAINING_SET_KEY}.parquet/")
     assert sum(table.num_rows for table in tables) == len(brought)
@@ -122,7 +127,7 @@ def test_a_failing_job_says_why_and_shows_its_last_lines(runbook):
         "glue-create-training-set failed: .*nonsense: no transcript rule; .* see /aws-glue/jobs/glue/error, stream jr_"
     )
     with pytest.raises(InputError, match=why):
-        glue.build_training_set(aws.account(), pick="nonsense", progress=said.append)
+        glue.build_training_set(find_account(), pick="nonsense", progress=said.append)
     assert any(line.startswith("create_training_set: nonsense: no transcript rule") for line in said)
     assert "ShutdownHookManager" in said[-1]  # the end of Spark's own log
     # What was there before is there still.

@@ -11,16 +11,19 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from genomicslearning import autopilot, aws, table
+from genomicslearning import autopilot
 from genomicslearning.autopilot.remote_rows import RemoteRows
 from genomicslearning.autopilot.sagemaker import SageMakerJob, SageMakerModel, containers
+from genomicslearning.aws import account as aws_account
 from genomicslearning.aws import glue
+from genomicslearning.aws.account import Account, find_account
 from genomicslearning.endpoint import inventory, sagemaker
+from genomicslearning.training_set import table
 
 REGION = "eu-west-1"
 BUCKET = "genomicslearning-datalake-123456789012-eu-west-1"
 ROLE = "arn:aws:iam::123456789012:role/genomicslearning-runbook-eu-west-1"
-ACCOUNT = aws.Account(
+ACCOUNT = Account(
     "GenomicsLearning", BUCKET, ROLE, "genomicslearning-create-training-set", "/aws-glue/jobs/genomicslearning"
 )
 TAGS = [{"Key": "Project", "Value": "GenomicsLearning"}]
@@ -74,11 +77,11 @@ class Stubs(boto3.Session):
 @pytest.fixture
 def stubs(monkeypatch):
     made = Stubs()
-    account = aws.Account(**{name: getattr(ACCOUNT, name) for name in ACCOUNT.__dataclass_fields__})
-    monkeypatch.setattr(aws, "session", lambda: made)
-    monkeypatch.setattr(aws, "account", lambda: account)
+    account = Account(**{name: getattr(ACCOUNT, name) for name in ACCOUNT.__dataclass_fields__})
+    monkeypatch.setattr(aws_account, "boto_session", lambda: made)
+    monkeypatch.setattr(aws_account, "find_account", lambda: account)
     monkeypatch.setattr("secrets.token_hex", lambda size: "00ff")
-    monkeypatch.setattr(aws.Account, "upload", lambda self, path, key: f"s3://{self.bucket}/{key}")
+    monkeypatch.setattr(Account, "upload", lambda self, path, key: f"s3://{self.bucket}/{key}")
     yield made
     for _, stubber in made.made.values():
         stubber.assert_no_pending_responses()
@@ -181,9 +184,9 @@ def test_start_job_run_and_follow_it(stubs, monkeypatch):
             "logs", "get_log_events", request | {"nextToken": token}, {"events": [], "nextForwardToken": token}
         )
     stubs.expect("glue", "get_job_run", run, {"JobRun": {"JobRunState": "SUCCEEDED"}})
-    monkeypatch.setattr(aws, "SLOWEST_POLL_SECONDS", 0)
+    monkeypatch.setattr(aws_account, "SLOWEST_POLL_SECONDS", 0)
     said = []
-    glue.build_training_set(aws.account(), pick="mane", progress=said.append)
+    glue.build_training_set(find_account(), pick="mane", progress=said.append)
     assert said == [
         f"started {ACCOUNT.training_set_job}, run jr_1", "10,000 records read", "0:00 RUNNING", "done", "in 5 s",
     ]  # fmt: skip
@@ -332,7 +335,7 @@ def test_deleting_what_is_left(stubs):
         stubs.expect("sagemaker", operation, request)
     left = [inventory.Left(kind, *request.values(), "there", NOW) for kind, _, request in wanted]
     said = []
-    inventory.delete(aws.account(), left, said.append)
+    inventory.delete(find_account(), left, said.append)
     assert said == [
         "deleted endpoint e", "stopped Autopilot job j", "stopped transform job t",
         "deleted endpoint configuration c", "deleted model m",

@@ -19,7 +19,8 @@ from test_setup import TEMPLATE, parameters, put_assets, wait, zipped
 from test_templates import policy_tool
 
 from genomicslearning import deploy
-from genomicslearning.deploy import source, stacks
+from genomicslearning.deploy import codecommit as source
+from genomicslearning.deploy import stacks
 
 NUMBER = "123456789012"
 ROLES = ("cloudformation", "codebuild", "codepipeline", "source-event", "job", "runbook")

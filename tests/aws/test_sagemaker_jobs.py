@@ -10,7 +10,8 @@ import pytest
 from notebooks_account import ARN, BUCKET, calls, recorded, start
 from rights_asked import check_notebooks
 
-from genomicslearning import InputError, endpoint, evaluation, training_set
+from genomicslearning import InputError, endpoint, evaluation
+from genomicslearning.training_set.table import COLUMNS
 
 # ---------------------------------------------------------------------- jobs
 
@@ -80,7 +81,7 @@ def test_the_request_is_what_the_service_takes(runbook, train, tmp_path):
     assert job.auto_ml_name.startswith("genomicslearning-") and len(job.auto_ml_name) <= 32
     body = runbook.client("s3").get_object(Bucket=BUCKET, Key=f"autopilot/{job.auto_ml_name}/input/train.csv")["Body"]
     sent = pd.read_csv(body, dtype=str)
-    assert list(sent.columns) == list(training_set.COLUMNS) and len(sent) == len(train)
+    assert list(sent.columns) == list(COLUMNS) and len(sent) == len(train)
     job.wait()
 
 

@@ -13,7 +13,8 @@ import pytest
 from notebooks_account import BUCKET, recorded
 from rights_asked import check_notebooks
 
-from genomicslearning import InputError, aws, endpoint
+from genomicslearning import InputError, endpoint
+from genomicslearning.aws.account import find_account
 from genomicslearning.endpoint import inventory
 
 
@@ -95,7 +96,7 @@ def test_an_interrupted_kernel_leaves_no_endpoint(runbook, model_folder, tmp_pat
     )
     process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert any("predicted" in line for line in process.stdout)
-    assert [left.kind for left in inventory.find(aws.account())] == ["endpoint", "endpoint configuration", "model"]
+    assert [left.kind for left in inventory.find(find_account())] == ["endpoint", "endpoint configuration", "model"]
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in errors

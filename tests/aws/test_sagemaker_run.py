@@ -13,9 +13,12 @@ import pytest
 from notebooks_account import BUCKET, ROLE, calls, recorded
 from rights_asked import check_notebooks
 
-from genomicslearning import aws, evaluation, training_set
+from genomicslearning import evaluation
+from genomicslearning.aws.account import find_account
 from genomicslearning.endpoint import inventory
-from genomicslearning.runs import STEPS, chain
+from genomicslearning.runs import chain
+from genomicslearning.runs.folder import STEPS
+from genomicslearning.training_set.table import write_table_csv
 
 GIVEN = {"backend": "sagemaker", "preset": "quick"}
 RIGHTS = "sagemaker:CreateAutoMLJobV2 sagemaker:CreateModel sagemaker:CreateTransformJob iam:PassRole"
@@ -26,7 +29,7 @@ def runs_dir(lake, published_table, tmp_path_factory):
     """Runs `aws` and `local` on 5,000 rows of the published table; for `aws` they lie in the data lake."""
     folder = tmp_path_factory.mktemp("runs")
     rows = folder / "rows.csv"
-    training_set.write_table_csv(published_table.sample(5000, random_state=200), rows)
+    write_table_csv(published_table.sample(5000, random_state=200), rows)
     lake.client("s3").upload_file(str(rows), BUCKET, "annotation/clinvar/conflicting/clinvar_conflicting.csv")
     local = {"backend": "local", "preset": "quick", "training_set": str(rows)}
     chain.run(local, name="local", runs_dir=str(folder), progress=lambda text: None)
@@ -77,7 +80,7 @@ def test_the_figures_are_those_of_a_local_run(runs_dir):
 
 
 def test_nothing_is_left_running(runs_dir, runbook):
-    assert inventory.find(aws.account()) == []
+    assert inventory.find(find_account()) == []
     left = runbook.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="predictions/")
     assert left["KeyCount"] == 0
 

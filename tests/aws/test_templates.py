@@ -189,9 +189,7 @@ def _statements():
         for policy in role["Properties"]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 branches = (
-                    [entry for entry in statement["If"][1:] if "Ref" not in entry]
-                    if "If" in statement
-                    else [statement]
+                    [entry for entry in statement["If"][1:] if "Ref" not in entry] if "If" in statement else [statement]
                 )
                 for entry in branches:
                     yield key, entry
@@ -332,7 +330,7 @@ def test_what_glue_installs_is_what_its_scripts_import_and_glue_lacks(built):
 
 
 def test_catalog_table_is_the_training_set():
-    from genomicslearning import table
+    from genomicslearning.training_set import table
 
     columns = template("code")["Resources"]["TrainingSetTable"]["Properties"]["TableInput"]["StorageDescriptor"][
         "Columns"

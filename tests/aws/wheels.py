@@ -18,9 +18,7 @@ def pack(name: str, folder: Path) -> Path:
     tags = re.findall(r"^Tag: (\S+)$", installed.read_text("WHEEL"), re.MULTILINE)
     files = [file for file in installed.files if not str(file).startswith("..") and "__pycache__" not in file.parts]
     record = next(file for file in files if file.name == "RECORD")
-    kept = [
-        file for file in files if file != record and file.name not in ("INSTALLER", "REQUESTED", "direct_url.json")
-    ]
+    kept = [file for file in files if file != record and file.name not in ("INSTALLER", "REQUESTED", "direct_url.json")]
     python, abi, platforms = (
         ".".join(sorted(set(part))) for part in zip(*(tag.split("-") for tag in tags), strict=True)
     )

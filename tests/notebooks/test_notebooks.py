@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genomicslearning import runs
-from genomicslearning.table import COLUMNS
+from genomicslearning.runs.folder import PRODUCTS, STEPS, Run
+from genomicslearning.training_set.table import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.parametrize("step", runs.STEPS)
+@pytest.mark.parametrize("step", STEPS)
 def test_notebook_runs_alone_with_its_defaults(step, cache):
     path = ROOT / "notebooks" / f"{step}.ipynb"
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300"]
@@ -40,7 +40,7 @@ def test_notebook_runs_alone_with_its_defaults(step, cache):
     cells = sum(cell["cell_type"] == "code" for cell in json.loads(path.read_text())["cells"])
     assert f"{cells} passed" in done.stdout
     sample = cache / "genomicslearning" / "sample"
-    assert all((sample / product).exists() for product in runs.PRODUCTS[step])
+    assert all((sample / product).exists() for product in PRODUCTS[step])
 
 
 def test_the_sample_learns_like_clinvar(cache):
@@ -71,9 +71,9 @@ def real_run(published_table, tmp_path_factory):
 def test_the_chain_leaves_everything_that_the_contract_names(real_run):
     names = ["index.html", "run.json", "metrics.json", "predictions.csv", "data/training_set.csv"]
     names += ["data/training_set.parquet", "data/train.csv", "data/test.csv"]
-    names += [f"{step}.{kind}" for step in runs.STEPS for kind in ("ipynb", "html")]
+    names += [f"{step}.{kind}" for step in STEPS for kind in ("ipynb", "html")]
     assert [name for name in names if not (real_run / name).is_file()] == []
-    job = runs.Run(real_run).job["name"]
+    job = Run(real_run).job["name"]
     assert (real_run / "autopilot" / job / "candidates.json").is_file()
     assert (real_run / "autopilot" / job / "model").is_dir()
     record = json.loads((real_run / "run.json").read_text())
@@ -83,7 +83,7 @@ def test_the_chain_leaves_everything_that_the_contract_names(real_run):
 
 
 def test_no_report_shows_a_librarys_warnings(real_run):
-    for step in runs.STEPS:
+    for step in STEPS:
         cells = nbformat.read(real_run / f"{step}.ipynb", 4).cells
         outputs = [output for cell in cells for output in cell.get("outputs", [])]
         assert [output["text"] for output in outputs if output.get("name") == "stderr"] == []

@@ -52,9 +52,7 @@ def tag_map(properties: dict) -> dict:
 class Bucket(Resource):
     def create(self, p):
         name, s3 = p["BucketName"], self.api("s3")
-        place = (
-            {} if self.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
-        )
+        place = {} if self.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         if name in [bucket["Name"] for bucket in here.client("s3", self.region, "emulator").list_buckets()["Buckets"]]:
             raise ValueError(f"{name} already exists")
         s3.create_bucket(Bucket=name, **place)

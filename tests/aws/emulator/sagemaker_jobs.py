@@ -124,8 +124,9 @@ def _fitted(rows: bytes, tags: dict) -> Path:
 
 
 def _fit_raw(rows: bytes, tags: dict, folder: Path) -> None:
-    from genomicslearning import autopilot, table
+    from genomicslearning import autopilot
     from genomicslearning.endpoint import package
+    from genomicslearning.training_set import table
 
     source = folder / "train.csv"
     source.write_bytes(rows)

@@ -1,0 +1,193 @@
+"""Predictions of rows that a candidate did not see, and fits on all rows, sharing what candidates have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.base import TransformerMixin, clone
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from genomicslearning.autopilot.scoring import FORESTS, positive
+from genomicslearning.features import ScoredFeatures, Variants
+from genomicslearning.features.ragged import cross, text_hash
+from genomicslearning.features.variants import Cells
+
+
+def canonical_order(table: pd.DataFrame) -> np.ndarray:
+    """Row numbers in canonical order: by chromosome, position and alleles, then by everything else in the row.
+
+    Fitting on rows in this order makes a model independent of the order in which they came.
+    """
+    cells = Cells(table)
+    row = np.zeros(len(table), np.uint64)
+    for column in sorted(table.columns):
+        row = row ^ cross(column, cells.hashes(column))
+    return np.lexsort((row, cells.hashes("ALT"), cells.hashes("REF"), cells.position))
+
+
+def same_numbers(groups: np.ndarray | None) -> np.ndarray | None:
+    """Group ids numbered by first appearance, so that they do not depend on how groups were named."""
+    return None if groups is None else pd.factorize(np.asarray(groups))[0]
+
+
+class CrossValidation:
+    """Rows with labels, cut into folds, and what each fold's evidence looks like.
+
+    A pipeline's first step (its evidence) is fitted once a fold and kept: candidates with the same evidence share it.
+    Several threads may ask for predictions: `threads` fits run at a time, each on one core, and what comes out does not
+    depend on who asks first.
+
+    Parameters
+    ----------
+    variants : parsed rows, in canonical order.
+    y : their labels.
+    folds : (training rows, validation rows) of each fold.
+    threads : fits that run at a time.
+    """
+
+    def __init__(self, variants: Variants, y: np.ndarray, folds: list, *, threads: int = 2):
+        self.variants = variants
+        self.y = y
+        self.folds = folds
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads, "fit")
+        self._lock = Lock()
+        self._callers = 0
+        self._fold_locks = [Lock() for _ in folds]
+        self._evidence: list[dict[str, FittedEvidence]] = [{} for _ in folds]
+        self._predicted: dict[tuple[int, str], np.ndarray] = {}
+
+    def fold_predictions(self, pipeline: Pipeline, fold: int) -> np.ndarray:
+        """P(CLASS=1) of a fold's validation rows by the pipeline fitted on its training rows."""
+        with self._one_blas_thread():
+            return self._pool.submit(self._predict_fold, pipeline, fold).result()
+
+    def predictions(self, pipeline: Pipeline, before_fit: Callable[[], None] = lambda: None) -> np.ndarray:
+        """Out-of-fold P(CLASS=1) of every row. `before_fit` may raise to give up."""
+
+        def one(fold: int) -> np.ndarray:
+            before_fit()
+            return self._predict_fold(pipeline, fold)
+
+        result = np.full(len(self.y), np.nan)
+        with self._one_blas_thread():
+            for (_, scored), found in zip(self.folds, self._pool.map(one, range(len(self.folds))), strict=True):
+                result[scored] = found
+        return result
+
+    def _predict_fold(self, pipeline: Pipeline, fold: int) -> np.ndarray:
+        key = (fold, settings_text(pipeline))
+        if key not in self._predicted:
+            fitted, scored = self.folds[fold]
+            with one_thread():
+                with self._fold_locks[fold]:
+                    rows, held_out = self.variants.take(fitted), self.variants.take(scored)
+                    evidence = fit_evidence(pipeline[0], self._evidence[fold], rows, self.y[fitted], held_out)
+                model = clone(pipeline[1:]).fit(evidence.fitted, self.y[fitted])
+                self._predicted[key] = positive(model, evidence.held_out)
+        return self._predicted[key]
+
+    def fit_all(self, pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
+        """Each pipeline fitted on all rows; those with equal first steps share one fitted step."""
+        for kept in self._evidence:
+            kept.clear()
+        shared: dict[str, FittedEvidence] = {}
+
+        def fitted(name: str, **settings) -> Pipeline:
+            pipeline = pipelines[name]
+            evidence = shared[settings_text(pipeline[0])]
+            rest = clone(pipeline[1:])
+            rest[-1].set_params(**settings)
+            with one_thread():
+                rest.fit(evidence.fitted, self.y)
+            return Pipeline([(pipeline.steps[0][0], evidence.step), *rest.steps])
+
+        # A forest can have every core to itself, other fits keep to one: first these side by side, then the forests.
+        forests = [name for name, pipeline in pipelines.items() if isinstance(pipeline[-1], FORESTS)]
+        alone = [name for name in pipelines if name not in forests]
+        while len(alone) % self.threads and forests:
+            alone.append(forests.pop(0))
+        with self._one_blas_thread():
+            for pipeline in pipelines.values():
+                fit_evidence(pipeline[0], shared, self.variants, self.y)
+            found = dict(zip(alone, self._pool.map(fitted, alone), strict=True))
+            found |= {name: fitted(name, n_jobs=self.threads) for name in forests}
+        return {name: found[name] for name in pipelines}
+
+    @contextmanager
+    def _one_blas_thread(self) -> Iterator[None]:
+        """Keep BLAS to one core while anybody asks: its limit is the whole process's."""
+        with self._lock:
+            if not self._callers:
+                self._limit = threadpool_limits(1, user_api="blas")
+            self._callers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callers -= 1
+                if not self._callers:
+                    self._limit.restore_original_limits()
+
+
+class FittedEvidence(NamedTuple):
+    """A fitted first step, and its output for the rows it was fitted on and for others."""
+
+    step: TransformerMixin
+    fitted: object
+    held_out: object = None
+
+
+def fit_evidence(
+    step: TransformerMixin,
+    kept: dict[str, FittedEvidence],
+    rows: Variants,
+    y: np.ndarray,
+    held_out: Variants | None = None,
+) -> FittedEvidence:
+    """Fit an evidence step, unless `kept` has it: what several steps have in common is fitted once."""
+    key = settings_text(step)
+    if key not in kept:
+        if isinstance(step, ScoredFeatures):
+            columns, score = (fit_evidence(part, kept, rows, y, held_out) for part in (step.columns, step.token_score))
+            kept[key] = FittedEvidence(
+                ScoredFeatures.of(columns.step, score.step),
+                ScoredFeatures.joined(columns.fitted, score.fitted),
+                None if held_out is None else ScoredFeatures.joined(columns.held_out, score.held_out),
+            )
+        else:
+            step = clone(step)
+            values = step.fit_transform(rows, y)
+            kept[key] = FittedEvidence(step, values, None if held_out is None else step.transform(held_out))
+    return kept[key]
+
+
+def one_thread():
+    """Keep OpenMP to one core in this thread: two fits at a time waste less than one fit on two cores."""
+    return threadpool_limits(1, user_api="openmp")
+
+
+def settings_text(estimator) -> str:
+    """An estimator's class and settings, in full, as text: equal for equal estimators."""
+    if not hasattr(estimator, "get_params"):
+        return repr(estimator)
+    settings = sorted(estimator.get_params(deep=False).items())
+    return f"{type(estimator).__name__}({', '.join(f'{name}={settings_text(value)}' for name, value in settings)})"
+
+
+def table_sha256(table: pd.DataFrame, order: np.ndarray) -> str:
+    """Checksum of a table's content, whatever the order of its rows and columns."""
+    cells = Cells(table)
+    digest = sha256()
+    for column in sorted(table.columns):
+        digest.update(text_hash(column).to_bytes(8, "little"))
+        digest.update(cells.hashes(column)[order].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,109 @@
+"""Start a job on the backend that was asked for, once what was asked is known to make sense."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genomicslearning import InputError
+from genomicslearning.autopilot.job import Job
+from genomicslearning.autopilot.vocabulary import BACKENDS, EXTRA_CANDIDATES, OBJECTIVES, PRESET_NAMES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+
+
+def start(
+    train: pd.DataFrame,
+    *,
+    folder: str | os.PathLike,
+    name: str,
+    backend: str = "local",
+    objective: str = "AUC",
+    preset: str = "balanced",
+    features: str = "all",
+    seed: int = 200,
+    groups: Sequence | None = None,
+    max_runtime_seconds: float = 3600,
+    max_candidates: int | None = None,
+    extra_candidates: Sequence[str] = (),
+    sagemaker: Mapping[str, object] | None = None,
+    progress: Callable[[str], None] = print,
+) -> Job:
+    """Start a job and return it while it runs; ``job.wait()`` shows its progress.
+
+    Parameters
+    ----------
+    train
+        Rows to learn from, as `read_table` gives them.
+    folder, name
+        The job's files go to ``<folder>/<name>``: `candidates.json`, `notebooks/`, `model/`, and `trials.db` with
+        every trial. A job that was killed is taken up again by starting it once more with the same arguments.
+    backend
+        ``local`` or ``sagemaker``.
+    objective
+        What the best candidate is best at, measured on rows it did not see: a key of `OBJECTIVES`.
+    preset
+        ``quick`` (a minute), ``balanced``, or ``best`` (twenty minutes on two cores). Each is a fixed number of trials,
+        so that the same seed gives the same model.
+    features
+        Feature set: ``all``, ``biology`` or ``prospective``.
+    groups
+        One id a row; rows of a group (a gene) stay in one fold.
+    max_runtime_seconds
+        A guard. A job that runs into it keeps what is done, and notes that another run may give another model.
+    max_candidates
+        Stop after so many candidates.
+    extra_candidates
+        Candidates to try beside the preset's, of libraries that the extra of the same name installs: ``lightgbm``.
+        The backend `local` only.
+    sagemaker
+        Settings that only the backend `sagemaker` has: `mode`, `table`, `candidate_definitions_only`, `cost_limit` and
+        `confirm_cost` (see `sagemaker.SageMakerJob`).
+    progress
+        Called by ``wait()`` with each line of progress.
+
+    Raises
+    ------
+    InputError
+        An unknown backend, objective, preset, feature set or extra candidate, or a bad name.
+    """
+    from genomicslearning.features import FEATURE_SETS
+
+    for what, value, known in (
+        ("backend", backend, BACKENDS),
+        ("objective", objective, OBJECTIVES),
+        ("preset", preset, PRESET_NAMES),
+        ("features", features, FEATURE_SETS),
+        *(("extra candidate", one, EXTRA_CANDIDATES) for one in extra_candidates),
+    ):
+        if value not in known:
+            raise InputError(f"{what}: {value!r} is not known; choose one of {', '.join(known)}")
+    if not _NAME.fullmatch(name):
+        raise InputError(f"name: {name!r} is not a job name; use letters, digits, dot, dash and underscore, at most 64")
+    if groups is not None and len(groups) != len(train):
+        raise InputError(f"groups: {len(groups):,} ids for {len(train):,} rows; give one a row")
+    settings = dict(
+        objective=objective,
+        preset=preset,
+        features=features,
+        seed=seed,
+        max_runtime_seconds=max_runtime_seconds,
+        max_candidates=max_candidates,
+        progress=progress,
+    )
+    if backend == "sagemaker":
+        if extra_candidates:
+            raise InputError("extra candidates: SageMaker Autopilot chooses its own; leave them out, or backend=local")
+        from genomicslearning.autopilot.sagemaker import SageMakerJob
+
+        return SageMakerJob(train, folder=Path(folder) / name, groups=groups, **settings, **(sagemaker or {})).start()
+    from genomicslearning.autopilot.local import LocalJob
+
+    job = LocalJob(train, folder=Path(folder) / name, groups=groups, extra_candidates=extra_candidates, **settings)
+    return job.start()

@@ -1,0 +1,12 @@
+"""The words that a job is described in; SageMaker Autopilot's where it has one."""
+
+BACKENDS = ("local", "sagemaker")
+PRESET_NAMES = ("quick", "balanced", "best")
+EXTRA_CANDIDATES = ("lightgbm",)
+OBJECTIVES = {
+    "AUC": "area under the ROC curve",
+    "AveragePrecision": "average precision of CLASS 1",
+    "F1": "F1 of CLASS 1 at the best threshold",
+    "Accuracy": "share of right labels at the best threshold",
+    "LogLoss": "mean log likelihood (minus log loss)",
+}

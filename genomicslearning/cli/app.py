@@ -1,0 +1,66 @@
+"""The `genomicslearning` command. Each command imports its room when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from genomicslearning import InputError, __version__
+from genomicslearning.cli import aws, data, models, runs
+
+app = typer.Typer(
+    name="genomicslearning",
+    help=__import__("genomicslearning").__doc__,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+VersionFlag = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")]
+
+
+@app.callback()
+def _root(version: VersionFlag = False) -> None:
+    pass
+
+
+# In the order of `--help`.
+for _command in (
+    runs.run, runs.report, runs.compare, runs.notebooks, runs.doctor,
+    data.training_set, data.vcf_to_parquet, data.tsv_to_parquet, data.fetch,
+    aws.deploy, aws.status, aws.teardown,
+    data.watchlist, models.serve, models.predict, models.package, aws.endpoints,
+):  # fmt: skip
+    app.command()(_command)
+
+
+def _pair(arguments: list[str]) -> list[str]:
+    """Write papermill's `-p KEY VALUE` as the one word `KEY=VALUE`, since typer's repeated options take one word."""
+    words, paired = iter(arguments), []
+    for word in words:
+        paired.append(word)
+        if word in ("-p", "--parameter"):
+            key, value = next(words, None), next(words, None)
+            if value is None:
+                raise InputError(f"{word} takes a name and a value, such as: {word} seed 201")
+            paired.append(f"{key}={value}")
+    return paired
+
+
+def main() -> None:
+    """Run the command; bad arguments and bad input exit 2 with one line on stderr, anything else exits 1."""
+    try:
+        app(_pair(sys.argv[1:]) if sys.argv[1:2] == ["run"] else None)
+    except InputError as problem:
+        print(f"genomicslearning: {problem}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""ClinVar through time: whole releases, and splits of a training set by what was known when."""

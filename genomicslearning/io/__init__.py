@@ -1,0 +1,1 @@
+"""Bytes in and out: the lake, lines of text, VCF records, what became of each record, downloads."""

@@ -1,0 +1,1 @@
+"""VCF and tab-delimited text to parquet."""

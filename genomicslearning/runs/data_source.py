@@ -1,0 +1,121 @@
+"""Where a run's training set comes from: the user's VCFs or table, the data lake, or the embedded sample."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+
+from genomicslearning import InputError
+from genomicslearning import demo
+from genomicslearning.training_set.build import build_training_set
+from genomicslearning.io import lake as files
+from genomicslearning.runs.folder import Run, settings
+from genomicslearning.training_set.table import adopt_table, read_table, write_table_csv
+
+# The archived solution's keys in the data lake. The parquet, a file or a folder of parts, carries VARIATION_ID,
+# GENEINFO and CONFLICT, which the CSV has not.
+LAKE_TABLES = (
+    "annotation/clinvar/conflicting/clinvar_conflicting.parquet",
+    "annotation/clinvar/conflicting/clinvar_conflicting.csv",
+)
+LAKE_VCFS = ("annotation/clinvar/clinvar.vcf.gz", "annotation/clinvar/clinvar.annotated.vcf.gz")
+
+
+def write_training_set(
+    run: Run,
+    *,
+    clinvar: str = "",
+    annotated: str = "",
+    table: str = "",
+    pick: str = "mane",
+    csq_key: str = "",
+    strict: bool = False,
+    backend: str = "",
+    lake: str = "",
+    progress: Callable[[str], None] = print,
+) -> dict:
+    """Write the run's training set as parquet and CSV and return its accounting.
+
+    With neither VCFs nor a table, the data lake's training set or VCFs are used, where there is a lake; else the
+    embedded sample is written into the run's folder and used, and the accounting has `synthetic`: true. With the
+    backend `sagemaker` the lake is the project's in AWS unless one is named; if it has VCFs only, the Glue job builds
+    its training set first.
+
+    Raises
+    ------
+    InputError
+        Both a table and VCFs are given, or the data is not usable.
+    """
+    if table and (clinvar or annotated):
+        raise InputError("give either training_set or clinvar/annotated, not both")
+    out = str(run.training_set)
+    lake = lake or settings()["lake"]
+    if not (table or clinvar or annotated):
+        backend = backend or settings()["backend"]
+        if backend == "sagemaker":
+            table = _in_aws(lake, pick, progress)
+        elif lake:
+            table, clinvar, annotated = _in_lake(lake.rstrip("/"))
+    if table:
+        accounting = adopt_table(table, out)
+    else:
+        if not (clinvar or annotated):
+            clinvar, annotated = map(str, demo.write(run.folder / "data" / "demo"))
+        accounting = build_training_set(
+            clinvar=clinvar or None,
+            annotated=annotated or None,
+            out=out,
+            pick=pick,
+            csq_key=csq_key or None,
+            strict=strict,
+            progress=progress,
+        )
+    if any(is_synthetic(path) for path in (clinvar, annotated) if path):
+        accounting["synthetic"] = True
+        with files.output(run.training_set_report) as [part]:
+            part.write_text(json.dumps(accounting, indent=1) + "\n", encoding="utf-8")
+    write_table_csv(read_table(out), run.training_set_csv)
+    return accounting
+
+
+def _in_lake(lake: str) -> tuple[str, str, str]:
+    """The lake's training set, else its VCFs, as (table, clinvar, annotated)."""
+    for key in LAKE_TABLES:
+        if files.parts(f"{lake}/{key}", ".parquet"):
+            return f"{lake}/{key}", "", ""
+    clinvar, annotated = (f"{lake}/{key}" if files.exists(f"{lake}/{key}") else "" for key in LAKE_VCFS)
+    if not (clinvar or annotated):
+        raise InputError(f"{lake}: no data under annotation/clinvar/; run `genomicslearning fetch` or give the files")
+    return "", clinvar, annotated
+
+
+def _in_aws(lake: str, pick: str, progress: Callable[[str], None]) -> str:
+    """The training set that lies in the project's data lake, built there first if there are only VCFs."""
+    from genomicslearning.aws.account import find_account
+    from genomicslearning.aws import glue
+
+    account = find_account()
+    lake = lake or f"s3://{account.bucket}"
+    table, clinvar, annotated = _in_lake(lake.rstrip("/"))
+    if table:
+        progress(f"using the training set that is there: {table}")
+        return table
+    if lake != f"s3://{account.bucket}":
+        raise InputError(f"{lake}: has no training set, and the Glue job builds one only in s3://{account.bucket}")
+    glue.build_training_set(account, pick=pick, progress=progress)
+    table, _, _ = _in_lake(lake)
+    if not table:
+        raise InputError(f"{account.training_set_job} succeeded, but {lake} has no training set; see {account.job_log}")
+    return table
+
+
+def is_synthetic(path: str) -> bool:
+    """Whether a VCF's header says that it is the embedded sample."""
+    with files.open_input(path) as raw, gzip.open(raw) if path.endswith("gz") else raw as file:
+        for line in file:
+            if not line.startswith(b"##"):
+                return False
+            if line.startswith(b"##SYNTHETIC="):
+                return True
+    return False

@@ -1,0 +1,103 @@
+"""Execute one notebook with papermill in a kernel of its own, and say how it goes on."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import papermill
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from traitlets.config import Config
+
+from genomicslearning.runs import parameters
+
+
+def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[str], None]) -> None:
+    with tempfile.TemporaryFile() as log:
+        try:
+            executed = papermill.execute_notebook(
+                str(parameters.notebook(name)),
+                str(folder / f"{name}.ipynb"),
+                values,
+                engine_name=_Engine.name,
+                progress_bar=False,
+                cwd=str(folder),
+                # Other users of the machine cannot listen.
+                config=Config(KernelManager={"transport_encryption": "auto"}),
+                kernel_manager_class=_kernels(log),
+                say=lambda text: progress(f"{name} · {text}"),
+            )
+        except DeadKernelError:
+            log.seek(0)
+            last = log.read().decode("utf-8", "replace").strip()[-500:]
+            reason = f"the notebook's process ended; most often the machine has no memory left. {last}".strip()
+            raise papermill.PapermillExecutionError(0, 0, "", "DeadKernelError", reason, []) from None
+    # papermill takes sys.exit(0) in a cell for success, though the cells after it were not executed.
+    for index, cell in enumerate(executed.cells):
+        if cell.cell_type == "code" and cell.metadata["papermill"]["status"] != NotebookExecutionManager.COMPLETED:
+            reason = "the notebook ended here, before its last cell"
+            raise papermill.PapermillExecutionError(index, index, cell.source, "IncompleteNotebook", reason, [])
+
+
+
+def _kernels(log: BinaryIO) -> type[AsyncKernelManager]:
+    """Kernels whose own messages go to a file.
+
+    What cells print comes another way, and a kernel that is told to end may report a socket that was closed before it.
+    """
+
+    class Kernels(AsyncKernelManager):
+        async def start_kernel(self, **settings) -> None:
+            await super().start_kernel(**settings, stderr=log)
+
+    return Kernels
+
+
+
+class _Engine(NBClientEngine):
+    """papermill's own engine, which also says which cell runs and passes on what the cell prints."""
+
+    name = "genomicslearning"
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, say=print, **kwargs):
+        started = time.monotonic()
+        headings, heading = [], ""
+        for cell in nb_man.nb.cells:
+            if cell.cell_type == "markdown" and (found := re.findall(r"^#+ +(.+)$", cell.source, flags=re.MULTILINE)):
+                heading = found[-1]
+            headings.append(heading)
+
+        def elapsed() -> str:
+            minutes, seconds = divmod(int(time.monotonic() - started), 60)
+            return f"{minutes}:{seconds:02d}"
+
+        class Lines:
+            def write(self, text: str) -> None:
+                for line in text.splitlines():
+                    if line.strip():
+                        say(f"{elapsed()} · {line.strip()}")
+
+            def flush(self) -> None:
+                pass
+
+        cell_start = nb_man.cell_start
+
+        def announce(cell, cell_index=None, **rest):
+            if cell.cell_type == "code":
+                say(f"cell {cell_index + 1}/{len(headings)} {headings[cell_index]} · {elapsed()}")
+            return cell_start(cell, cell_index, **rest)
+
+        nb_man.cell_start = announce
+        super().execute_managed_notebook(nb_man, kernel_name, **kwargs | {"stdout_file": Lines()})
+
+
+
+papermill_engines.register(_Engine.name, _Engine)
+

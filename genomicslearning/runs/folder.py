@@ -1,0 +1,181 @@
+"""A run's folder: which file is where, and what each step leaves there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from genomicslearning import InputError, share
+from genomicslearning.io import lake
+from genomicslearning.history.splits import Split
+from genomicslearning.training_set.table import identity, write_table_csv
+
+STEPS = ("data_prep", "variant_classifier-autopilot", "variant_predictor", "evaluation")
+
+# What a step leaves in the run folder, and so what the next one needs. `autopilot` is the job's folder.
+PRODUCTS = {
+    "data_prep": ("data/training_set.csv", "data/training_set.parquet", "data/training_set.parquet.report.json"),
+    "variant_classifier-autopilot": ("data/train.csv", "data/test.csv", "data/test.parquet", "autopilot/job.json"),
+    "variant_predictor": ("predictions.csv",),
+    "evaluation": ("metrics.json",),
+}
+
+CONFIGURATION = Path("~/.config/genomicslearning.toml")  # written on the notebook instance; absent elsewhere
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run keeps what; the one place that knows the layout of a run folder."""
+
+    folder: Path
+
+    @property
+    def training_set(self) -> Path:
+        return self.folder / "data" / "training_set.parquet"
+
+    @property
+    def training_set_csv(self) -> Path:
+        return self.folder / "data" / "training_set.csv"
+
+    @property
+    def training_set_report(self) -> Path:
+        return self.folder / "data" / "training_set.parquet.report.json"
+
+    @property
+    def train_csv(self) -> Path:
+        return self.folder / "data" / "train.csv"
+
+    @property
+    def test_csv(self) -> Path:
+        return self.folder / "data" / "test.csv"
+
+    @property
+    def test(self) -> Path:
+        """The test rows of `test.csv` with the columns beside the 46."""
+        return self.folder / "data" / "test.parquet"
+
+    @property
+    def autopilot(self) -> Path:
+        return self.folder / "autopilot"
+
+    @property
+    def job(self) -> dict:
+        """The job that this run's predictions come from, as the classifier notebook wrote it."""
+        return json.loads((self.autopilot / "job.json").read_text())
+
+    @property
+    def model(self) -> Path:
+        return self.autopilot / self.job["name"] / "model"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.csv"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the run's data is the embedded sample."""
+        return bool(self.data_report().get("synthetic"))
+
+    def keep_split(self, parts: Split) -> None:
+        """Write `train.csv` and `test.csv`, exactly the 46 columns, and the test rows with the columns beside them."""
+        write_table_csv(parts.train, self.train_csv)
+        write_table_csv(parts.test, self.test_csv)
+        with lake.output(self.test) as [part]:
+            parts.test.to_parquet(part, index=False)
+
+    def read_test(self) -> pd.DataFrame:
+        """The test rows, in the order of `test.csv`."""
+        return pd.read_parquet(self.test)
+
+    def keep_job(self, name: str, **facts: object) -> None:
+        """Note which job this run's predictions come from, and what it was asked for."""
+        with lake.output(self.autopilot / "job.json") as [part]:
+            part.write_text(json.dumps({"name": name, **facts}, indent=1) + "\n", encoding="utf-8")
+
+    def keep_predictions(self, test: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+        """Write `predictions.csv`, a row a test row in its order, and return it."""
+        predictions = identity(test).assign(CLASS=test["CLASS"]).join(answers)
+        with lake.output(self.predictions) as [part]:
+            predictions.to_csv(part, index=False, lineterminator="\n")  # floats as repr: they read back exactly
+        return predictions
+
+    def read_predictions(self) -> pd.DataFrame:
+        """`predictions.csv`; probabilities read back exactly as they were written."""
+        return pd.read_csv(self.predictions, dtype={"CHROM": str, "VARIATION_ID": str})
+
+    def keep_metrics(self, metrics: dict) -> None:
+        """Write `metrics.json`."""
+        with lake.output(self.metrics) as [part]:
+            part.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+
+    def data_report(self) -> dict:
+        """The accounting of the training set, `{}` before there is one."""
+        path = self.training_set_report
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+
+
+
+
+
+def settings() -> dict:
+    """The machine's defaults for `backend` and `lake`, which an empty parameter means."""
+    path = CONFIGURATION.expanduser()
+    if not path.is_file():
+        return {"backend": "local", "lake": ""}
+    try:
+        return {"backend": "local", "lake": ""} | tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as problem:
+        raise InputError(f"{path}: not valid TOML ({problem}); mend or remove it") from None
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def copy_notebooks(folder: Path) -> list[tuple[Path, bool]]:
+    """Copy every notebook into `folder`, keeping what is there: each target path, and whether it was written."""
+    source = share("notebooks")
+    copied = []
+    for path in sorted(source.rglob("*.ipynb")):
+        if ".ipynb_checkpoints" in path.parts:
+            continue
+        target = folder.expanduser() / path.relative_to(source)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            free = not target.exists()
+            if free:
+                shutil.copyfile(path, target)
+        except OSError as problem:
+            raise InputError(f"{target}: cannot write ({problem.strerror}); choose another folder") from None
+        copied.append((target, free))
+    return copied
+
+
+def folders(runs_dir: str) -> list[Path]:
+    """Every run in a folder of runs, oldest first."""
+    found = sorted(path.parent for path in Path(runs_dir).glob("*/run.json") if not path.parent.is_symlink())
+    if not found:
+        raise InputError(f"{runs_dir}: no runs here; make one with `genomicslearning run`")
+    return found
+
+
+
+def find(run: str, runs_dir: str) -> Path:
+    """A run's folder, by its name or path."""
+    for folder in (Path(runs_dir) / run, Path(run)):
+        if (folder / "run.json").is_file():
+            return folder.resolve()
+    raise InputError(f"{run}: no such run in {runs_dir}/ and no run's folder")
+

@@ -1,0 +1,1 @@
+"""The jobs of one machine on Spark: the same per-record functions, in parallel."""

@@ -1,0 +1,1 @@
+"""ClinVar and Ensembl VEP to the training set."""

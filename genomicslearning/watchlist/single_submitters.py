@@ -1,0 +1,164 @@
+"""The single-submitter variants of a release, streamed into a temporary parquet file, and a sample of its conflicts."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genomicslearning import InputError, clinvar
+from genomicslearning.history.releases import SINGLE_SUBMITTER
+from genomicslearning.io.accounting import Stopwatch
+from genomicslearning.io.vcf import Vcf
+from genomicslearning.training_set import transcripts
+from genomicslearning.training_set.matching import Partners
+from genomicslearning.training_set.rows import OWN, RowMaker, to_table
+from genomicslearning.training_set.table import SCHEMA
+
+SINGLE = SINGLE_SUBMITTER.replace(" ", "_")
+# Variants with one submitter stand in for CLASS 0, so that one pass gives both them and the conflicts.
+_STATUSES = {SINGLE: 0} | {status: label for status, label in clinvar.LABELS.items() if label == 1}
+CONFLICTS_KEPT = 20_000
+_GROUP_ROWS = 20_000
+_CLASS_PLACE = SCHEMA.names.index("CLASS")
+_SITE = 5  # CHROM POS ID REF ALT
+_CLNSIG = re.compile(rb"(?:^|;)CLNSIG=([^;]*)")
+
+
+@dataclass
+class Spool:
+    """Rows that wait in a file: as a training set, with what the one submission said as `prior_*`."""
+
+    path: Path
+    rows: int
+    conflicting: pd.DataFrame
+    inputs: list[dict]
+    left_out: dict[str, int]
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """The rows in the release's order, some thousands at a time."""
+        with pq.ParquetFile(self.path) as file:
+            for number in range(file.num_row_groups):
+                yield _single(file.read_row_group(number))
+
+    def take(self, numbers: np.ndarray) -> pd.DataFrame:
+        """The rows with these numbers, in their order."""
+        order = np.argsort(numbers, kind="stable")
+        found, start = [], 0
+        with pq.ParquetFile(self.path) as file:
+            for group in range(file.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                wanted = numbers[order][(numbers[order] >= start) & (numbers[order] < start + size)]
+                if len(wanted):
+                    found.append(file.read_row_group(group).take(pa.array(wanted - start)))
+                start += size
+        return _single(pa.concat_tables(found).take(pa.array(np.argsort(order))))
+
+
+def _single(table: pa.Table) -> pd.DataFrame:
+    """Rows with what their one submission said under the names that a time split gives it."""
+    frame = _frame(table)
+    return frame.assign(prior_CLNDN=frame["CLNDN"], prior_review_status=SINGLE_SUBMITTER)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    return table.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
+
+
+def spool(
+    clinvar_vcf: str | os.PathLike,
+    annotated: str | os.PathLike | None,
+    path: Path,
+    *,
+    pick: str,
+    csq_key: str | None,
+    seed: int,
+    progress: Callable[[str], None],
+) -> Spool:
+    """Stream a release once. Conflicting variants are sampled (20,000 at most) to learn the kind of conflict from."""
+    rng = random.Random(seed)
+    watch = Stopwatch(progress, "watchlist")
+    kept: list[bytes] = []
+    met = written = 0
+    waiting: list[bytes] = []
+    said: list[bytes] = []
+    with ExitStack() as stack:
+        source = stack.enter_context(Vcf(annotated if annotated is not None else clinvar_vcf))
+        inputs, partners, second = [], None, None
+        if annotated is not None:
+            second = stack.enter_context(Vcf(clinvar_vcf))
+            partners = Partners(second, lambda: Vcf(clinvar_vcf), _STATUSES)
+            stack.callback(partners.close)
+        key, fields = transcripts.fields(source, csq_key) if annotated is not None else (None, None)
+        maker = RowMaker(
+            path=source.path, columns=source.columns, csq_key=key, csq_fields=fields, pick=pick, labels=_STATUSES
+        )
+        schema = SCHEMA.append(pa.field("prior_CLNSIG", pa.string()))
+        file = stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
+
+        def write() -> None:
+            table = to_table(waiting).append_column("prior_CLNSIG", pa.array([text.decode() or None for text in said]))
+            file.write_table(table)
+            waiting.clear()
+            said.clear()
+
+        for lines in source.batches():
+            rows: list[bytes] = []
+            of = list(partners.of(lines)) if partners else [OWN] * len(lines)
+            classified = _classifications(lines, of)
+            maker.make(lines, of, source.line + 1, rows, [])
+            for row in rows:
+                cells = row.split(b"\t")
+                if cells[_CLASS_PLACE] == b"0":
+                    waiting.append(row)
+                    said.append(classified.get(_site(cells), b""))
+                    continue
+                met += 1
+                # Reservoir sampling: every conflicting variant of the release has the same chance to be kept.
+                if len(kept) < CONFLICTS_KEPT:
+                    kept.append(row)
+                elif (place := rng.randrange(met)) < CONFLICTS_KEPT:
+                    kept[place] = row
+            if len(waiting) >= _GROUP_ROWS:
+                written += len(waiting)
+                write()
+            watch.tick(maker.account.read, f", {written + len(waiting):,} with one submitter")
+        written += len(waiting)
+        if waiting:
+            write()
+        account = maker.finish()
+        account.check_malformed(source.path)
+        for role, vcf in (("clinvar", second or source), ("annotated", source if second else None)):
+            if vcf is not None:
+                inputs.append({"role": role, **vcf.facts()})
+    if not written:
+        raise InputError(f"{source.path}: no variant with `{SINGLE_SUBMITTER}`; give a whole ClinVar release")
+    return Spool(path, written, _frame(to_table(kept)), inputs, dict(account.dropped))
+
+
+def _site(cells: list[bytes]) -> tuple[bytes, ...]:
+    return tuple(cells[:4])
+
+
+def _classifications(lines, partners) -> dict[tuple[bytes, ...], bytes]:
+    """Site -> CLNSIG of the single-submitter records in a batch, from ClinVar's own line of each."""
+    found = {}
+    marked = SINGLE.encode()
+    for line, partner in zip(lines, partners, strict=True):
+        if partner is None:
+            continue
+        chrom, pos, _, ref, alts, *_ = line.split(b"\t", _SITE)
+        owners = [line] * (alts.count(b",") + 1) if partner is OWN else partner
+        for alt, owner in zip(alts.split(b","), owners, strict=True):
+            if owner is not None and marked in owner and (said := _CLNSIG.search(owner.split(b"\t", 8)[7])):
+                found[chrom, pos, ref, alt] = said[1]
+    return found

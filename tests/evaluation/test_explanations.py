@@ -1,0 +1,338 @@
+"""Verdict, model card, leakage audit, explanations and the honest table, on the embedded sample."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genomicslearning import InputError, autopilot, evaluation
+from genomicslearning.evaluation import attributions, explain, honest, leakage, model_card, readable
+from genomicslearning.evaluation import second_submission as selection
+from genomicslearning.evaluation.honest_plots import describe_honest, plot_honest
+from genomicslearning.evaluation.verdict import SELECTION, headline, verdict
+from genomicslearning.history.splits import split
+from genomicslearning.training_set.build import build_training_set
+from genomicslearning.training_set.table import read_table
+
+
+@pytest.fixture(scope="module")
+def sample(demo_pair, tmp_path_factory) -> pd.DataFrame:
+    clinvar, annotated = demo_pair
+    place = tmp_path_factory.mktemp("sample") / "sample.parquet"
+    build_training_set(clinvar=clinvar, annotated=annotated, out=place)
+    return read_table(place)
+
+
+@pytest.fixture(scope="module")
+def parts(sample):
+    return split(sample, "random")
+
+
+@pytest.fixture(scope="module")
+def model(parts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs")
+    job = autopilot.start(parts.train, folder=folder, name="small", preset="quick", progress=lambda text: None)
+    return job.wait().model()
+
+
+# --- verdict and card
+
+
+def figures(**changes) -> dict:
+    found = {
+        "roc_auc": 0.88, "roc_auc_ci": [0.87, 0.89], "average_precision": 0.7, "average_precision_ci": [0.68, 0.72],
+        "ece": 0.01, "brier": 0.12, "precision": 0.6, "recall": 0.7, "threshold": 0.3, "n": 10000, "n_positive": 2500,
+        "split": "random", "features": "all", "seed": 200,
+    }  # fmt: skip
+    return found | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "question", "answer"),
+    [
+        ({}, "Rank", "yes"),
+        ({"roc_auc_ci": [0.79, 0.85]}, "Rank", "with limits"),
+        ({"roc_auc_ci": [0.69, 0.75]}, "Rank", "no"),
+        ({"n_positive": 99}, "Rank", "no"),
+        ({}, "Read", "yes"),
+        ({"ece": 0.03}, "Read", "with limits"),
+        ({"ece": 0.06}, "Read", "no"),
+        ({}, "Judge genes", "no"),
+        ({"split": "gene"}, "Judge genes", "yes"),
+        ({}, "Say today", "no"),
+        ({"features": "biology"}, "Say today", "no"),
+        ({"features": "biology", "split": "time"}, "Say today", "with limits"),
+        ({"features": "all", "split": "time"}, "Say today", "no"),
+        ({}, "Decide", "no"),
+    ],
+)
+def test_each_answer_follows_from_the_figures(changes, question, answer):
+    top = pd.DataFrame({"top": [100, 2000], "precision": [0.8, 0.6]})
+    table = verdict(figures(**changes), top=top)
+    row = table[table["question"].str.startswith(question)].iloc[0]
+    assert row["answer"] == answer
+    assert row["rule"]
+
+
+def test_weak_top_scores_refuse_the_watch_list():
+    top = pd.DataFrame({"top": [2000], "precision": [0.4]})
+    table = verdict(figures(split="time", features="prospective"), top=top)
+    row = table[table["question"].str.startswith("Say today")].iloc[0]
+    assert row["answer"] == "no"
+    assert "1.6 times the 25%" in row["because"] and "never get a second submission" in row["because"]
+
+
+def test_headline_names_uses_refusals_and_the_selection():
+    words = headline(verdict(figures(), synthetic=True))
+    assert words.startswith("Use it to: rank variants")
+    assert "Do not use it to: say anything about real variants" in words
+    assert words.endswith(SELECTION)
+
+
+def test_the_card_has_every_part_and_takes_no_markup(parts):
+    train = parts.train.copy()
+    train.loc[train.index[:2000], "SYMBOL"] = "<b>|EVIL`"
+    card = model_card.model_card(
+        manifest={"job": "j", "versions": {"numpy": "2"}, "training_set": {"sha256": "abc"}},
+        metrics=figures(),
+        verdict=verdict(figures()),
+        train=train,
+        data={"inputs": [{"role": "clinvar", "name": "c.vcf.gz", "sha256": "def", "fileDate": "2018-04-01"}]},
+        notes=["a note"],
+    )
+    for heading in (
+        "Intended use",
+        "Out of scope",
+        "Data",
+        "Evaluation",
+        "Verdict",
+        "Known biases",
+        "Limits",
+        "Versions",
+    ):
+        assert f"## {heading}" in card
+    assert "0.880 (0.870 to 0.890)" in card and "2018-04-01, sha256 `def`" in card and "sha256 abc" in card
+    assert "bEVIL" in card and "<b>" not in card
+
+
+# --- leakage
+
+
+def test_a_variant_with_both_labels_is_an_error(parts):
+    twice = pd.concat([parts.test.head(3), parts.test.head(1).assign(CLASS=1 - parts.test["CLASS"].iloc[0])])
+    with pytest.raises(InputError, match="1 variant.* have both labels"):
+        leakage.check_contradictions(twice)
+    leakage.check_contradictions(parts.test)
+
+
+def test_blocks_alone_and_left_out(parts):
+    audit = leakage.block_audit(parts.train, parts.test).set_index("block")
+    assert set(audit.index[audit["grows_with_submitters"]]) == {"disease", "sources"}
+    whole = audit.loc["(all blocks)", "roc_auc_alone"]
+    assert whole > 0.7
+    assert (audit.drop("(all blocks)")["roc_auc_alone"] < whole + 0.02).all()
+    assert audit["roc_auc_without"].notna().sum() == len(audit) - 1
+
+
+def test_a_planted_submission_count_is_flagged(parts):
+    table = parts.train.copy()
+    table["CLNDN"] = np.where(table["CLASS"] == 1, "a|b|c", "a")
+    proxies = leakage.submission_proxies(table).set_index("proxy")
+    assert proxies.loc["entries in CLNDN", "roc_auc"] == 1.0
+    assert proxies.loc["entries in CLNDN", "flagged"]
+    assert proxies.index[0] in ("entries in CLNDN", "length of CLNDN")
+
+
+def test_masking_looks_like_one_submission(parts):
+    table = parts.test.head(50).assign(CLNDN="a|b", CLNDISDB="x,y|z", CLNVI="OMIM:1", ORIGIN="33")
+    masked = leakage.as_single_submission(table)
+    assert set(masked["CLNDN"]) == {"a"} and set(masked["CLNDISDB"]) == {"x,y"} and set(masked["ORIGIN"]) == {"1"}
+    assert masked["CLNVI"].isna().all()
+    counts = lambda rows: rows["CLNDN"].str.count(r"\|").to_numpy() / 2  # noqa: E731
+    found = leakage.masked_as_single(counts, table.assign(CLNDN=np.where(table["CLASS"] == 1, "a|b", "a")))
+    assert (found["roc_auc"], found["roc_auc_masked"]) == (1.0, 0.5)
+    assert "leans on fields" in found["words"]
+
+
+# --- explanations
+
+
+def frequency_only(rows: pd.DataFrame) -> np.ndarray:
+    """A model whose working is known: nothing but AF_EXAC counts."""
+    return np.clip(pd.to_numeric(rows["AF_EXAC"]).to_numpy() * 50, 0, 1)
+
+
+def test_permutation_finds_the_one_thing_that_counts(parts):
+    rows = parts.test.copy()
+    noise = np.random.default_rng(0).random(len(rows)) * 0.005
+    rows["AF_EXAC"] = (rows["CLASS"] * 0.01 + noise).astype(str)
+    found = explain.permutation_importance(frequency_only, rows, seed=1).set_index("evidence")
+    assert found.index[0] == "allele frequency"
+    assert found.loc["allele frequency", "roc_auc_drop"] == pytest.approx(0.5, abs=0.05)
+    assert (found.drop("allele frequency")["roc_auc_drop"] == 0).all()
+    columns = explain.permutation_importance(frequency_only, rows, seed=1, by_column=True)
+    assert columns["evidence"].iloc[0] == "AF_EXAC"
+    assert "allele frequency 0." in explain.describe_importance(found.reset_index())
+
+
+def test_contributions_are_differences_of_the_final_probability(parts):
+    rows = parts.test.head(3).assign(AF_EXAC=["0.01", "0", "0.002"])
+    change = explain.contributions(frequency_only, rows)
+    assert change["allele frequency"].tolist() == pytest.approx([0.5, 0, 0.1])
+    assert (change.drop(columns="allele frequency") == 0).all(axis=None)
+    words = explain.reasons(change, rows)
+    assert words[0] == ["allele frequency 1 % and above (raises the probability by 50 points)"]
+    assert words[1] == []
+    alone = explain.contributions(frequency_only, rows, by_column=True)
+    assert alone["AF_EXAC"].tolist() == pytest.approx([0.5, 0, 0.1])
+
+
+def test_evidence_covers_every_column_once():
+    from genomicslearning.training_set.table import COLUMNS
+
+    named = [column for columns in explain.EVIDENCE.values() for column in columns] + list(explain.SITE)
+    assert sorted(named) == sorted(set(named))
+    assert set(COLUMNS) - set(named) == {"CLASS"}
+
+
+def test_disagreement_is_said():
+    same = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 30, "b": 20, "c": 10}))
+    assert same["agree"]
+    assert same["spearman"] == pytest.approx(1) and "agree" in same["words"]
+    other = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 1, "b": 2, "c": 3}))
+    assert "a or c is first, the rank correlation is -1.00" in other["words"]
+    assert not other["agree"] and not other["same_first"] and "DISAGREE" in other["words"]
+
+
+def test_shap_values_add_up_to_the_tree_members_log_odds(model, parts):
+    values, features = attributions.shap_values(model, parts.test, seed=3)
+    pipeline = model.pipelines[attributions.tree_member(model)]
+    rows = parts.test.loc[values.index]
+    from genomicslearning.features import Variants
+
+    matrix = pipeline[0].transform(Variants.read(rows, model.manifest["features"]))
+    odds = pipeline[-1].decision_function(matrix)
+    base = odds - values.sum(axis=1).to_numpy()
+    assert np.ptp(base) < 1e-4, "what is left over is the same for every row"
+    assert features.shape == values.shape
+    stacked = [name for name in values if attributions.STACKED in name]
+    assert stacked == [f"token_score ({attributions.STACKED})"]
+    inside = attributions.by_evidence(values)
+    assert {"allele frequency", "conditions", attributions.STACKED} <= set(inside.index)
+    strongest = attributions.by_feature(values)
+    assert set(strongest["what"].str.len().gt(0)) == {True}, "every feature is explained"
+    first = strongest.iloc[0]
+    assert f"{first['feature'].split()[0]} {first['mean_abs_shap']:.2f}" in attributions.describe_summary(values)
+    figure = attributions.plot_summary(values, features)
+    assert "token_score (stacked)" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+
+def test_who_gets_a_second_submission():
+    rows = pd.DataFrame(
+        {
+            "CLNSIG": ["Benign"] * 200 + ["Pathogenic|Uncertain_significance"] * 200,
+            "CLNDN": ["not_specified"] * 200 + ["a_disease"] * 200,
+            "REF": "A",
+            "ALT": "G",
+            "SYMBOL": ["X"] * 150 + [np.nan] * 250,
+            "second": [True] * 150 + [False] * 250,
+        }
+    )
+    table = selection.second_submissions(rows).set_index(["by", "group"])
+    assert table.loc[("all", "all"), "share"] == pytest.approx(0.375)
+    assert table.loc[("classification", "B/LB"), "share"] == 0.75
+    assert table.loc[("classification", "P/LP and VUS"), "share"] == 0
+    assert table.loc[("gene", "X"), "variants"] == 150
+    assert "38% had several later" in selection.describe_second_submissions(table.reset_index())
+
+
+# --- the honest table
+
+
+@pytest.fixture
+def counting():
+    """A quick model, and how often it was fitted."""
+    calls = []
+
+    def fit(train, groups, test, features, key):
+        calls.append((key, len(train), groups is not None))
+        return honest.baselines(train, test)["allele frequency alone"]
+
+    return fit, calls
+
+
+def test_cells_that_cannot_exist_say_why(sample, counting, tmp_path):
+    fit, calls = counting
+    table = honest.honest_table(sample, honest.Kept(tmp_path, fit)).set_index(["split", "model"])
+    assert table.loc[("time", "biology"), "note"] == "needs earlier releases"
+    assert table.loc[("random", "prospective"), "note"] == "needs earlier releases"
+    assert table.loc[("gene", "majority"), "roc_auc"] == 0.5
+    assert table.loc[("random", "all"), "roc_auc"] > 0.6
+    assert [grouped for _, _, grouped in calls] == [False, False, True, True]
+    again = honest.honest_table(sample, honest.Kept(tmp_path, fit)).set_index(["split", "model"])
+    assert len(calls) == 4, "fits are kept"
+    shown = readable.models(table.reset_index())
+    assert shown["ROC AUC (95 %)"].tolist().count("–") == 9
+    assert shown["note"].tolist().count("needs earlier releases") == 9
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_folds_have_a_mean_and_a_spread(sample, counting, tmp_path):
+    fit, calls = counting
+    table = honest.cross_validation(sample, honest.Kept(tmp_path, fit), features=("all",)).set_index("split")
+    assert table.loc[["random", "gene"], "folds"].tolist() == [5, 5]
+    assert (table.loc[["random", "gene"], "roc_auc_spread"] > 0).all()
+    assert table.loc["time", "note"] == "needs earlier releases"
+    assert len(calls) == 10
+    auc, spread = table.loc["gene", ["roc_auc", "roc_auc_spread"]]
+    shown = readable.folds(table.reset_index()).set_index("split")["ROC AUC, mean ± spread"]
+    assert shown["gene"] == f"{auc:.3f} ± {spread:.3f}" and shown["time"] == "–"
+
+
+def test_the_contrast_that_leaks_the_future_is_marked(published_table, shared_data, counting, tmp_path):
+    fit, _ = counting
+    folder = shared_data / "clinvar_tsv"
+    earlier = [folder / "clinvar_2015-11-16_b37.tsv.gz", folder / "clinvar_2016-05-20_b37.tsv.gz"]
+    parts = split(published_table, "time", earlier=earlier, assembly="GRCh37")
+    seen = {}
+
+    def look(train, groups, test, features, key):
+        seen[features] = (train, groups, test)
+        return fit(train, groups, test, features, key)
+
+    for features in ("all", "prospective"):
+        honest.fitted(honest.Kept(tmp_path, look), published_table, parts, features)
+    train, groups, test = seen["all"]
+    assert test["CLNDN"].notna().any() and "prior_CLNSIG" not in test
+    assert (train["CLASS"].to_numpy() == parts.train["CLASS"].to_numpy()).all(), "labels stay those of then"
+    train, groups, test = seen["prospective"]
+    assert test["CLNDN"].isna().all()
+    assert len(train) == len(groups) == 10512 + 2 * 1131
+    assert pd.Series(groups).nunique() == 10512
+
+
+def test_the_contrast_is_hollow_in_the_picture():
+    cells = pd.DataFrame(
+        {
+            "split": ["random", "time"], "model": "all", "roc_auc": [0.88, 0.74], "roc_auc_low": [0.87, 0.73],
+            "roc_auc_high": [0.89, 0.75], "note": ["", honest.LEAKS_FUTURE],
+        }
+    )  # fmt: skip
+    labels = [text.get_text() for text in plot_honest(cells).get_legend().get_texts()]
+    assert labels == ["random split", "time split", "hollow: leaks the future, no result"]
+    assert describe_honest(cells).endswith("random all 0.880, time all 0.740 (leaks the future).")
+
+
+def test_baselines_know_little(parts):
+    scores = honest.baselines(parts.train, parts.test)
+    assert set(scores) == set(honest.BASELINES)
+    assert np.ptp(scores["majority"]) == 0
+    figures, differences = honest.baseline_table(parts.train, parts.test, scores["logistic regression"])
+    assert figures["model"].tolist() == ["model", *honest.BASELINES]
+    shown = readable.models(figures).iloc[1]
+    assert shown["ROC AUC (95 %)"] == "0.500\N{NO-BREAK SPACE}(0.500–0.500)" and shown["rows"] == f"{len(parts.test):,}"
+    shown = readable.differences(differences).iloc[-1]
+    assert shown["baseline"] == "logistic regression"
+    assert shown["difference (95 %)"].split() == ["0.000", "(0.000", "to", "0.000)"]
+    same = differences[(differences["against"] == "logistic regression")]
+    assert (same["difference"] == 0).all() and (same["p_holm"] == 1).all()
+    assert evaluation.roc_auc(parts.test["CLASS"], scores["allele frequency alone"]) > 0.55

@@ -1,0 +1,235 @@
+"""Splits: what is learnt never tells what is asked."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genomicslearning import InputError
+from genomicslearning.history.releases import assembly_name, assembly_of, check_release, locus_keys, read_release
+from genomicslearning.history.splits import gene_groups, split
+
+HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
+SINGLE, AGREE, CONFLICT = (
+    "criteria provided, single submitter",
+    "criteria provided, multiple submitters, no conflicts",
+    "criteria provided, conflicting interpretations",
+)
+
+
+def small_table(**columns) -> pd.DataFrame:
+    rows = len(next(iter(columns.values())))
+    table = pd.DataFrame(
+        {
+            "CHROM": "1",
+            "POS": np.arange(1, rows + 1),
+            "REF": "A",
+            "ALT": "G",
+            "CLNHGVS": "NC_000001.10:g.1A>G",
+            "SYMBOL": np.nan,
+            "CLASS": np.arange(rows) % 2,
+        }
+    )
+    return table.assign(**columns).astype({"SYMBOL": "str", "CLASS": "int8"})
+
+
+def release(path, *rows, header=HEADER):
+    path.write_text("\n".join([header, *("\t".join(map(str, row)) for row in rows)]) + "\n")
+    return path
+
+
+def test_random_is_pandas_sample():
+    table = small_table(POS=range(100, 1100))
+    parts = split(table, "random", train_fraction=0.8, seed=200)
+    expected = table.sample(frac=0.8, random_state=200)
+    pd.testing.assert_frame_equal(parts.train, expected)
+    pd.testing.assert_frame_equal(parts.test, table.drop(expected.index))
+    assert parts.test_groups is None
+
+
+def test_genes_that_share_a_variant_stay_together():
+    genes = ["A:1|B:2", "B:2|C:3", "D:4", np.nan, "C:3", np.nan, "E:5"]
+    table = small_table(GENEINFO=genes, SYMBOL=[np.nan, np.nan, "A", "D", np.nan, np.nan, np.nan])
+    # A-B-C are one group; row 4's SYMBOL D joins row 3; GENEINFO goes before SYMBOL (row 3); row 6 has neither.
+    assert gene_groups(table).tolist() == [0, 0, 1, 1, 0, 2, 3]
+
+
+def test_gene_split_fills_to_the_fraction_without_sharing_a_gene(published_table):
+    parts = split(published_table, "gene", seed=200)
+    assert not set(parts.train["SYMBOL"].dropna()) & set(parts.test["SYMBOL"].dropna())
+    assert len(parts.train) == round(0.8 * len(published_table))
+    assert len(parts.test_groups) == len(parts.test)
+    assert not split(published_table, "gene", seed=201).test.index.equals(parts.test.index)
+
+
+def test_a_variant_on_both_sides_is_an_error():
+    table = small_table(POS=[7] * 40)
+    with pytest.raises(InputError, match="both sides, the first is 1:7:A:G"):
+        split(table, "random")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("date", {}, "choose one of random, gene, time"),
+        ("random", {"train_fraction": 1.0}, "train_fraction"),
+        ("random", {"train_fraction": 0.999}, "two are needed"),
+        ("time", {}, "needs at least one earlier release"),
+    ],
+)
+def test_impossible_splits_say_why(kind, options, message):
+    with pytest.raises(InputError, match=message):
+        split(small_table(POS=range(20)), kind, **options)
+
+
+def test_alleles_are_trimmed_of_shared_ends():
+    table = pd.DataFrame(
+        [
+            ("1", 10, "TAG", "TCG"),
+            ("chr1", 11, "A", "C"),
+            ("M", 5, "CAA", "CA"),
+            ("MT", 5, "CA", "C"),
+            ("X", 3, "A", "ATA"),
+        ],
+        columns=["CHROM", "POS", "REF", "ALT"],
+    )
+    assert locus_keys(table).tolist() == ["1:11:A:C", "1:11:A:C", "MT:5:CA:C", "MT:5:CA:C", "X:3:A:ATA"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("##reference=GRCh38", "GRCh38"),
+        ("GRCh37.p13", "GRCh37"),
+        ("/ref/hg19.fa", "GRCh37"),
+        ("b37", "GRCh37"),
+        ("T2T", None),
+    ],
+)
+def test_assembly_names(text, name):
+    assert assembly_name(text) == name
+
+
+def test_assembly_from_accession_versions():
+    assert assembly_of(pd.Series(["NC_000001.10:g.1A>G", np.nan])) == "GRCh37"
+    assert assembly_of(pd.Series(["NC_000001.11:g.1A>G", "NC_000014.9:g.2del"])) == "GRCh38"
+    assert assembly_of(pd.Series(["NC_012920.1:m.3A>G"])) is None
+
+
+@pytest.fixture
+def two_releases(tmp_path):
+    """Positions 1 to 8 of the table below at two earlier dates."""
+    old = release(
+        tmp_path / "old.tsv",
+        (1, 1, "A", "G", 101, SINGLE, "Benign", "x"),
+        (1, 2, "A", "G", 102, SINGLE, "Likely benign;Benign", "first disease;not specified"),
+        (1, 3, "A", "G", 103, AGREE, "Benign", "x"),
+        (1, 7, "A", "G", 107, CONFLICT, "Benign;Uncertain significance", "x"),
+    )
+    new = release(
+        tmp_path / "new.tsv",
+        (1, 1, "A", "G", 101, SINGLE, "Benign", "now this"),
+        (1, 2, "A", "G", 102, CONFLICT, "Likely benign;Uncertain significance", "y"),
+        (1, 3, "A", "G", 103, AGREE, "Benign", "x"),
+        (1, 4, "A", "G", 104, SINGLE, "Uncertain significance", "z"),
+        (1, 5, "A", "G", 105, "no assertion criteria provided", "Benign", "x"),
+        (1, 6, "A", "G", 106, SINGLE, "Pathogenic", "x"),
+        (1, 7, "A", "G", 107, SINGLE, "Benign", "one withdrew"),
+        (1, 99, "A", "G", 199, SINGLE, "Benign", "never in the table"),
+    )
+    return [old, new]
+
+
+def test_time_split_learns_from_the_past_only(two_releases):
+    table = small_table(POS=[1, 2, 3, 4, 5, 6, 7, 8], CLASS=[1, 0, 1, 0, 1, 1, 0, 0])
+    table["CLNDN"], table["CLNVI"], table["CONFLICT"] = "later|text", "OMIM:1", "unknown"
+    parts = split(table, "time", earlier=two_releases, assembly="GRCh37")
+    assert parts.test["POS"].tolist() == [1, 4, 6, 7]
+    assert parts.test["CLASS"].tolist() == [1, 0, 1, 0]
+    assert parts.test["prior_CLNSIG"].tolist() == ["Benign", "Uncertain_significance", "Pathogenic", "Benign"]
+    assert parts.test["prior_CLNDN"].tolist() == ["now_this", "z", "x", "one_withdrew"]
+    assert set(parts.test["prior_review_status"]) == {SINGLE}
+    # The labels are those of the newest earlier release, not the table's.
+    assert parts.train["POS"].tolist() == [2, 3]
+    assert parts.train["CLASS"].tolist() == [1, 0]
+    # What the single submission said comes from the release before; rows that had several then have none.
+    assert parts.train["prior_CLNSIG"].tolist()[0] == "Likely_benign|Benign"
+    assert parts.train["prior_CLNDN"].tolist()[0] == "first_disease|not_specified"
+    assert parts.train["prior_CLNSIG"].isna().tolist() == [False, True]
+    assert parts.transitions.tolist() == [True, False]
+    assert parts.train["CONFLICT"].tolist()[0] == "VUS vs B/LB"
+    assert parts.test["CONFLICT"].isna().all()
+    for side in (parts.train, parts.test):
+        assert side[["CLNDN", "CLNVI"]].isna().all(axis=None)
+    assert parts.test["first_seen"].tolist() == ["old.tsv or before", "new.tsv", "new.tsv", "old.tsv or before"]
+    assert parts.single_submitters["second"].tolist() == [True, True, True, True, False]
+    assert table["CLNDN"].eq("later|text").all(), "the caller's table is left alone"
+
+
+def test_variants_are_joined_by_identifier_where_both_have_it(two_releases):
+    table = small_table(
+        POS=[1, 2, 33, 44, 6, 7], CLASS=[1, 0, 1, 0, 1, 0], VARIATION_ID=["101", "102", "103", "104", "999", np.nan]
+    )
+    parts = split(table.astype({"VARIATION_ID": "str"}), "time", earlier=two_releases, assembly="GRCh37")
+    assert parts.test["POS"].tolist() == [
+        1,
+        44,
+        7,
+    ]  # 44 by its ID, 7 for want of one; 6 is another variant at the same place
+    assert parts.train["POS"].tolist() == [2, 33]
+
+
+def test_assemblies_must_be_known_and_equal(two_releases, tmp_path):
+    table = small_table(POS=range(1, 9))
+    with pytest.raises(InputError, match="does not say its genome assembly.*parameter assembly"):
+        split(table, "time", earlier=two_releases)
+    with pytest.raises(InputError, match="new.tsv is GRCh38|old.tsv is GRCh38"):
+        split(table, "time", earlier=two_releases, assembly="GRCh38")
+    with pytest.raises(InputError, match="'T2T' is not known"):
+        split(table, "time", earlier=two_releases, assembly="T2T")
+    with pytest.raises(InputError, match="does not say its genome assembly"):
+        check_release(two_releases[0])
+    check_release(two_releases[0], assembly="GRCh37")
+
+
+def test_a_vcf_release_tells_its_assembly(tmp_path):
+    path = tmp_path / "release.vcf"
+    path.write_bytes(
+        b"##fileformat=VCFv4.1\r\n##reference=GRCh38\r\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\r\n"
+        b"1\t5\t77\tA\tG\t.\t.\tCLNSIG=Uncertain_significance;CLNREVSTAT=criteria_provided,_single_submitter;GENEINFO=B:2|C:3\r\n"
+        b"1\t6\t78\tA\tG\t.\t.\tCLNSIGCONF=Pathogenic(1)|Benign(2);CLNREVSTAT=criteria_provided,_conflicting_classifications\r\n"
+    )
+    check_release(path)
+    found = read_release(path)
+    assert found.assembly == "GRCh38"
+    assert found.variants["review_status"].tolist() == [SINGLE, "criteria provided, conflicting classifications"]
+    assert found.variants["SYMBOL"].tolist()[0] == "B"
+    assert found.variants["CONFLICT"].tolist()[1] == "P/LP vs B/LB"
+    assert found.variants["VARIATION_ID"].tolist() == ["77", "78"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"chrom\tpos\tref\talt\n1\t2\tA\tG\n", "no column review_status, clinical_significance"),
+        (HEADER.encode() + b"\n1\tx\tA\tG\t1\ts\tc\tt\n", ":2: pos is not a number"),
+        (b"##fileformat=VCFv4.1\n#CHROM\n1\tx\t.\n", ":3: not a VCF record"),
+        (b"\x1f\x8b\x08\x00cut", "cannot be unpacked"),
+    ],
+)
+def test_what_is_no_release_is_refused(tmp_path, content, message):
+    path = tmp_path / "release"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_release(path, assembly="GRCh37")
+
+
+def test_known_counts_of_the_two_releases(shared_data, published_table):
+    folder = shared_data / "clinvar_tsv"
+    earlier = [folder / "clinvar_2015-11-16_b37.tsv.gz", folder / "clinvar_2016-05-20_b37.tsv.gz"]
+    parts = split(published_table, "time", earlier=earlier, assembly="GRCh37")
+    assert len(parts.test) == 20958
+    assert parts.test["CLASS"].mean() == pytest.approx(0.232, abs=0.0005)
+    assert len(parts.train) == 10512
+    assert parts.transitions.sum() == 1131
+    assert len(parts.single_submitters) == 55034
+    assert parts.single_submitters["second"].sum() == 20958

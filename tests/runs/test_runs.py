@@ -1,0 +1,245 @@
+"""The runner: parameters, resume, failures, what a run folder holds."""
+
+from __future__ import annotations
+
+import json
+
+import nbformat
+import pytest
+
+from genomicslearning import InputError
+from genomicslearning.runs import chain, parameters, validation
+from genomicslearning.runs import record as run_record
+from genomicslearning.runs.compare import compare
+from genomicslearning.runs.folder import STEPS, copy_notebooks
+from genomicslearning.runs.validation import check
+
+FIRST = """
+from pathlib import Path
+folder = Path(run_dir) / "data"
+folder.mkdir(exist_ok=True)
+count = folder / "count.txt"
+count.write_text(str(int(count.read_text()) + 1 if count.exists() else 1))
+(folder / "first.txt").write_text(str(seed))
+"""
+SECOND = """
+from pathlib import Path
+print("second at work")
+(Path(run_dir) / "second.txt").write_text((Path(run_dir) / "data" / "first.txt").read_text() * factor)
+(Path(run_dir) / "model_card.md").write_text("# Card")
+"""
+
+
+def write_notebook(path, head, *sources):
+    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(head)]
+    cells[1].metadata["tags"] = ["parameters"]
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+
+
+@pytest.fixture
+def two_steps(tmp_path, monkeypatch):
+    """A chain of two small notebooks in place of the product's four."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    write_notebook(folder / "first.ipynb", 'run_dir: str = ""  # folder\nseed: int = 7  # a number', FIRST)
+    write_notebook(folder / "second.ipynb", 'run_dir: str = ""  # folder\nfactor: int = 2', SECOND)
+    monkeypatch.setattr(parameters, "notebook", lambda step: folder / f"{step}.ipynb")
+    monkeypatch.setattr(chain, "STEPS", ("first", "second"))
+    products = {"first": ("data/first.txt",), "second": ("second.txt",)}
+    monkeypatch.setattr(chain, "PRODUCTS", products)
+    monkeypatch.setattr(run_record, "PRODUCTS", products)
+    monkeypatch.setattr(run_record, "STEPS", ("first", "second"))
+    monkeypatch.setattr(validation, "STEPS", ("first", "second"))
+    monkeypatch.setattr(chain.execute, "__kwdefaults__", chain.execute.__kwdefaults__ | {"steps": ("first", "second")})
+    return folder
+
+
+def run(tmp_path, given=None, **options):
+    lines = []
+    index = chain.run(given or {}, name="r", runs_dir=str(tmp_path / "runs"), progress=lines.append, **options)
+    return index, lines
+
+
+def record(tmp_path):
+    return json.loads((tmp_path / "runs" / "r" / "run.json").read_text())
+
+
+def test_a_run_leaves_reports_record_and_latest(two_steps, tmp_path):
+    index, lines = run(tmp_path, {"seed": "5"})
+    folder = index.parent
+    assert (folder / "second.txt").read_text() == "55"
+    assert index.read_text().count("second.html") >= 1 and (folder / "first.html").exists()
+    assert (tmp_path / "runs" / "latest").resolve() == folder
+    facts = record(tmp_path)
+    assert facts["status"] == "done"
+    assert [step["status"] for step in facts["steps"]] == ["done", "done"]
+    assert facts["parameters"]["seed"] == 5 and facts["parameters"]["factor"] == 2
+    assert facts["artifacts"] == ["data/first.txt", "second.txt", "model_card.md"]
+    assert 'href="model_card.md"' in index.read_text()
+    assert set(facts["versions"]) >= {"python", "genomicslearning", "pandas", "scikit-learn"}
+
+
+def test_progress_names_step_cell_and_time_and_passes_on_what_is_printed(two_steps, tmp_path):
+    _, lines = run(tmp_path)
+    assert any(line.startswith("[2/2] second · cell 4/4 Title · 0:0") for line in lines)
+    assert any(line.endswith("· second at work") for line in lines)
+
+
+def test_resume_repeats_only_what_changed(two_steps, tmp_path):
+    run(tmp_path)
+    _, lines = run(tmp_path, resume=True)
+    assert lines[:2] == ["[1/2] first: unchanged, kept", "[2/2] second: unchanged, kept"]
+    _, lines = run(tmp_path, {"factor": 3}, resume=True)
+    assert "[1/2] first: unchanged, kept" in lines and "[2/2] second: unchanged, kept" not in lines
+    folder = tmp_path / "runs" / "r"
+    assert (folder / "second.txt").read_text() == "777"
+    assert (folder / "data" / "count.txt").read_text() == "1"
+    run(tmp_path, {"seed": 1, "factor": 3}, resume=True)
+    assert (folder / "data" / "count.txt").read_text() == "2"
+    assert (folder / "second.txt").read_text() == "111"
+
+
+def test_resume_makes_again_what_was_removed_or_altered(two_steps, tmp_path):
+    index, _ = run(tmp_path)
+    (index.parent / "second.txt").write_text("tampered")
+    _, lines = run(tmp_path, resume=True)
+    assert "[1/2] first: unchanged, kept" in lines and "[2/2] second: unchanged, kept" not in lines
+    assert (index.parent / "second.txt").read_text() == "77"
+
+
+def test_a_failing_cell_is_named_and_its_report_rendered(two_steps, tmp_path):
+    run(tmp_path)
+    write_notebook(two_steps / "second.ipynb", 'run_dir: str = ""  # folder', "x = 1", "raise ValueError('broken <b>')")
+    with pytest.raises(chain.StepFailed, match=r"second, cell \d+: ValueError: broken <b>"):
+        chain.run({}, name="bad", runs_dir=str(tmp_path / "runs"), progress=lambda text: None)
+    bad = tmp_path / "runs" / "bad"
+    assert json.loads((bad / "run.json").read_text())["status"] == "failed"
+    assert "broken" in (bad / "second.html").read_text()
+    assert "broken &lt;b&gt;" in (bad / "index.html").read_text()
+    assert (tmp_path / "runs" / "latest").resolve().name == "r"
+
+
+def test_a_notebook_that_exits_early_has_failed(two_steps, tmp_path):
+    write_notebook(two_steps / "second.ipynb", 'run_dir: str = ""  # folder', "import sys; sys.exit(0)", "x = 1")
+    with pytest.raises(chain.StepFailed, match="the notebook ended here"):
+        run(tmp_path)
+
+
+def test_a_kernel_that_dies_is_a_failed_step(two_steps, tmp_path):
+    dying = "import os, sys; print('last words', file=sys.__stderr__, flush=True); os._exit(3)"
+    write_notebook(two_steps / "second.ipynb", 'run_dir: str = ""  # folder', dying, "x = 1")
+    with pytest.raises(chain.StepFailed, match=r"second.*the notebook's process ended.*last words"):
+        run(tmp_path)
+    assert json.loads((tmp_path / "runs" / "r" / "run.json").read_text())["status"] == "failed"
+
+
+def test_bad_input_in_the_first_step_leaves_nothing(two_steps, tmp_path):
+    source = "from genomicslearning import InputError\nraise InputError('file.vcf:3: bad')"
+    write_notebook(two_steps / "first.ipynb", 'run_dir: str = ""  # folder', source)
+    with pytest.raises(InputError, match="file.vcf:3: bad"):
+        run(tmp_path)
+    assert not (tmp_path / "runs" / "r").exists()
+
+
+def test_an_existing_run_is_not_overwritten(two_steps, tmp_path):
+    index, _ = run(tmp_path)
+    before = index.read_bytes()
+    with pytest.raises(InputError, match="this run exists"):
+        run(tmp_path)
+    assert index.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "x" * 65, "a b", "é"])
+def test_bad_names_are_refused(name, tmp_path):
+    with pytest.raises(InputError, match="run name"):
+        chain.run({}, name=name, runs_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sed": 1}, "unknown parameter sed; did you mean seed?"),
+        ({"seed": "x"}, "parameter seed: 'x' is not a int"),
+        ({"strict": "maybe"}, "parameter strict: 'maybe' is not a bool"),
+        ({"clinvar": "/nowhere.vcf"}, "/nowhere.vcf: no such file"),
+        ({"run_dir": "x"}, "use --name"),
+        ({"training_set": "a.csv", "clinvar": "b.vcf"}, "either"),
+        ({"split": "time"}, "earlier"),
+        ({"split": "diagonal"}, "one of random, gene, time"),
+    ],
+)
+def test_what_can_be_refused_before_any_work_is(given, message, tmp_path):
+    with pytest.raises(InputError, match=message.replace("?", r"\?")):
+        chain.run(given, name="r", runs_dir=str(tmp_path))
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_watch_list_has_a_release_of_its_own(tmp_path):
+    for name in ("table.csv", "trained.vcf", "trained.vep.vcf", "watched.vcf"):
+        (tmp_path / name).touch()
+    table, trained, annotated, watched = map(str, sorted(tmp_path.iterdir()))
+    beside = check({"training_set": table, "watchlist_clinvar": watched})
+    assert (beside["training_set"], beside["watchlist_clinvar"]) == (table, watched)
+    own = check({"clinvar": trained, "annotated": annotated})
+    assert (own["watchlist_clinvar"], own["watchlist_annotated"]) == (trained, annotated), "else the run's own"
+    other = check({"clinvar": trained, "annotated": annotated, "watchlist_clinvar": watched})
+    assert other["watchlist_clinvar"] == watched and "watchlist_annotated" not in other, "releases are not mixed"
+    with pytest.raises(InputError, match="watchlist_annotated goes with watchlist_clinvar"):
+        check({"training_set": table, "watchlist_annotated": watched})
+    with pytest.raises(InputError, match="/nowhere.vcf: no such file .given as watchlist_clinvar"):
+        check({"watchlist_clinvar": "/nowhere.vcf"})
+
+
+def test_earlier_releases_are_looked_at_before_any_work(tmp_path):
+    release = tmp_path / "release.tsv"
+    header = "chrom\tpos\tref\talt\treview_status\tclinical_significance\n"
+    release.write_text(header + "1\t5\tA\tG\tcriteria provided, single submitter\tBenign\n")
+    with pytest.raises(InputError, match="release.tsv: does not say its genome assembly"):
+        check({"earlier": str(release)})
+    assert json.loads(check({"earlier": str(release), "assembly": "GRCh37"})["earlier"]) == [str(release)]
+    release.write_text("a\tb\n")
+    with pytest.raises(InputError, match="release.tsv:1: neither a VCF nor a tab-delimited release"):
+        check({"earlier": str(release), "assembly": "GRCh37"})
+
+
+def test_text_from_the_command_line_is_read_as_the_parameter_s_type():
+    known = parameters.of("data_prep") | parameters.of("variant_classifier-autopilot")
+    values = parameters.read({"strict": "false", "seed": "3", "train_fraction": "0.7", "pick": "first"}, known)
+    assert values == {"strict": False, "seed": 3, "train_fraction": 0.7, "pick": "first"}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_papermill_reads_the_same_parameters(step):
+    import papermill
+
+    ours = parameters.of(step)
+    theirs = papermill.inspect_notebook(str(parameters.notebook(step)))
+    assert list(ours) == list(theirs)
+    for name, parameter in ours.items():
+        assert theirs[name]["inferred_type_name"] == parameter.type
+        assert theirs[name]["help"] == parameter.help != ""
+
+
+def test_parameters_that_several_notebooks_have_mean_the_same():
+    meanings = {}
+    for step in STEPS:
+        for name, parameter in parameters.of(step).items():
+            assert meanings.setdefault(name, (parameter.type, parameter.default)) == (parameter.type, parameter.default)
+
+
+def test_notebooks_are_copied_out_once(tmp_path):
+    first = copy_notebooks(tmp_path)
+    assert all(copied for _, copied in first)
+    (tmp_path / "data_prep.ipynb").write_text("mine")
+    assert not any(copied for _, copied in copy_notebooks(tmp_path))
+    assert (tmp_path / "data_prep.ipynb").read_text() == "mine"
+
+
+def test_compare_names_what_differs(two_steps, tmp_path):
+    one, _ = run(tmp_path)
+    two = chain.run({"seed": 9}, name="s", runs_dir=str(tmp_path / "runs"), progress=lambda text: None)
+    text = compare(one.parent, two.parent)
+    assert any(line.split() == ["seed", "7", "9"] for line in text.splitlines())
+    assert "factor" not in text and "versions: equal" in text

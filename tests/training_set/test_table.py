@@ -1,0 +1,64 @@
+"""Tables that people have: reading them, and writing them again."""
+
+from __future__ import annotations
+
+import gzip
+
+import pandas as pd
+import pytest
+
+from genomicslearning import InputError
+from genomicslearning.training_set.table import COLUMNS, read_table, write_table_csv
+
+
+def test_read_table_kaggle(shared_data):
+    table = read_table(shared_data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
+    assert table.shape == (65_188, 46)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["CLASS"].sum() == 16_434
+    assert table.loc[0, "AF_EXAC"] == "0.10020"
+    assert table["CLNSIGINCL"].isna().sum() > 60_000
+    assert {str(kind) for kind in table.dtypes} == {"str", "int64", "int8"}
+    assert not (table.select_dtypes("str") == "nan").any().any()
+
+
+def test_tables_round_trip(published_table, tmp_path):
+    part = published_table.head(3000)
+    write_table_csv(part, tmp_path / "t.csv")
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes()))
+    part.assign(GENEINFO="A:1").to_parquet(tmp_path / "t.parquet")
+    for name in ("t.csv", "t.csv.gz"):
+        pd.testing.assert_frame_equal(read_table(tmp_path / name), part)
+    table = read_table(tmp_path / "t.parquet")
+    assert table.columns[-1] == "GENEINFO"
+    pd.testing.assert_frame_equal(table[list(COLUMNS)], part)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CHROM,POS,REF,ALT\n1,2,A,G\n", "no column CLASS"),
+        ("CHROM,POS,REF,ALT,CLASS\n1,2,A,G,1\n", "every row has CLASS 1"),
+        ("CHROM,POS,REF,ALT,CLASS\n1,2,A,G,1\n1,2,A,G,2\n", "CLASS has the value 2"),
+        ("CHROM,POS,REF,ALT,CLASS\n1,x,A,G,1\n", "column POS"),
+        ("CHROM,POS,REF,ALT,CLASS\n1,2,A,G,\n1,2,A,G,1\n", "CLASS is missing"),
+        ("CHROM,POS,REF,ALT,CLASS\n", "no rows"),
+        ("", "not a table"),
+        ("a,b\n1,2,3\n", "not a table of comma-separated values"),
+    ],
+)
+def test_bad_tables(tmp_path, text, message):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        read_table(path)
+    assert "t.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_unlabelled_table(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("ALT,CHROM,POS,REF,extra\nG,1,2,A,x\n")
+    table = read_table(path, labelled=False)
+    assert list(table.columns) == [column for column in COLUMNS if column != "CLASS"]
+    assert table.loc[0, ["CHROM", "REF", "ALT"]].tolist() == ["1", "A", "G"]
+    assert table["SYMBOL"].isna().all()

@@ -1,0 +1,279 @@
+"""The watch list: every single-submitter variant, ranked, explained, escaped."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from genomicslearning import InputError, autopilot, cli, watchlist
+from genomicslearning.training_set.build import build_training_set
+from genomicslearning.training_set.table import read_table
+
+HEADER = (
+    "##fileformat=VCFv4.1\n##fileDate=2026-02-26\n##reference=GRCh37\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+)
+SINGLE = "criteria_provided,_single_submitter"
+
+
+def record(position, name, status=SINGLE, **info) -> str:
+    entries = {"CLNREVSTAT": status, "CLNHGVS": f"NC_000001.10:g.{position}A>G", "GENEINFO": "TTN:1"} | info
+    text = ";".join(f"{key}={value}" for key, value in sorted(entries.items()))
+    return f"1\t{position}\t{name}\tA\tG\t.\t.\t{text}\n"
+
+
+@pytest.fixture(scope="module")
+def models(demo_pair, tmp_path_factory):
+    """Model folders on the embedded sample: a linear one a feature set."""
+    folder = tmp_path_factory.mktemp("models")
+    clinvar, annotated = demo_pair
+    build_training_set(clinvar=clinvar, annotated=annotated, out=folder / "sample.parquet")
+    table = read_table(folder / "sample.parquet")
+    rng = np.random.default_rng(0)
+    said = np.where(table["CLASS"] == 1, "Uncertain_significance", "Benign")
+    swapped = rng.random(len(table)) < 0.3
+    table["prior_CLNSIG"] = np.where(swapped, "Likely_benign", said)
+    table["prior_CLNDN"], table["prior_review_status"] = "not_specified", "criteria provided, single submitter"
+    made = {}
+    for features in ("biology", "prospective"):
+        given = {"folder": folder, "name": features, "preset": "quick", "max_candidates": 2}
+        autopilot.start(table, features=features, progress=lambda text: None, **given).wait()
+        made[features] = folder / features / "model"
+    return made
+
+
+def read(folder) -> pd.DataFrame:
+    return pd.read_csv(folder / "watchlist.csv", dtype=str, keep_default_na=False)
+
+
+def test_hostile_text_is_text_everywhere(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(
+        HEADER
+        + record(10, 1, CLNSIG="Benign", CLNDN="</script><script>alert(1)</script>")
+        + record(20, 2, CLNSIG='"><img_src=x_onerror=alert(1)>', CLNDN='=HYPERLINK("x"),_comma')
+        + record(30, 3, status="criteria_provided,_multiple_submitters,_no_conflicts", CLNSIG="Benign")
+        + record(40, "javascript:alert(1)", CLNSIG="Pathogenic", GENEINFO="<i>X</i>:1")
+    )
+    summary = watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out")
+    assert summary["variants"] == 3
+    page = (tmp_path / "out" / "watchlist.html").read_text()
+    assert page.count("<script>") == 1 and "<img" not in page and "<i>X" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert 'href="javascript' not in page
+    assert not re.findall(r'(?:src|href)="(?!https://www\.ncbi\.nlm\.nih\.gov/clinvar/variation/\d+/")', page)
+    assert "default-src 'none'" in page
+    rows = read(tmp_path / "out").set_index("POS")
+    assert rows.loc["20", "condition"] == '\'=HYPERLINK("x"),_comma'
+    assert rows.loc["40", "link"] == "" and rows.loc["10", "link"].endswith("/variation/1/")
+
+
+def test_without_transitions_the_probability_is_marked(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(HEADER + "".join(record(10 * n, n, CLNSIG="Benign", AF_EXAC=f"0.00{n}") for n in range(1, 9)))
+    summary = watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out", shown=3)
+    assert not summary["calibrated"] and "NOT CALIBRATED" in summary["meaning"]
+    assert ">Probability, not calibrated<" in (tmp_path / "out" / "watchlist.html").read_text()
+    rows = read(tmp_path / "out")
+    assert rows["rank"].tolist() == [str(n) for n in range(1, 9)]
+    assert rows["percentile"].tolist()[0] == "100.00"
+    assert rows["probability"].astype(float).is_monotonic_decreasing
+    assert set(rows["meaning"]) == {"not calibrated for single-submitter variants: use rank and percentile"}
+    assert (rows["reason_1"] != "").tolist() == [True] * 3 + [False] * 5, "only the listed rows are explained"
+    assert summary["expected_conflict"]["given"] is False
+    assert "takes two kinds of conflict with 200 variants" in summary["expected_conflict"]["why"]
+    assert json.loads((tmp_path / "out" / "watchlist.json").read_text()) == summary
+    assert (
+        "chance that classifications conflict given that several" in (tmp_path / "out" / "watchlist.html").read_text()
+    )
+
+
+def test_with_transitions_it_has_a_meaning_and_reads_the_submission(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(
+        HEADER
+        + record(10, 1, CLNSIG="Uncertain_significance", CLNDN="not_specified")
+        + record(20, 2, CLNSIG="Benign", CLNDN="not_specified")
+    )
+    summary = watchlist.build(clinvar=release, model=models["prospective"], out=tmp_path / "out")
+    assert summary["calibrated"]
+    rows = read(tmp_path / "out")
+    assert rows["VARIATION_ID"].tolist() == ["1", "2"], "uncertain significance comes first, as it was learnt"
+    meaning = r"about \d+ of 100 such variants conflict once others classify; over years more do"
+    assert re.fullmatch(meaning, rows["meaning"][0])
+    assert "over a longer time the probabilities are TOO LOW" in summary["meaning"]
+    assert "probabilities are TOO LOW" in (tmp_path / "out" / "watchlist.html").read_text()
+    assert rows["reason_1"][0].startswith("submitted as Uncertain significance for not specified (raises")
+
+
+ACT = """<script>
+const seen = [], every = name => [...document.querySelectorAll(name)];
+const shown = () => seen.push(every("tbody tr").filter(row => !row.hidden).map(row => row.cells[9].textContent));
+const type = (name, value) => { field(name).value = value; field(name).dispatchEvent(new Event("input")); };
+shown();
+type("text", "cancer"); shown();
+type("text", ""); type("classification", "Likely benign"); shown();
+type("classification", ""); every("th button")[9].click(); shown();
+every("th button")[9].click(); shown();
+type("least", "100"); shown();
+seen.push(field("count").textContent);
+document.title = JSON.stringify(seen);
+</script></body>"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium here to open the page in")
+def test_the_page_filters_and_sorts_by_itself(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(
+        HEADER
+        + record(10, 1, CLNSIG="Benign", CLNDN="Breast_cancer", AF_EXAC="0.2")
+        + record(20, 2, CLNSIG="Likely_benign", CLNDN="Lynch_syndrome", AF_EXAC="0.0001")
+        + record(30, 10, CLNSIG="Benign", CLNDN="Colon_cancer")
+    )
+    watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out")
+    page = tmp_path / "out" / "acted.html"
+    page.write_text((tmp_path / "out" / "watchlist.html").read_text().replace("</body>", ACT))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, check=True)
+    seen = json.loads(html.unescape(re.search("<title>(.*)</title>", done.stdout)[1]))
+    ranked = read(tmp_path / "out")["VARIATION_ID"].tolist()
+    cancer = [name for name in ranked if name != "2"]
+    assert seen == [ranked, cancer, ["2"], ["1", "2", "10"], ["10", "2", "1"], [], "0 of 3 rows"]
+
+
+def test_a_model_of_annotated_variants_warns_of_a_release_without(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(HEADER + record(10, 1, CLNSIG="Benign"))
+    said = []
+    summary = watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out", progress=said.append)
+    assert [warning[:44] for warning in summary["warnings"]] == ["The model has learnt from VEP's annotation ("]
+    assert any("WARNING: The model has learnt from VEP's annotation" in text for text in said)
+    assert "this release comes without" in (tmp_path / "out" / "watchlist.html").read_text()
+    plain = shutil.copytree(models["biology"], tmp_path / "model")
+    manifest = json.loads((plain / "manifest.json").read_text())
+    assert manifest["training_set"]["annotated"] is True
+    manifest["training_set"]["annotated"] = False
+    (plain / "manifest.json").write_text(json.dumps(manifest))
+    assert watchlist.build(clinvar=release, model=plain, out=tmp_path / "out")["warnings"] == []
+
+
+def test_models_that_count_submitters_are_refused(models, tmp_path):
+    model = shutil.copytree(models["biology"], tmp_path / "model")
+    manifest = json.loads((model / "manifest.json").read_text())
+    (model / "manifest.json").write_text(json.dumps(manifest | {"features": "all"}))
+    with pytest.raises(InputError, match="features `all`, which grow with the number of submitters"):
+        watchlist.build(clinvar="none.vcf", model=model, out=tmp_path)
+
+
+def test_a_release_without_single_submitters_is_refused(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(HEADER + record(10, 1, status="reviewed_by_expert_panel"))
+    with pytest.raises(InputError, match="no variant with `criteria provided, single submitter`"):
+        watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out")
+    assert not (tmp_path / "out" / "watchlist.csv").exists()
+
+
+def test_annotation_comes_from_the_annotated_file(models, tmp_path):
+    fields = "Allele|Consequence|SYMBOL|Feature|CADD_PHRED"
+    words = f"Consequence annotations from Ensembl VEP. Format: {fields}"
+    csq = f'##INFO=<ID=CSQ,Number=.,Type=String,Description="{words}">\n'
+    plain, annotated = tmp_path / "clinvar.vcf", tmp_path / "annotated.vcf"
+    plain.write_text(HEADER + record(10, 1, CLNSIG="Benign") + record(20, 2, CLNSIG="Likely_benign"))
+    stripped = "".join(
+        f"1\t{position}\t{name}\tA\tG\t.\t.\tCSQ=G|{term}|BRCA2|NM_1|{cadd}\n"
+        for position, name, term, cadd in ((10, 1, "missense_variant", "25.3"), (20, 2, "synonymous_variant", "1.0"))
+    )
+    annotated.write_text(HEADER.replace("#CHROM", csq + "#CHROM") + stripped)
+    watchlist.build(clinvar=plain, annotated=annotated, model=models["biology"], out=tmp_path / "out")
+    rows = read(tmp_path / "out").set_index("VARIATION_ID")
+    assert rows["gene"].tolist() == ["BRCA2", "BRCA2"]
+    assert rows.loc["2", "classification"] == "Likely_benign", "what ClinVar says comes from ClinVar's file"
+    reasons = " ".join(rows[["reason_1", "reason_2", "reason_3"]].to_numpy().ravel())
+    assert "consequence missense variant" in reasons
+
+
+def test_the_command(models, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(HEADER + record(10, 1, CLNSIG="Benign"))
+    given = ["watchlist", "--clinvar", str(release), "--model", str(models["biology"]), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli.app, given)
+    assert result.exit_code == 0 and "1 variants ranked" in result.output
+    assert (tmp_path / "out" / "watchlist.html").is_file()
+    assert isinstance(CliRunner().invoke(cli.app, [*given, "--top", "5001"]).exception, InputError)
+
+
+@pytest.fixture(scope="module")
+def modern(shared_data, tmp_path_factory):
+    """The modern excerpt scored by a linear model of its own labelled rows."""
+    folder = tmp_path_factory.mktemp("modern")
+    release = shared_data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
+    build_training_set(clinvar=release, out=folder / "excerpt.parquet")
+    table = read_table(folder / "excerpt.parquet")
+    assert len(table) == 29169
+    given = {"folder": folder, "name": "job", "preset": "quick", "max_candidates": 2}
+    autopilot.start(table, features="biology", progress=lambda text: None, **given).wait()
+    summary = watchlist.build(clinvar=release, model=folder / "job" / "model", out=folder / "out", shown=200)
+    shutil.rmtree(folder / "job")
+    return summary, read(folder / "out")
+
+
+def test_the_modern_excerpt(modern):
+    summary, rows = modern
+    assert summary["variants"] == len(rows) == 27607
+    assert summary["warnings"] == [], "the model learnt without VEP"
+    assert rows["rank"].astype(int).tolist() == list(range(1, 27608))
+    assert not rows["VARIATION_ID"].duplicated().any()
+    assert summary["inputs"][0]["fileDate"] == "2026-02-26"
+    assert summary["expected_conflict"]["kinds"] == ["P/LP vs VUS", "VUS vs B/LB"]
+    expected = rows.groupby("classification")["expected_conflict"].agg(set)
+    assert expected["Pathogenic"] == {"P/LP vs VUS"}, "a pathogenic submission is no part of VUS vs B/LB"
+    assert expected["Benign"] == {"VUS vs B/LB"}
+
+
+VUS, CANCER = "Uncertain_significance", "Hereditary_cancer-predisposing_syndrome"
+# Read by hand from the release: VariationID -> CHROM, POS, REF, ALT, gene, HGVS, classification, condition's beginning.
+BY_HAND = {
+    "4108568": ("3", "37048535", "T", "A", "MLH1", "NC_000003.12:g.37048535T>A", VUS, CANCER),
+    "1269198": ("5", "112828457", "TA", "T", "APC", "NC_000005.10:g.112828474del", "Benign", "not_provided"),
+    "2583999": (
+        "5",
+        "112840536",
+        "CCT",
+        "C",
+        "APC",
+        "NC_000005.10:g.112840537_112840538del",
+        "Pathogenic",
+        "Familial_aden",
+    ),
+    "2169323": (
+        "11",
+        "108134219",
+        "AGG",
+        "A",
+        "ACAT1",
+        "NC_000011.10:g.108134221_108134222del",
+        "Pathogenic",
+        "Deficiency",
+    ),
+    "1788605": ("11", "108229217", "G", "T", "ATM", "NC_000011.10:g.108229217G>T", "Likely_benign", CANCER),
+    "3226636": ("13", "32338468", "GT", "G", "BRCA2", "NC_000013.11:g.32338471del", "Pathogenic", CANCER),
+    "1008583": ("13", "32370439", "C", "G", "BRCA2", "NC_000013.11:g.32370439C>G", VUS, "Hereditary_breast_ovarian"),
+    "4130349": ("16", "23630057", "A", "C", "PALB2", "NC_000016.10:g.23630057A>C", "Likely_benign", CANCER),
+    "491135": ("17", "43049480", "C", "T", "BRCA1", "NC_000017.11:g.43049480C>T", "Likely_benign", CANCER),
+    "1770560": ("17", "43094502", "A", "G", "BRCA1", "NC_000017.11:g.43094502A>G", "Likely_benign", CANCER),
+}
+
+
+@pytest.mark.parametrize("identifier", BY_HAND)
+def test_rows_read_by_hand(modern, identifier):
+    row = modern[1].set_index("VARIATION_ID").loc[identifier]
+    chrom, position, before, after, gene, hgvs, classification, condition = BY_HAND[identifier]
+    assert (row["CHROM"], row["POS"], row["REF"], row["ALT"]) == (chrom, position, before, after)
+    assert (row["gene"], row["hgvs"], row["classification"]) == (gene, hgvs, classification)
+    assert row["condition"].startswith(condition)
+    assert row["link"] == f"https://www.ncbi.nlm.nih.gov/clinvar/variation/{identifier}/"
