@@ -101,7 +101,7 @@ def execute(
 ) -> None:
     """Execute `steps` in a run folder; with `resume`, skip those whose inputs and parameters have not changed."""
     record = Record(folder, values, steps)
-    before = record.inputsfingerprint()
+    before = record.inputs_fingerprint()
     previous = {step["name"]: step for step in record.previous.get("steps", [])} if resume else {}
     try:
         for number, name in enumerate(steps, start=1):
