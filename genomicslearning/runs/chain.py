@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import platform
 import re
 import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import BinaryIO
 
 import papermill
-from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
-from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
-from traitlets.config import Config
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
@@ -88,8 +77,6 @@ def run(
     return folder / "index.html"
 
 
-
-
 def execute(
     folder: Path,
     values: dict[str, object],
@@ -142,29 +129,3 @@ def execute(
     finally:
         if render:
             record.render(progress)
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-

@@ -24,11 +24,9 @@ def compare(first: Path, second: Path) -> str:
     return "\n".join(lines)
 
 
-
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, list):
         return " – ".join(_cell(item) for item in value)
     return "–" if value is None else str(value)
-

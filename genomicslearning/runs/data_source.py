@@ -6,11 +6,10 @@ import gzip
 import json
 from collections.abc import Callable
 
-from genomicslearning import InputError
-from genomicslearning import demo
-from genomicslearning.training_set.build import build_training_set
+from genomicslearning import InputError, demo
 from genomicslearning.io import lake as files
 from genomicslearning.runs.folder import Run, settings
+from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import adopt_table, read_table, write_table_csv
 
 # The archived solution's keys in the data lake. The parquet, a file or a folder of parts, carries VARIATION_ID,
@@ -92,8 +91,8 @@ def _in_lake(lake: str) -> tuple[str, str, str]:
 
 def _in_aws(lake: str, pick: str, progress: Callable[[str], None]) -> str:
     """The training set that lies in the project's data lake, built there first if there are only VCFs."""
-    from genomicslearning.aws.account import find_account
     from genomicslearning.aws import glue
+    from genomicslearning.aws.account import find_account
 
     account = find_account()
     lake = lake or f"s3://{account.bucket}"

@@ -45,7 +45,6 @@ def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[
             raise papermill.PapermillExecutionError(index, index, cell.source, "IncompleteNotebook", reason, [])
 
 
-
 def _kernels(log: BinaryIO) -> type[AsyncKernelManager]:
     """Kernels whose own messages go to a file.
 
@@ -57,7 +56,6 @@ def _kernels(log: BinaryIO) -> type[AsyncKernelManager]:
             await super().start_kernel(**settings, stderr=log)
 
     return Kernels
-
 
 
 class _Engine(NBClientEngine):
@@ -98,6 +96,4 @@ class _Engine(NBClientEngine):
         super().execute_managed_notebook(nb_man, kernel_name, **kwargs | {"stdout_file": Lines()})
 
 
-
 papermill_engines.register(_Engine.name, _Engine)
-

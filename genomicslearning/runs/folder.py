@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tomllib
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from genomicslearning import InputError, share
-from genomicslearning.io import lake
 from genomicslearning.history.splits import Split
+from genomicslearning.io import lake
 from genomicslearning.training_set.table import identity, write_table_csv
 
 STEPS = ("data_prep", "variant_classifier-autopilot", "variant_predictor", "evaluation")
@@ -125,10 +124,6 @@ class Run:
         return json.loads(path.read_text()) if path.is_file() else {}
 
 
-
-
-
-
 def settings() -> dict:
     """The machine's defaults for `backend` and `lake`, which an empty parameter means."""
     path = CONFIGURATION.expanduser()
@@ -171,11 +166,9 @@ def folders(runs_dir: str) -> list[Path]:
     return found
 
 
-
 def find(run: str, runs_dir: str) -> Path:
     """A run's folder, by its name or path."""
     for folder in (Path(runs_dir) / run, Path(run)):
         if (folder / "run.json").is_file():
             return folder.resolve()
     raise InputError(f"{run}: no such run in {runs_dir}/ and no run's folder")
-

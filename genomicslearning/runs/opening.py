@@ -41,9 +41,7 @@ def open_run(run_dir: str, *, step: str) -> Run:
     return run
 
 
-
 def sample_folder() -> Path:
     """Where notebooks that were given no run folder keep the run on the embedded sample."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return cache / "genomicslearning" / "sample"
-

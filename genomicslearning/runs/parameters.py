@@ -11,8 +11,8 @@ from pathlib import Path
 import nbformat
 
 from genomicslearning import InputError, autopilot, endpoint, share
-from genomicslearning.history import splits
 from genomicslearning.features import FEATURE_SETS
+from genomicslearning.history import splits
 from genomicslearning.training_set.transcripts import PICKS
 
 # What a parameter may be, where it is one of a few words; the rooms that read them own the words.

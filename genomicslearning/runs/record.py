@@ -23,10 +23,8 @@ from genomicslearning.runs.validation import INPUTS
 PINNED = ("numpy", "pandas", "pyarrow", "scikit-learn", "optuna", "skops", "papermill", "nbconvert", "matplotlib")
 
 
-
 # What the evaluation leaves beside its product, where the run asks for it.
 EXTRAS = ("model_card.md", "watchlist/watchlist.html", "watchlist/watchlist.csv")
-
 
 
 class Record:
@@ -97,11 +95,9 @@ class Record:
         render(self.run.folder)
 
 
-
 def fingerprint(before: str, facts: object, source: bytes) -> str:
     text = json.dumps([before, facts], sort_keys=True).encode()
     return hashlib.sha256(text + source).hexdigest()
-
 
 
 def _commit() -> str | None:
@@ -119,4 +115,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return out.stdout.strip()
-

@@ -15,4 +15,3 @@ def render(folder: Path) -> Path:
         if path.is_file():
             report.render(path)
     return report.index(folder)
-

@@ -14,10 +14,8 @@ from genomicslearning.runs.folder import STEPS
 INPUTS = ("clinvar", "annotated", "training_set")  # parameters that name the training set's files
 
 
-
 # Parameters that name the watch list's release, and the input that stands in where none is given.
 WATCHED = {"watchlist_clinvar": "clinvar", "watchlist_annotated": "annotated"}
-
 
 
 def check(given: dict[str, object]) -> dict[str, object]:
@@ -53,7 +51,5 @@ def check(given: dict[str, object]) -> dict[str, object]:
     return values
 
 
-
 def _is_json(text: object) -> bool:
     return text is None or str(text).lstrip().startswith("[")
-
