@@ -1,7 +1,7 @@
-"""Figures of docs/evaluation.md: honest table, cross-validation, what becomes of variants later, the watch list.
+"""Figures of docs/evaluation.md: comparison of splits, cross-validation, what becomes of variants, the watch list.
 
 Run:  python benchmarks/evaluation.py [SECTION…] --data ../shared/data --out FOLDER
-Sections (default: all): honest, folds, prospective, later, leakage, watchlist, growth (after watchlist, whose model it
+Sections (default: all): splits, folds, prospective, later, leakage, watchlist, growth (after watchlist, whose model it
 takes). Fits are kept in FOLDER, so that a second run takes up where the first ended.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from genomicslearning import autopilot, evaluation, watchlist
-from genomicslearning.evaluation import honest, leakage
+from genomicslearning.evaluation import leakage, split_comparison
 from genomicslearning.evaluation.attributions import EVIDENCE_OF_BLOCK
 from genomicslearning.evaluation.explain import agreement, permutation_importance
 from genomicslearning.history.splits import split
@@ -36,9 +36,9 @@ class Bench:
         self.earlier = [data / "clinvar_tsv" / f"clinvar_{day}_b37.tsv.gz" for day in ("2015-11-16", "2016-05-20")]
         self.table = read_table(data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
 
-    def quick(self) -> honest.Kept:
-        fit = honest.autopilot_fit(self.out / "jobs", preset="quick", seed=SEED)
-        return honest.Kept(self.out / "fits", fit, say=lambda text: print(f"  {text}", flush=True))
+    def quick(self) -> split_comparison.CachedFits:
+        fit = split_comparison.autopilot_fit(self.out / "jobs", preset="quick", seed=SEED)
+        return split_comparison.CachedFits(self.out / "fits", fit, say=lambda text: print(f"  {text}", flush=True))
 
     def keep(self, name: str, found: pd.DataFrame | dict) -> None:
         path = self.out / f"{name}.json"
@@ -51,12 +51,16 @@ class Bench:
 
     # --- sections
 
-    def honest(self) -> None:
-        table = honest.honest_table(self.table, self.quick(), earlier=self.earlier, assembly=ASSEMBLY, seed=SEED)
-        self.keep("honest", table)
+    def splits(self) -> None:
+        table = split_comparison.compare_splits(
+            self.table, self.quick(), earlier=self.earlier, assembly=ASSEMBLY, seed=SEED
+        )
+        self.keep("splits", table)
 
     def folds(self) -> None:
-        table = honest.cross_validation(self.table, self.quick(), earlier=self.earlier, assembly=ASSEMBLY, seed=SEED)
+        table = split_comparison.cross_validation(
+            self.table, self.quick(), earlier=self.earlier, assembly=ASSEMBLY, seed=SEED
+        )
         self.keep("folds", table)
 
     def prospective(self) -> None:
@@ -212,7 +216,7 @@ def _peak_mb() -> float:
     return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
 
 
-SECTIONS = ("honest", "folds", "prospective", "later", "leakage", "watchlist", "growth")
+SECTIONS = ("splits", "folds", "prospective", "later", "leakage", "watchlist", "growth")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genomicslearning.evaluation.honest import TOP
+from genomicslearning.evaluation.split_comparison import TOP
 from genomicslearning.evaluation.strata import FREQUENCY_BANDS
 
 BRIER_PARTS = {
@@ -20,7 +20,7 @@ INTERVAL = "(95 %)"
 
 
 def models(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `honest.baseline_table` or `honest.honest_table`."""
+    """Rows of `split_comparison.baseline_table` or `split_comparison.compare_splits`."""
     words = {"split": "split", "model": "model or features", "note": "note"}
     figures = {
         f"{name} {INTERVAL}": _with_interval(table, key, f"{key}_low", f"{key}_high") for key, name in _MEASURES.items()
@@ -92,7 +92,7 @@ def brier(parts: dict) -> pd.DataFrame:
 
 
 def folds(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `honest.cross_validation`."""
+    """Rows of `split_comparison.cross_validation`."""
     figures = {
         f"{name}, mean ± spread": [
             f"{mean:.3f} ± {spread:.3f}" if pd.notna(mean) else "–"

@@ -131,7 +131,7 @@ def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: s
     releases = [read_release(path, assembly=assembly) for path in earlier]
     _check_assemblies(table, releases, assembly)
     *past, newest = releases
-    then = Known(newest, table)
+    then = AlignedRelease(newest, table)
     label_then = then.status.map(clinvar.label, na_action="ignore")
     is_test, is_train = (then.status == SINGLE_SUBMITTER).to_numpy(), label_then.notna().to_numpy()
 
@@ -140,7 +140,7 @@ def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: s
     prior = pd.DataFrame(np.nan, index=train.index, columns=list(PRIOR_COLUMNS), dtype="str")
     transitions = np.zeros(len(train), dtype=bool)
     for release in past:  # oldest first: the last word of a single submitter before the others came is kept
-        before = Known(release, train)
+        before = AlignedRelease(release, train)
         single = (before.status == SINGLE_SUBMITTER).to_numpy()
         prior.loc[single] = before.prior()[single]
         transitions |= single
@@ -177,11 +177,11 @@ def with_prior(table: pd.DataFrame, earlier: Sequence[str | PathLike], *, assemb
     """The table with `prior_*` for the variants that had a single submitter in the newest of these releases."""
     releases = [read_release(earlier[-1], assembly=assembly)]
     _check_assemblies(table, releases, assembly)
-    known = Known(releases[0], table)
+    known = AlignedRelease(releases[0], table)
     return table.assign(**known.prior().where(known.status == SINGLE_SUBMITTER))
 
 
-class Known:
+class AlignedRelease:
     """What a release said about each row of a table; missing where it does not have the variant."""
 
     def __init__(self, release: Release, table: pd.DataFrame):

@@ -1,13 +1,13 @@
-"""Verdict, model card, leakage audit, explanations and the honest table, on the embedded sample."""
+"""Verdict, model card, leakage audit, explanations and the comparison of splits, on the embedded sample."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from genomicslearning import InputError, autopilot, evaluation
-from genomicslearning.evaluation import attributions, explain, honest, leakage, model_card, readable
+from genomicslearning.evaluation import attributions, explain, leakage, model_card, readable, split_comparison
 from genomicslearning.evaluation import second_submission as selection
-from genomicslearning.evaluation.honest_plots import describe_honest, plot_honest
+from genomicslearning.evaluation.split_comparison_plots import describe_splits, plot_splits
 from genomicslearning.evaluation.verdict import SELECTION, headline, verdict
 from genomicslearning.history.splits import split
 from genomicslearning.training_set.build import build_training_set
@@ -245,7 +245,7 @@ def test_who_gets_a_second_submission():
     assert "38% had several later" in selection.describe_second_submissions(table.reset_index())
 
 
-# --- the honest table
+# --- the comparison of splits
 
 
 @pytest.fixture
@@ -255,20 +255,24 @@ def counting():
 
     def fit(train, groups, test, features, key):
         calls.append((key, len(train), groups is not None))
-        return honest.baselines(train, test)["allele frequency alone"]
+        return split_comparison.baselines(train, test)["allele frequency alone"]
 
     return fit, calls
 
 
 def test_cells_that_cannot_exist_say_why(sample, counting, tmp_path):
     fit, calls = counting
-    table = honest.honest_table(sample, honest.Kept(tmp_path, fit)).set_index(["split", "model"])
+    table = split_comparison.compare_splits(sample, split_comparison.CachedFits(tmp_path, fit)).set_index(
+        ["split", "model"]
+    )
     assert table.loc[("time", "biology"), "note"] == "needs earlier releases"
     assert table.loc[("random", "prospective"), "note"] == "needs earlier releases"
     assert table.loc[("gene", "majority"), "roc_auc"] == 0.5
     assert table.loc[("random", "all"), "roc_auc"] > 0.6
     assert [grouped for _, _, grouped in calls] == [False, False, True, True]
-    again = honest.honest_table(sample, honest.Kept(tmp_path, fit)).set_index(["split", "model"])
+    again = split_comparison.compare_splits(sample, split_comparison.CachedFits(tmp_path, fit)).set_index(
+        ["split", "model"]
+    )
     assert len(calls) == 4, "fits are kept"
     shown = readable.models(table.reset_index())
     assert shown["ROC AUC (95 %)"].tolist().count("–") == 9
@@ -278,7 +282,9 @@ def test_cells_that_cannot_exist_say_why(sample, counting, tmp_path):
 
 def test_folds_have_a_mean_and_a_spread(sample, counting, tmp_path):
     fit, calls = counting
-    table = honest.cross_validation(sample, honest.Kept(tmp_path, fit), features=("all",)).set_index("split")
+    table = split_comparison.cross_validation(
+        sample, split_comparison.CachedFits(tmp_path, fit), features=("all",)
+    ).set_index("split")
     assert table.loc[["random", "gene"], "folds"].tolist() == [5, 5]
     assert (table.loc[["random", "gene"], "roc_auc_spread"] > 0).all()
     assert table.loc["time", "note"] == "needs earlier releases"
@@ -300,7 +306,7 @@ def test_the_contrast_that_leaks_the_future_is_marked(published_table, shared_da
         return fit(train, groups, test, features, key)
 
     for features in ("all", "prospective"):
-        honest.fitted(honest.Kept(tmp_path, look), published_table, parts, features)
+        split_comparison.fitted(split_comparison.CachedFits(tmp_path, look), published_table, parts, features)
     train, groups, test = seen["all"]
     assert test["CLNDN"].notna().any() and "prior_CLNSIG" not in test
     assert (train["CLASS"].to_numpy() == parts.train["CLASS"].to_numpy()).all(), "labels stay those of then"
@@ -314,20 +320,20 @@ def test_the_contrast_is_hollow_in_the_picture():
     cells = pd.DataFrame(
         {
             "split": ["random", "time"], "model": "all", "roc_auc": [0.88, 0.74], "roc_auc_low": [0.87, 0.73],
-            "roc_auc_high": [0.89, 0.75], "note": ["", honest.LEAKS_FUTURE],
+            "roc_auc_high": [0.89, 0.75], "note": ["", split_comparison.LEAKS_FUTURE],
         }
     )  # fmt: skip
-    labels = [text.get_text() for text in plot_honest(cells).get_legend().get_texts()]
+    labels = [text.get_text() for text in plot_splits(cells).get_legend().get_texts()]
     assert labels == ["random split", "time split", "hollow: leaks the future, no result"]
-    assert describe_honest(cells).endswith("random all 0.880, time all 0.740 (leaks the future).")
+    assert describe_splits(cells).endswith("random all 0.880, time all 0.740 (leaks the future).")
 
 
 def test_baselines_know_little(parts):
-    scores = honest.baselines(parts.train, parts.test)
-    assert set(scores) == set(honest.BASELINES)
+    scores = split_comparison.baselines(parts.train, parts.test)
+    assert set(scores) == set(split_comparison.BASELINES)
     assert np.ptp(scores["majority"]) == 0
-    figures, differences = honest.baseline_table(parts.train, parts.test, scores["logistic regression"])
-    assert figures["model"].tolist() == ["model", *honest.BASELINES]
+    figures, differences = split_comparison.baseline_table(parts.train, parts.test, scores["logistic regression"])
+    assert figures["model"].tolist() == ["model", *split_comparison.BASELINES]
     shown = readable.models(figures).iloc[1]
     assert shown["ROC AUC (95 %)"] == "0.500\N{NO-BREAK SPACE}(0.500–0.500)" and shown["rows"] == f"{len(parts.test):,}"
     shown = readable.differences(differences).iloc[-1]

@@ -1,4 +1,4 @@
-"""Picture of the honest table."""
+"""Picture of the comparison of splits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COLOURS = {"random": "#0072B2", "gene": "#D55E00", "time": "#009E73"}
 MARKS = {"random": "o", "gene": "s", "time": "D"}
 
 
-def plot_honest(table: pd.DataFrame, *, ax=None):
+def plot_splits(table: pd.DataFrame, *, ax=None):
     """ROC AUC of every model under every split, with 95 % intervals; marked contrasts are hollow."""
     known = table[table["roc_auc"].notna()]
     names = list(dict.fromkeys(known["model"]))[::-1]
@@ -26,14 +26,14 @@ def plot_honest(table: pd.DataFrame, *, ax=None):
     if known["note"].str.startswith("CONTRAST").any():
         ax.plot([], [], MARKS["time"], color=COLOURS["time"], mfc="white", label="hollow: leaks the future, no result")
     ax.set_yticks(np.arange(len(names)), names)
-    ax.set(xlabel="ROC AUC, 95 % interval", title="The same model, asked honestly")
+    ax.set(xlabel="ROC AUC, 95 % interval", title="The same model, under every split")
     ax.grid(alpha=0.25, axis="x")
     ax.legend(loc="lower right", frameon=False)
     return ax
 
 
-def describe_honest(table: pd.DataFrame) -> str:
-    """What `plot_honest` shows, with its numbers."""
+def describe_splits(table: pd.DataFrame) -> str:
+    """What `plot_splits` shows, with its numbers."""
     known = table[table["roc_auc"].notna() & (table["note"] != "baseline")]
     parts = [
         f"{row.split} {row.model} {row.roc_auc:.3f}" + (" (leaks the future)" if row.note else "")

@@ -1,4 +1,4 @@
-"""The honest table: the same model under every split and feature set, beside baselines, with intervals.
+"""The same model under every split and with every feature set, beside baselines, with intervals.
 
 A random split flatters: fields that exist only once several laboratories have submitted tell most of the label.
 Each fit is kept in a folder, so that a table that was cut off goes on where it was.
@@ -69,7 +69,7 @@ def autopilot_fit(folder: str | PathLike, *, preset: str = "quick", seed: int = 
     return fit
 
 
-class Kept:
+class CachedFits:
     """Probabilities of fits, kept as files named by what went into them."""
 
     def __init__(self, folder: str | PathLike, fit: Fit, *, say: Callable[[str], None] | None = None):
@@ -180,9 +180,9 @@ def _rows(labels, scores: dict[str, np.ndarray], groups, seed: int) -> tuple[lis
     return rows, resampled
 
 
-def honest_table(
+def compare_splits(
     table: pd.DataFrame,
-    fit: Kept,
+    fit: CachedFits,
     *,
     earlier: Sequence[str | PathLike] = (),
     assembly: str = "",
@@ -214,7 +214,7 @@ def honest_table(
     return pd.DataFrame(rows)
 
 
-def fitted(fit: Kept, table: pd.DataFrame, parts: Split, features: str) -> np.ndarray:
+def fitted(fit: CachedFits, table: pd.DataFrame, parts: Split, features: str) -> np.ndarray:
     """Probabilities of a split's test rows from a model of these features.
 
     `all` under the time split is the marked contrast: it gets the later release's own cells back.
@@ -230,7 +230,7 @@ def fitted(fit: Kept, table: pd.DataFrame, parts: Split, features: str) -> np.nd
 
 def cross_validation(
     table: pd.DataFrame,
-    fit: Kept,
+    fit: CachedFits,
     *,
     features: Sequence[str] = ("all", "biology"),
     earlier: Sequence[str | PathLike] = (),
