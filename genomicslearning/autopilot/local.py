@@ -151,7 +151,7 @@ class LocalJob(Job):
             return
         with lake.output(self.folder / TRAINING_TABLE) as [part]:
             (table if groups is None else table.assign(**{GROUP: groups})).to_parquet(part, index=False)
-        _write_json(path, settings)
+        lake.write_json(settings, path)
 
     def _check_budget(self) -> None:
         if self._stop.is_set() or time.monotonic() - self._started > SEARCH_SHARE * self.max_runtime_seconds:
@@ -313,7 +313,7 @@ class LocalJob(Job):
             "best": self.best.name,
             "candidates": [candidate.as_dict() for candidate in self.candidates],
         }
-        _write_json(self.folder / "candidates.json", content)
+        lake.write_json(content, self.folder / "candidates.json")
 
 
 def in_canonical_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[pd.DataFrame, np.ndarray | None]:
@@ -343,8 +343,3 @@ def fold_count(wanted: int, y: np.ndarray, groups: np.ndarray | None) -> int:
     if count < 2:
         raise InputError("training table: too few rows of one class, or of gene groups, to learn from; give more rows")
     return count
-
-
-def _write_json(path: Path, content: dict) -> None:
-    with lake.output(path) as [part]:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -272,8 +272,7 @@ class SageMakerJob(Job):
             "notes": self.notes,
             "candidates": [candidate.as_dict() for candidate in self.candidates],
         }
-        with lake.output(self.folder / "candidates.json") as [part]:
-            part.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+        lake.write_json(listed, self.folder / "candidates.json")
         artifacts = described.get("AutoMLJobArtifacts", {})
         for kind in ("DataExplorationNotebookLocation", "CandidateDefinitionNotebookLocation"):
             address = artifacts.get(kind)
@@ -308,8 +307,7 @@ class SageMakerModel:
         """Write the folder; the manifest last, so that a folder with one is whole."""
         folder.mkdir(parents=True, exist_ok=True)
         self.rows.save(folder)
-        with lake.output(folder / "manifest.json") as [part]:
-            part.write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
+        lake.write_json(self.manifest, folder / "manifest.json")
         return self
 
     @classmethod

@@ -45,7 +45,11 @@ def write(model_folder: str | Path, target: str | Path) -> dict:
     manifest = Model.load(folder).manifest
     files = {f"model/{path.name}": path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
     files |= _code(manifest)
-    with lake.output(target) as [part], part.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
+    with (
+        lake.output(target, inputs=[folder]) as [part],
+        part.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+    ):
         with tarfile.open(fileobj=packed, mode="w") as archive:
             for name, content in files.items():
                 entry = tarfile.TarInfo(name)

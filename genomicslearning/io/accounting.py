@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import resource
 import sys
@@ -142,13 +140,6 @@ def _peak_memory() -> float:
         return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def write_report(report: dict, path: str | os.PathLike) -> None:
-    """Write a report as JSON."""
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=2, ensure_ascii=False)
-        file.write("\n")
 
 
 def summary(report: dict) -> str:

@@ -14,7 +14,7 @@ import httpx
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import write_report
+from genomicslearning.io.text import write_json
 
 NCBI = "https://ftp.ncbi.nlm.nih.gov/pub/clinvar"
 TABLE_URL = "https://raw.githubusercontent.com/arvkevi/clinvar-kaggle/master/clinvar_conflicting.csv"
@@ -26,6 +26,7 @@ TABLE_KEY = "annotation/clinvar/conflicting/clinvar_conflicting.csv"
 ASSEMBLIES = ("GRCh37", "GRCh38")
 
 _ATTEMPTS = 5
+_CHECKSUM_BYTES = 4096  # of an .md5, whatever a server sends
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _OFFLINE = "check the network (or proxy), or fetch the file elsewhere and name it with --clinvar or --training-set"
 
@@ -142,9 +143,9 @@ def _check(response: httpx.Response) -> None:
 
 
 def _text(client: httpx.Client, url: str) -> str:
-    response = client.get(url)
-    _check(response)
-    return response.text.strip()
+    with client.stream("GET", url) as response:
+        _check(response)
+        return next(response.iter_bytes(_CHECKSUM_BYTES), b"").decode("ascii", "replace").strip()
 
 
 def _download(
@@ -153,7 +154,8 @@ def _download(
     """Download to a part that outlives an interrupted run, check it, and put it in its place."""
     with lake.output(f"{target}.report.json", target) as [report_part, part]:
         # Beside the output, under a name that the next run finds again.
-        kept = part.parent / f".{lake.name(target)}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.download"
+        folder = _cache() if lake.is_s3(target) else Path(target).parent
+        kept = folder / f".{lake.name(target)}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.download"
         try:
             for wrong in range(2):
                 _attempts(lambda: _continue(client, url, kept, progress), url, pause)
@@ -173,8 +175,23 @@ def _download(
         kept.rename(part)
         _state(kept).unlink(missing_ok=True)
         report = {"url": url, "file": target, "bytes": part.stat().st_size, **digests}
-        write_report(report, report_part)
+        write_json(report, report_part)
     return report
+
+
+def _cache() -> Path:
+    """This user's folder for what waits to go to S3: nobody else can put a link there."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "genomicslearning"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _version(kept: Path) -> str:
+    """The server's name for the version that is being fetched; empty where it is not known, or cut off."""
+    try:
+        return str(json.loads(_state(kept).read_text())["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _state(kept: Path) -> Path:
@@ -186,7 +203,7 @@ def _continue(client: httpx.Client, url: str, kept: Path, progress: Callable | N
     """Fetch what is missing of the file; a version that changed meanwhile is fetched from its start."""
     headers = {"Accept-Encoding": "identity"}
     have = kept.stat().st_size if kept.exists() else 0
-    version = json.loads(_state(kept).read_text())["version"] if have and _state(kept).exists() else ""
+    version = _version(kept)
     if have and version:
         headers |= {"Range": f"bytes={have}-", "If-Range": version}
     with client.stream("GET", url, headers=headers) as response:

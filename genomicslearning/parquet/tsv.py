@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch, write_report
+from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
 from genomicslearning.io.lines import LineFile, unique_names
+from genomicslearning.io.text import write_json
 
 _GROUP_BYTES = 8 << 20
 _TAB = b"\t"
@@ -59,7 +60,7 @@ def tsv_to_parquet(
     """
     watch = Stopwatch(progress, "tsv-to-parquet")
     places = (f"{out}.quarantine.tsv", f"{out}.report.json", out)
-    with lake.output(*places) as [quarantine, report_part, part]:
+    with lake.output(*places, inputs=[source]) as [quarantine, report_part, part]:
         with Tsv(source) as tsv:
             names = tsv.names
             types = dict.fromkeys(names, pa.string())
@@ -94,7 +95,7 @@ def tsv_to_parquet(
                 "engine": "one machine",
                 **watch.cost(),
             }
-        write_report(report, report_part)
+        write_json(report, report_part)
     return report
 
 

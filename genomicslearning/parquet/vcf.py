@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch, write_report
+from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
 from genomicslearning.io.lines import unique_names
+from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Definition, InfoReader, Vcf, check_columns, problem
 from genomicslearning.parquet import columns as vcf_columns
 from genomicslearning.training_set import transcripts
@@ -72,7 +73,7 @@ def vcf_to_parquet(
     watch = Stopwatch(progress, "vcf-to-parquet")
     places = (f"{out}.quarantine.vcf", f"{out}.report.json", out)
     undeclared: dict[str, bool] = {}
-    with lake.output(*places) as [quarantine, report_part, part]:
+    with lake.output(*places, inputs=[source]) as [quarantine, report_part, part]:
         while True:
             with Vcf(source) as vcf:
                 converter = Converter(vcf, text=text, undeclared=undeclared)
@@ -100,7 +101,7 @@ def vcf_to_parquet(
             "engine": "one machine",
             **watch.cost(),
         }
-        write_report(report, report_part)
+        write_json(report, report_part)
     return report
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import jinja2
 import nbformat
 from nbconvert import HTMLExporter
 
+from genomicslearning.io import lake
 from genomicslearning.report.display import OURS
 
 HERE = Path(__file__).resolve().parent
@@ -121,6 +121,5 @@ def _run_of(folder: Path) -> dict | None:
 
 
 def _write(target: Path, text: str) -> None:
-    beside = target.with_name(target.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, target)
+    with lake.output(target) as [part]:
+        part.write_text(text, encoding="utf-8")

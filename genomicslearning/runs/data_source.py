@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Callable
 
 from genomicslearning import InputError, demo
@@ -56,6 +55,7 @@ def write_training_set(
             table = _in_aws(lake, pick, progress)
         elif lake:
             table, clinvar, annotated = _in_lake(lake.rstrip("/"))
+    files.check_outputs([out, str(run.training_set_csv)], filter(None, (table, clinvar, annotated)))
     if table:
         accounting = adopt_table(table, out)
     else:
@@ -72,8 +72,7 @@ def write_training_set(
         )
     if any(is_synthetic(path) for path in (clinvar, annotated) if path):
         accounting["synthetic"] = True
-        with files.output(run.training_set_report) as [part]:
-            part.write_text(json.dumps(accounting, indent=1) + "\n", encoding="utf-8")
+        files.write_json(accounting, run.training_set_report)
     write_table_csv(read_table(out), run.training_set_csv)
     return accounting
 

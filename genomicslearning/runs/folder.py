@@ -99,8 +99,7 @@ class Run:
 
     def keep_job(self, name: str, **facts: object) -> None:
         """Note which job this run's predictions come from, and what it was asked for."""
-        with lake.output(self.autopilot / "job.json") as [part]:
-            part.write_text(json.dumps({"name": name, **facts}, indent=1) + "\n", encoding="utf-8")
+        lake.write_json({"name": name, **facts}, self.autopilot / "job.json")
 
     def keep_predictions(self, test: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
         """Write `predictions.csv`, a row a test row in its order, and return it."""
@@ -115,8 +114,7 @@ class Run:
 
     def keep_metrics(self, metrics: dict) -> None:
         """Write `metrics.json`."""
-        with lake.output(self.metrics) as [part]:
-            part.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+        lake.write_json(metrics, self.metrics)
 
     def data_report(self) -> dict:
         """The accounting of the training set, `{}` before there is one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
@@ -86,9 +85,7 @@ class Record:
         if "autopilot/job.json" in made:
             made.append(str(self.run.model.relative_to(folder)) + "/")
         self.facts["artifacts"] = made
-        beside = folder / "run.json.part"
-        beside.write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, folder / "run.json")
+        lake.write_json(self.facts, folder / "run.json")
 
     def render(self, progress: Callable[[str], None]) -> None:
         progress("rendering the reports")

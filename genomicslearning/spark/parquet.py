@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch, write_report
+from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
+from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Vcf, check_columns
 from genomicslearning.parquet.tsv import Candidates, Tsv, misfit, text_table
 from genomicslearning.parquet.vcf import Converter
@@ -95,7 +96,7 @@ def _convert(
         with lake.output(f"{out}.quarantine.{extension}", f"{out}.report.json") as [quarantine, report_part]:
             if aside:
                 quarantine.write_bytes(b"\n".join([header, *aside]) + b"\n")
-            write_report(report, report_part)
+            write_json(report, report_part)
         job.write_parquet(rows, schema.names, out)
     finally:
         job.remove(session, folder)

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from genomicslearning import InputError
 from genomicslearning.clinvar import LABELS
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import Account, Stopwatch, write_report
+from genomicslearning.io.accounting import Account, Stopwatch
+from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Vcf, problem
 from genomicslearning.spark import job
 from genomicslearning.spark.lines import read_lines
@@ -80,7 +81,7 @@ def build_on_spark(
             if aside:
                 quarantine.write_bytes("\n".join(vcf.header).encode() + b"\n" + b"\n".join(aside) + b"\n")
             report |= {"engine": f"Spark {session.version}", "rule": pick, **watch.cost()}
-            write_report(report, report_part)
+            write_json(report, report_part)
         job.write_text(rows, "csv", ",".join(COLUMNS), out)
     finally:
         job.remove(session, folder)

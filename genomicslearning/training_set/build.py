@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import Stopwatch, write_report
+from genomicslearning.io.accounting import Stopwatch
+from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Vcf
 from genomicslearning.training_set import transcripts
 from genomicslearning.training_set.matching import Partners
@@ -94,7 +95,9 @@ def build_training_set(
             strict=strict,
         )
         places = (f"{out}.quarantine.vcf", f"{out}.report.json", out)
-        quarantine, report_part, part = stack.enter_context(lake.output(*places))
+        quarantine, report_part, part = stack.enter_context(
+            lake.output(*places, inputs=filter(None, (clinvar, annotated)))
+        )
         malformed: list[bytes] = []
         with _writer(part, as_csv) as write:
             for lines in source.batches():
@@ -119,7 +122,7 @@ def build_training_set(
         if malformed:
             quarantine.write_bytes("\n".join(source.header).encode() + b"\n" + b"\n".join(malformed) + b"\n")
         report |= {"engine": "one machine", "rule": pick, **watch.cost()}
-        write_report(report, report_part)
+        write_json(report, report_part)
     return report
 
 

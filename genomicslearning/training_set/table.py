@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import zipfile
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
+from genomicslearning.io.text import write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,8 +223,8 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
         "engine": "table",
         "seconds": round(time.monotonic() - started, 2),
     }
-    with lake.output(f"{out}.report.json", out) as [report_part, part]:
-        report_part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    with lake.output(f"{out}.report.json", out, inputs=[path]) as [report_part, part]:
+        write_json(report, report_part)
         schema = pa.schema([SCHEMA.field(column) for column in known])
         pq.write_table(pa.table(table[known], schema=schema), part, compression="zstd")
     return report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import tempfile
@@ -16,6 +15,7 @@ from genomicslearning import InputError
 from genomicslearning.autopilot.model import Model
 from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons, without
 from genomicslearning.io import lake
+from genomicslearning.io.text import write_json
 from genomicslearning.watchlist.entries import COLUMNS, csv_lines, described
 from genomicslearning.watchlist.filter_page import write_page
 from genomicslearning.watchlist.kinds import ConflictKinds
@@ -120,11 +120,11 @@ def build(
             "left_out": waiting.left_out,
         }
         places = [f"{out}/watchlist.{kind}" for kind in ("csv", "html", "json")]
-        with lake.output(*places) as [table, page, facts]:
+        with lake.output(*places, inputs=filter(None, (clinvar, annotated, model))) as [table, page, facts]:
             _write_csv(table, Path(scratch, "lines.csv"), waiting, probability, order, kinds, explained, calibrated)
             best = pd.read_csv(table, dtype=str, nrows=len(explained), keep_default_na=False)
             write_page(page, best, summary)
-            facts.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+            write_json(summary, facts)
     say(f"watchlist: {places[0]}, {places[1]}")
     return summary
 
