@@ -1,7 +1,7 @@
 """Whole ClinVar releases as tables: what was known about every variant on a given day.
 
 A release is a ClinVar VCF (2017 or later) or a tab-delimited file with the columns chrom, pos, ref, alt, review_status
-and clinical_significance (measureset_id, all_traits and symbol are used where they are there).
+and clinical_significance (measureset_id, all_traits, symbol and clnsigconf are used where they are there).
 """
 
 from __future__ import annotations
@@ -9,65 +9,36 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from os import PathLike
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pc
+import pyarrow.compute as pc
 from isal import igzip, isal_zlib
 
-from genomicslearning import InputError, clinvar
+from genomicslearning import InputError
+from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_name, assembly_of
+from genomicslearning.history.release_files import VARIANT_COLUMNS, ReleaseFile, read_tsv, read_vcf
 from genomicslearning.io import lake
 
+__all__ = [
+    "SINGLE_SUBMITTER",
+    "VARIANT_COLUMNS",
+    "Release",
+    "assembly_name",
+    "assembly_of",
+    "check_release",
+    "locus_keys",
+    "read_release",
+]
+
 SINGLE_SUBMITTER = "criteria provided, single submitter"
-
-# Version of each chromosome's RefSeq accession (NC_000001.10 …) in GRCh37; in GRCh38 every one is higher by one.
-_GRCH37_VERSIONS = dict(
-    zip(
-        range(1, 25),
-        (10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9),
-        strict=True,
-    )
-)
-_ACCESSION = re.compile(r"NC_0000(\d\d)\.(\d+)")
-_ASSEMBLIES = {
-    "grch37": "GRCh37",
-    "hg19": "GRCh37",
-    "b37": "GRCh37",
-    "grch38": "GRCh38",
-    "hg38": "GRCh38",
-    "b38": "GRCh38",
-}
-
-_TSV_NEEDED = ("chrom", "pos", "ref", "alt", "review_status", "clinical_significance")
-_TSV_NAMES = {
-    "chrom": "CHROM",
-    "pos": "POS",
-    "ref": "REF",
-    "alt": "ALT",
-    "review_status": "review_status",
-    "clinical_significance": "CLNSIG",
-    "measureset_id": "VARIATION_ID",
-    "variation_id": "VARIATION_ID",
-    "all_traits": "CLNDN",
-    "symbol": "SYMBOL",
-    "clnhgvs": "CLNHGVS",
-}
-_VCF_KEYS = ("CLNREVSTAT", "CLNSIG", "CLNDN", "GENEINFO", "CLNHGVS", "CLNSIGCONF")
-VARIANT_COLUMNS = (
-    "CHROM",
-    "POS",
-    "REF",
-    "ALT",
-    "VARIATION_ID",
-    "review_status",
-    "CLNSIG",
-    "CLNDN",
-    "SYMBOL",
-    "CONFLICT",
-)
+_DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])(?:[-_]?(0[1-9]|[12]\d|3[01]))?(?!\d)")
+# Of the release's variants or of the table's, whichever are fewer: by chance less than one in a hundred would agree.
+_OVERLAP = 0.2
 
 
 @dataclass
@@ -76,28 +47,45 @@ class Release:
 
     `variants` has one row a variant with the columns of `VARIANT_COLUMNS` (text, missing NaN; POS int64; review_status
     with spaces; terms of CLNSIG and CLNDN joined by `|`) and `key` (`locus_keys`). A variant that comes twice is kept
-    once, the first time.
+    once, the first time. `assembly` is empty where the file does not tell it, `date` None.
     """
 
     name: str
     assembly: str
     variants: pd.DataFrame
+    date: date | None = None
 
     def rows_of(self, table: pd.DataFrame) -> np.ndarray:
         """Row number in `variants` for each row of a training set, -1 where the release does not have the variant.
 
         Joined on VariationID where both sides have it, else on chromosome, position and trimmed alleles.
         """
-        by_key = pd.Index(self.variants["key"]).get_indexer(locus_keys(table))
+        by_key = _places(_arrow(self.variants["key"]), pa.array(locus_keys(table), pa.string()))
         if "VARIATION_ID" not in table:
             return by_key
         identified = self.variants["VARIATION_ID"].notna().to_numpy()
-        ours = self.variants["VARIATION_ID"].where(identified).drop_duplicates().dropna()
-        found = pd.Index(ours).get_indexer(table["VARIATION_ID"])
-        by_id = np.where(found >= 0, ours.index.to_numpy()[found], -1) if len(ours) else np.full(len(table), -1)
+        by_id = _places(_arrow(self.variants["VARIATION_ID"]), _arrow(table["VARIATION_ID"].astype("str")))
         # A variant with another VariationID at the same place is another variant.
         both_have = table["VARIATION_ID"].notna().to_numpy() & (by_key >= 0) & identified[by_key]
         return np.where(by_id >= 0, by_id, np.where(both_have, -1, by_key))
+
+
+def _arrow(column: pd.Series) -> pa.Array:
+    found = pa.array(column, from_pandas=True)
+    found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    return found.cast(pa.large_string())
+
+
+def _places(theirs: pa.Array, ours: pa.Array) -> np.ndarray:
+    """Place in `theirs` of each of `ours`, the first where there are several, -1 where there is none or it is null."""
+    ours = ours.cast(pa.large_string())
+    distinct = ours.dictionary_encode()
+    codes = distinct.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    hit = pc.index_in(theirs, value_set=distinct.dictionary).fill_null(-1).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(hit >= 0)[::-1]  # backwards, so that the first of several is what remains
+    place = np.full(len(distinct.dictionary) + 1, -1, np.int64)
+    place[hit[rows]] = rows
+    return place[codes]
 
 
 def locus_keys(table: pd.DataFrame) -> np.ndarray:
@@ -105,73 +93,111 @@ def locus_keys(table: pd.DataFrame) -> np.ndarray:
 
     Trimming makes `TAG>TCG` and `A>C` one variant; indels are not left-aligned, for want of a reference sequence.
     """
-    return np.array(
-        [
-            _key(chromosome, position, before, after)
-            for chromosome, position, before, after in zip(
-                table["CHROM"], table["POS"], table["REF"], table["ALT"], strict=True
-            )
-        ],
-        dtype=object,
+    return _key_column(table).to_numpy(zero_copy_only=False)
+
+
+def _key_column(table: pd.DataFrame) -> pa.Array:
+    chromosome = table["CHROM"].astype("category")
+    names = {name: _chromosome(str(name)) for name in chromosome.cat.categories}
+    before, after = table["REF"].astype("str"), table["ALT"].astype("str")
+    position = table["POS"].to_numpy(np.int64).copy()
+    long = np.flatnonzero(np.minimum(before.str.len().fillna(0), after.str.len().fillna(0)).to_numpy() > 1)
+    if len(long):
+        before, after = before.copy(), after.copy()
+        trimmed = [_trim(p, b, a) for p, b, a in zip(position[long], before.iloc[long], after.iloc[long], strict=True)]
+        places, refs, alts = zip(*trimmed, strict=True)
+        position[long], before.iloc[long], after.iloc[long] = places, refs, alts
+    parts = (
+        _arrow(chromosome.map(names).astype("str")),
+        pa.array(position).cast(pa.large_string()),
+        _arrow(before),
+        _arrow(after),
     )
+    options = {"null_handling": "replace", "null_replacement": "nan"}
+    return pc.binary_join_element_wise(*parts, pa.scalar(":", pa.large_string()), **options)
 
 
-def _key(chromosome: str, position: int, before: str, after: str) -> str:
-    chromosome = chromosome.removeprefix("chr")
-    if isinstance(before, str) and isinstance(after, str) and min(len(before), len(after)) > 1:
-        while min(len(before), len(after)) > 1 and before[-1] == after[-1]:
-            before, after = before[:-1], after[:-1]
-        shared = 0
-        while min(len(before), len(after)) - shared > 1 and before[shared] == after[shared]:
-            shared += 1
-        before, after, position = before[shared:], after[shared:], position + shared
-    return f"{'MT' if chromosome == 'M' else chromosome}:{position}:{before}:{after}"
+def _chromosome(name: str) -> str:
+    name = name.removeprefix("chr")
+    return "MT" if name == "M" else name
 
 
-def assembly_name(text: str) -> str | None:
-    """`GRCh37` or `GRCh38` from its usual spellings, with patch (`GRCh38.p14`) or path, else None."""
-    for spelling, name in _ASSEMBLIES.items():
-        if spelling in text.lower():
-            return name
-    return None
+def _trim(position: int, before: str, after: str) -> tuple[int, str, str]:
+    while min(len(before), len(after)) > 1 and before[-1] == after[-1]:
+        before, after = before[:-1], after[:-1]
+    shared = 0
+    while min(len(before), len(after)) - shared > 1 and before[shared] == after[shared]:
+        shared += 1
+    return position + shared, before[shared:], after[shared:]
 
 
-def assembly_of(hgvs: pd.Series) -> str | None:
-    """Assembly that the accession versions in CLNHGVS (`NC_000001.10:g.…`) belong to, by majority, else None."""
-    votes = {"GRCh37": 0, "GRCh38": 0}
-    for text in hgvs.dropna().head(2000):
-        if found := _ACCESSION.search(text):
-            chromosome, version = int(found[1]), int(found[2])
-            if chromosome in _GRCH37_VERSIONS:
-                offset = version - _GRCH37_VERSIONS[chromosome]
-                if offset in (0, 1):
-                    votes[("GRCh37", "GRCh38")[offset]] += 1
-    return max(votes, key=votes.get) if any(votes.values()) else None
-
-
-def read_release(path: str | PathLike, *, assembly: str = "") -> Release:
+def read_release(path: str | PathLike, *, assembly: str = "", like: pd.DataFrame | None = None) -> Release:
     """Read a release.
 
     Parameters
     ----------
     path : ClinVar VCF or tab-delimited file, gzip or plain, local or s3://.
     assembly : used only where the file does not tell its own (`##reference`, else accessions in CLNHGVS).
+    like : a training set of known assembly (CLNHGVS); a release that does not tell its assembly, and for which none is
+        given, has the table's where their variants lie at the same places.
 
     Raises
     ------
     InputError
         The file is neither, is cut off, or its assembly is unknown or not the one given.
     """
-    return _read(path, assembly, None)
+    given = _given(assembly)
+    found = _read(path, None)
+    variants = found.variants
+    variants["key"] = pd.Series(pd.array(_key_column(variants), dtype=pd.StringDtype(na_value=np.nan)))
+    variants = variants.drop_duplicates("key", ignore_index=True)
+    release = Release(lake.name(path), found.assembly or given, variants, found.date or date_in_name(lake.name(path)))
+    if not release.assembly:
+        release.assembly = _by_overlap(release, like, path)
+    return release
 
 
 def check_release(path: str | PathLike, *, assembly: str = "") -> None:
     """Refuse by its first lines what `read_release` would refuse, so that nobody waits hours for it."""
-    _read(path, assembly, 5000)
+    _given(assembly)
+    _read(path, 5000)
 
 
-def _read(path: str | PathLike, assembly: str, most: int | None) -> Release:
-    name = lake.name(path)
+def date_in_name(name: str) -> date | None:
+    """Date in a file's name: `clinvar_20180401.vcf.gz`, `clinvar_2016-05-20_b37.tsv.gz`, `2026-02` (its first day)."""
+    if not (found := _DATE_IN_NAME.search(name)):
+        return None
+    try:
+        return date(int(found[1]), int(found[2]), int(found[3] or 1))
+    except ValueError:
+        return None
+
+
+def _given(assembly: str) -> str:
+    name = assembly_name(assembly) if assembly else ""
+    if name is None:
+        raise InputError(f"assembly: {assembly!r} is not known; give {' or '.join(KNOWN_ASSEMBLIES)}")
+    return name
+
+
+def _by_overlap(release: Release, like: pd.DataFrame | None, path: object) -> str:
+    """The table's assembly, where the release's variants are at the table's places."""
+    silent = f"{path}: does not say its genome assembly (no ##reference, no CLNHGVS)"
+    ours = assembly_of(like["CLNHGVS"]) if like is not None and "CLNHGVS" in like else None
+    if like is None or ours is None:
+        raise InputError(f"{silent}; give the parameter assembly, such as GRCh37")
+    keys = pa.array(locus_keys(like), pa.string())
+    shared = (_places(_arrow(release.variants["key"]), keys) >= 0).sum()
+    if shared >= _OVERLAP * min(len(like), len(release.variants)):
+        return ours
+    likely = next(name for name in KNOWN_ASSEMBLIES if name != ours)
+    raise InputError(
+        f"{silent}, and only {shared:,} of the table's {len(like):,} variants ({ours}) lie where it has one: "
+        f"it is likely {likely}; give a release of the table's assembly, or the parameter assembly if it is {ours}"
+    )
+
+
+def _read(path: str | PathLike, most: int | None) -> ReleaseFile:
     with lake.open_input(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -181,98 +207,7 @@ def _read(path: str | PathLike, assembly: str, most: int | None) -> Release:
                 lines = io.BytesIO(b"".join(islice(lines, most)))
             first = lines.readline(1 << 20)
             if first.startswith(b"##fileformat=VCF"):
-                variants, found = _read_vcf(lines, path)
-            else:
-                variants, found = _read_tsv(first, lines, path)
-        except (EOFError, igzip.BadGzipFile, isal_zlib.error) as problem:
+                return read_vcf(first, lines, path)
+            return read_tsv(first, lines, path)
+        except (EOFError, igzip.BadGzipFile, isal_zlib.error) as problem:  # type: ignore[misc]  # isal has no types
             raise InputError(f"{path}: cannot be unpacked ({problem}); the file is damaged or cut off") from None
-    given = assembly_name(assembly) if assembly else None
-    if assembly and given is None:
-        raise InputError(f"assembly: {assembly!r} is not known; give GRCh37 or GRCh38")
-    if not (found or given):
-        raise InputError(
-            f"{path}: does not say its genome assembly (no ##reference, no CLNHGVS); "
-            "give the parameter assembly, such as GRCh37"
-        )
-    variants["key"] = locus_keys(variants)
-    variants = variants.drop_duplicates("key", ignore_index=True)
-    return Release(name, found or given, variants)
-
-
-def _read_tsv(header: bytes, lines, path) -> tuple[pd.DataFrame, str | None]:
-    columns = header.decode("utf-8", "replace").rstrip("\r\n").split("\t")
-    lower = [column.lower().lstrip("#") for column in columns]
-    if lacking := [column for column in _TSV_NEEDED if column not in lower]:
-        raise InputError(
-            f"{path}:1: neither a VCF nor a tab-delimited release: no column {', '.join(lacking)}; "
-            f"a release has {', '.join(_TSV_NEEDED)}"
-        )
-    try:
-        cells = pc.read_csv(
-            lines,
-            read_options=pc.ReadOptions(column_names=columns, block_size=1 << 24),
-            parse_options=pc.ParseOptions(delimiter="\t", quote_char=False),
-            convert_options=pc.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()), null_values=["", "."], strings_can_be_null=True
-            ),
-        )
-    except pa.ArrowInvalid as problem:
-        raise InputError(f"{path}: not a tab-delimited table ({str(problem).splitlines()[0]})") from None
-    frame = cells.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
-    frame.columns = [_TSV_NAMES.get(column, column) for column in lower]
-    position = pd.to_numeric(frame["POS"], errors="coerce")
-    if position.isna().any():
-        line = int(position.isna().to_numpy().argmax()) + 2
-        raise InputError(f"{path}:{line}: pos is not a number; every row of a release needs its position")
-    frame["POS"] = position.astype("int64")
-    frame["review_status"] = frame["review_status"].str.replace("_", " ")
-    found = assembly_of(frame["CLNHGVS"]) if "CLNHGVS" in frame else None
-    for column in ("CLNSIG", "CLNDN"):
-        if column in frame:
-            frame[column] = frame[column].str.replace(";", "|").str.replace(" ", "_")
-    # Tab-delimited releases list the distinct classifications, without counts; which groups they name is the conflict.
-    conflicting = frame["review_status"].map(clinvar.label, na_action="ignore") == 1
-    frame["CONFLICT"] = _conflict_groups(frame["CLNSIG"]).where(conflicting)
-    frame = frame.reindex(columns=list(VARIANT_COLUMNS))
-    frame["SYMBOL"] = frame["SYMBOL"].where(frame["SYMBOL"] != "-")
-    return frame, found
-
-
-def _conflict_groups(significance: pd.Series) -> pd.Series:
-    """Which groups a list of classifications names, as `clinvar.conflict` words it."""
-    distinct = significance.dropna().unique()
-    named = {text: clinvar.conflict("|".join(f"{term}(1)" for term in text.split("|"))) for text in distinct}
-    return significance.map(named, na_action="ignore")
-
-
-def _read_vcf(lines, path) -> tuple[pd.DataFrame, str | None]:
-    assembly, records = None, []
-    for number, line in enumerate(lines, 2):
-        if line.startswith(b"#"):
-            if line.startswith(b"##reference="):
-                assembly = assembly_name(line.decode("utf-8", "replace"))
-            continue
-        fields = line.decode("utf-8", "replace").rstrip("\r\n").split("\t", 8)
-        if len(fields) < 8 or not fields[1].isdigit():
-            raise InputError(f"{path}:{number}: not a VCF record (fewer than 8 columns or POS is no number)")
-        if fields[4] == ".":
-            continue
-        info = dict.fromkeys(_VCF_KEYS)
-        for entry in fields[7].split(";"):
-            key, _, value = entry.partition("=")
-            if key in info:
-                info[key] = value
-        records.append((*fields[:5], *info.values()))
-    if not records:
-        raise InputError(f"{path}: a VCF without records")
-    frame = pd.DataFrame(records, columns=["CHROM", "POS", "VARIATION_ID", "REF", "ALT", *_VCF_KEYS])
-    frame["POS"] = frame["POS"].astype("int64")
-    frame["VARIATION_ID"] = frame["VARIATION_ID"].where(frame["VARIATION_ID"] != ".")
-    frame["review_status"] = frame.pop("CLNREVSTAT").str.replace("_", " ")
-    frame["SYMBOL"] = frame.pop("GENEINFO").str.partition("|")[0].str.partition(":")[0]
-    conflicting = frame["review_status"].map(clinvar.label, na_action="ignore") == 1
-    frame["CONFLICT"] = frame.pop("CLNSIGCONF").fillna("").map(clinvar.conflict).where(conflicting)
-    found = assembly or assembly_of(frame["CLNHGVS"])
-    return frame.reindex(columns=list(VARIANT_COLUMNS)).astype(
-        {"VARIATION_ID": "str", "CLNSIG": "str", "CLNDN": "str"}
-    ), found

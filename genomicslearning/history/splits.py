@@ -128,7 +128,7 @@ LATER_COLUMNS = (*sorted(clinvar.LEAKS_SUBMITTERS), "ORIGIN", "SSR", "CONFLICT")
 def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str) -> Split:
     if not earlier:
         raise InputError("split time: needs at least one earlier release (--earlier clinvar_2016.vcf.gz, oldest first)")
-    releases = [read_release(path, assembly=assembly) for path in earlier]
+    releases = [read_release(path, assembly=assembly, like=table) for path in earlier]
     _check_assemblies(table, releases, assembly)
     *past, newest = releases
     then = AlignedRelease(newest, table)
@@ -175,7 +175,7 @@ def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: s
 
 def with_prior(table: pd.DataFrame, earlier: Sequence[str | PathLike], *, assembly: str = "") -> pd.DataFrame:
     """The table with `prior_*` for the variants that had a single submitter in the newest of these releases."""
-    releases = [read_release(earlier[-1], assembly=assembly)]
+    releases = [read_release(earlier[-1], assembly=assembly, like=table)]
     _check_assemblies(table, releases, assembly)
     known = AlignedRelease(releases[0], table)
     return table.assign(**known.prior().where(known.status == SINGLE_SUBMITTER))

@@ -1,0 +1,300 @@
+"""The two kinds of file that a release comes as, read by Arrow: ClinVar's VCF, and tab-delimited text.
+
+Both give the columns of `VARIANT_COLUMNS`. Texts that repeat (conditions, classifications, genes) are kept once and
+numbered, so that a whole release of today, 3.6 million records, takes hundreds of megabytes and not gigabytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from genomicslearning import InputError, clinvar
+from genomicslearning.history.assemblies import assembly_name, assembly_of
+
+VARIANT_COLUMNS = (
+    "CHROM",
+    "POS",
+    "REF",
+    "ALT",
+    "VARIATION_ID",
+    "review_status",
+    "CLNSIG",
+    "CLNSIGCONF",
+    "CLNDN",
+    "SYMBOL",
+    "CONFLICT",
+)
+_TSV_NEEDED = ("chrom", "pos", "ref", "alt", "review_status", "clinical_significance")
+_TSV_NAMES = {
+    "chrom": "CHROM",
+    "pos": "POS",
+    "ref": "REF",
+    "alt": "ALT",
+    "review_status": "review_status",
+    "clinical_significance": "CLNSIG",
+    "clnsigconf": "CLNSIGCONF",
+    "measureset_id": "VARIATION_ID",
+    "variation_id": "VARIATION_ID",
+    "all_traits": "CLNDN",
+    "symbol": "SYMBOL",
+    "clnhgvs": "CLNHGVS",
+}
+_VCF_COLUMNS = ("CHROM", "POS", "VARIATION_ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
+_VCF_KEYS = {
+    "CLNREVSTAT": "review_status",
+    "CLNSIG": "CLNSIG",
+    "CLNSIGCONF": "CLNSIGCONF",
+    "CLNDN": "CLNDN",
+    "GENEINFO": "SYMBOL",
+    "CLNHGVS": "CLNHGVS",
+}
+_REPEATING = ("CHROM", "review_status", "CLNSIG", "CLNSIGCONF", "CLNDN", "SYMBOL")
+_BLOCK = 1 << 23  # bytes that Arrow parses at a time: larger than any record, small beside the release
+_HGVS_SEEN = 2000
+_FILE_DATE = re.compile(rb"##fileDate=(\d{4})-?(\d\d)-?(\d\d)")
+
+
+@dataclass
+class ReleaseFile:
+    """What a release's file says: its variants, and its assembly and date where it tells them."""
+
+    variants: pd.DataFrame
+    assembly: str | None
+    date: date | None = None
+
+
+# --- VCF --------------------------------------------------------------------------------------------------------------
+
+
+def read_vcf(first: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
+    """Read a ClinVar VCF whose first line has been read.
+
+    Raises
+    ------
+    InputError
+        A record with fewer than 8 columns or a POS that is no number, named by line; a VCF without records.
+    """
+    assembly, day, columns, header_lines = _vcf_header(first, lines, path)
+    names = [*_VCF_COLUMNS, *(f"sample {number}" for number in range(columns - len(_VCF_COLUMNS)))]
+    parts: list[pa.Table] = []
+    hgvs: list[pa.Array] = []
+    line_number = header_lines
+    for batch in _batches(lines, names, header_lines, path, "not a VCF record (fewer than 8 columns)"):
+        part, named = _of_vcf(batch, path, line_number)
+        line_number += batch.num_rows
+        parts.append(part)
+        if sum(len(part) for part in hgvs) < _HGVS_SEEN:
+            hgvs.append(named.slice(0, _HGVS_SEEN))
+    if not parts or not sum(part.num_rows for part in parts):
+        raise InputError(f"{path}: a VCF without records")
+    frame = _frame(parts)
+    frame["review_status"] = _mapped(frame["review_status"], lambda text: text.replace("_", " "))
+    frame["SYMBOL"] = _mapped(frame["SYMBOL"], lambda text: text.partition("|")[0].partition(":")[0])
+    frame["CONFLICT"] = _conflict(frame, "CLNSIGCONF", clinvar.conflict)
+    accessions = pd.Series([text for part in hgvs for text in part.to_pylist()], dtype="str")
+    return ReleaseFile(frame.reindex(columns=list(VARIANT_COLUMNS)), assembly or assembly_of(accessions), day)
+
+
+def _vcf_header(line: bytes, lines: BinaryIO, path: object) -> tuple[str | None, date | None, int, int]:
+    """Assembly, date and number of columns that the header tells, and how many lines it has."""
+    assembly, day, number = None, None, 1
+    while line.startswith(b"##"):
+        if line.startswith(b"##reference="):
+            assembly = assembly_name(line.decode("utf-8", "replace"))
+        elif found := _FILE_DATE.match(line):
+            day = _date(*(int(part) for part in found.groups()))
+        line, number = lines.readline(), number + 1
+    if not line.startswith(b"#CHROM"):
+        raise InputError(f"{path}:{number}: a VCF without the line #CHROM; the file is damaged or cut off")
+    return assembly, day, line.count(b"\t") + 1, number
+
+
+def _of_vcf(batch: pa.RecordBatch, path: object, lines_before: int) -> tuple[pa.Table, pa.Array]:
+    """The columns of a batch of records that have an ALT, and their CLNHGVS."""
+    _check_positions(batch["POS"], path, lines_before)
+    batch = batch.filter(pc.not_equal(batch["ALT"], "."))
+    cells = {name: batch[name] for name in ("CHROM", "POS", "REF", "ALT")}
+    cells["VARIATION_ID"] = _missing(batch["VARIATION_ID"])
+    info = _info(batch["INFO"])
+    hgvs = info.pop("CLNHGVS")
+    return _coded(cells | info), hgvs
+
+
+def _info(info: pa.Array) -> dict[str, pa.Array]:
+    """Values of the INFO keys that a release is read for, one array a key, null where a record has none."""
+    entries = pc.split_pattern(info, ";")
+    flat, record = entries.flatten(), pc.list_parent_indices(entries)
+    found = {}
+    for key, name in _VCF_KEYS.items():
+        chosen = pc.starts_with(flat, key + "=")
+        values, rows = flat.filter(chosen), record.filter(chosen).to_numpy()
+        rows, first = np.unique(rows, return_index=True)  # the first, where a record repeats a key
+        place = np.full(len(info), -1, np.int64)
+        place[rows] = first
+        cut = pc.utf8_slice_codeunits(values, len(key) + 1)
+        found[name] = _missing(cut.take(pa.array(place, mask=place < 0)))
+    return found
+
+
+# --- tab-delimited ----------------------------------------------------------------------------------------------------
+
+
+def read_tsv(header: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
+    """Read a tab-delimited release whose header line has been read.
+
+    Raises
+    ------
+    InputError
+        A column that a release needs is not there, a row does not fit the header, or a pos is not a number.
+    """
+    columns = header.decode("utf-8", "replace").rstrip("\r\n").split("\t")
+    lower = [column.lower().lstrip("#") for column in columns]
+    if lacking := [column for column in _TSV_NEEDED if column not in lower]:
+        raise InputError(
+            f"{path}:1: neither a VCF nor a tab-delimited release: no column {', '.join(lacking)}; "
+            f"a release has {', '.join(_TSV_NEEDED)}"
+        )
+    names = [_TSV_NAMES.get(column, f"{column} {number}") for number, column in enumerate(lower)]
+    names = [name if name not in names[:number] else f"{name} {number}" for number, name in enumerate(names)]
+    kept = [name for name in names if name in VARIANT_COLUMNS or name == "CLNHGVS"]
+    parts: list[pa.Table] = []
+    hgvs: list[pa.Array] = []
+    line_number = 1
+    for batch in _batches(lines, names, 1, path, f"not a row of this table ({len(names)} columns)"):
+        _check_positions(batch["POS"], path, line_number)
+        line_number += batch.num_rows
+        cells = {name: _missing(batch[name]) for name in kept}
+        hgvs.append(cells.pop("CLNHGVS", pa.array([], pa.string())).slice(0, _HGVS_SEEN))
+        parts.append(_coded(cells))
+    if not parts:
+        raise InputError(f"{path}: a table without rows")
+    frame = _frame(parts)
+    frame["review_status"] = _mapped(frame["review_status"], lambda text: text.replace("_", " "))
+    for column in ("CLNSIG", "CLNDN"):
+        if column in frame:
+            frame[column] = _mapped(frame[column], _joined_terms)
+    if "SYMBOL" in frame:
+        frame["SYMBOL"] = _mapped(frame["SYMBOL"], lambda text: text if text != "-" else None)
+    # Tab-delimited releases list the distinct classifications, without counts; which groups they name is the conflict.
+    source, read = ("CLNSIGCONF", clinvar.conflict) if "CLNSIGCONF" in frame else ("CLNSIG", _conflict_of_terms)
+    frame["CONFLICT"] = _conflict(frame, source, read)
+    accessions = pd.Series([text for part in hgvs[:5] for text in part.to_pylist()], dtype="str")
+    return ReleaseFile(frame.reindex(columns=list(VARIANT_COLUMNS)), assembly_of(accessions))
+
+
+def _joined_terms(text: str) -> str:
+    """`Benign; Likely benign` as a VCF writes it: `Benign|Likely_benign`."""
+    return "|".join(term.strip().replace(" ", "_") for term in text.split(";"))
+
+
+def _conflict_of_terms(significance: str) -> str:
+    """Which groups a list of classifications names, as `clinvar.conflict` words it; `unknown` where it lists none."""
+    terms = significance.split("|")
+    if any(term.lower().startswith("conflicting") for term in terms):
+        return clinvar.UNKNOWN_CONFLICT
+    return clinvar.conflict("|".join(f"{term}(1)" for term in terms))
+
+
+# --- what both have in common -----------------------------------------------------------------------------------------
+
+
+def _batches(
+    lines: BinaryIO, names: list[str], lines_before: int, path: object, problem: str
+) -> Iterator[pa.RecordBatch]:
+    """Rows of tab-separated text as strings, some megabytes at a time."""
+
+    unfit: list[int] = []
+
+    def refuse(row: pa_csv.InvalidRow) -> str:
+        unfit.append(lines_before + (row.number or 0))
+        return "error"
+
+    options = {
+        "read_options": pa_csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=False),
+        "parse_options": pa_csv.ParseOptions(delimiter="\t", quote_char=False, invalid_row_handler=refuse),
+        "convert_options": pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary()), null_values=[""]),
+    }
+    try:
+        with pa_csv.open_csv(lines, **options) as reader:
+            for batch in reader:
+                yield _text(batch)
+    except pa.ArrowInvalid as refused:
+        if "Empty CSV" in str(refused):
+            return
+        if unfit:
+            raise InputError(f"{path}:{unfit[0]}: {problem}") from None
+        raise InputError(f"{path}: cannot be read ({str(refused).splitlines()[0]})") from None
+
+
+def _text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Bytes as text; bytes that are not UTF-8 become the replacement character."""
+    columns = []
+    for column in batch.columns:
+        try:
+            columns.append(column.cast(pa.string()))
+        except pa.ArrowInvalid:
+            texts = [None if cell is None else cell.decode("utf-8", "replace") for cell in column.to_pylist()]
+            columns.append(pa.array(texts, pa.string()))
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _missing(cells: pa.Array) -> pa.Array:
+    """Null for an empty cell or a lone dot."""
+    return pc.if_else(pc.is_in(cells, pa.array(["", "."])), None, cells)
+
+
+def _check_positions(positions: pa.Array, path: object, lines_before: int) -> None:
+    """Refuse a POS that is no number, by its line."""
+    fits = pc.match_substring_regex(positions, r"^[0-9]{1,18}$").fill_null(False)
+    if not pc.all(fits).as_py():
+        row = pc.index(fits, False).as_py()
+        raise InputError(f"{path}:{lines_before + row + 1}: pos is not a number; every row needs its position")
+
+
+def _coded(cells: dict[str, pa.Array]) -> pa.Table:
+    """Cells as a table: positions as numbers, repeating texts as numbers into a list of them."""
+    cells["POS"] = cells["POS"].cast(pa.int64())
+    return pa.table({name: pc.dictionary_encode(c) if name in _REPEATING else c for name, c in cells.items()})
+
+
+def _frame(parts: list[pa.Table]) -> pd.DataFrame:
+    table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    parts.clear()
+    return table.to_pandas(
+        types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get, split_blocks=True, self_destruct=True
+    )
+
+
+def _mapped(column: pd.Series, change) -> pd.Series:
+    """The column with each of its distinct texts changed once; texts that become equal share a category."""
+    categories = [change(text) for text in column.cat.categories]
+    codes, distinct = pd.factorize(np.array(categories, dtype=object))
+    rows = np.where(column.cat.codes >= 0, codes[column.cat.codes] if len(codes) else -1, -1)
+    return pd.Series(pd.Categorical.from_codes(rows, pd.Index(distinct, dtype="str")), index=column.index)
+
+
+def _conflict(frame: pd.DataFrame, source: str, read) -> pd.Series:
+    """Which groups disagree in each conflicting variant, missing for every other."""
+    conflicting = [status for status in frame["review_status"].cat.categories if clinvar.label(status) == 1]
+    rows = frame["review_status"].isin(conflicting)
+    said = frame.loc[rows, source]
+    named = {text: read(text) for text in said.dropna().unique()}
+    found = said.astype("str").map(named).fillna(clinvar.UNKNOWN_CONFLICT)
+    return pd.Series(pd.Categorical(found.reindex(frame.index)), index=frame.index)
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None

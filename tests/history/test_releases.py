@@ -1,0 +1,166 @@
+"""Reading releases: what Arrow reads is what a slow reader of lines reads."""
+
+import gzip
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genomicslearning import InputError, clinvar
+from genomicslearning.history.releases import date_in_name, locus_keys, read_release
+
+HEAD = (
+    b"##fileformat=VCFv4.1\n##fileDate=2026-02-26\n##reference=GRCh38\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+)
+
+
+def record(position, info, *, chromosome="1", before="A", after="G", identifier="7") -> bytes:
+    return f"{chromosome}\t{position}\t{identifier}\t{before}\t{after}\t.\t.\t{info}\n".encode()
+
+
+def vcf(path, *records, head=HEAD):
+    path.write_bytes(head + b"".join(records))
+    return path
+
+
+def slow(path) -> pd.DataFrame:
+    """A release by lines and dictionaries, sharing no code with the reader."""
+    rows, seen = [], set()
+    with gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
+        for line in file:
+            if line.startswith("#"):
+                continue
+            chrom, pos, identifier, before, after, _, _, info = line.rstrip("\r\n").split("\t")
+            values = {}
+            for entry in info.split(";"):
+                key, _, value = entry.partition("=")
+                values.setdefault(key, value)
+            if after == "." or (chrom, pos, before, after) in seen:
+                continue
+            seen.add((chrom, pos, before, after))
+            status = values.get("CLNREVSTAT", "").replace("_", " ")
+            gene = values.get("GENEINFO", "").split("|")[0].split(":")[0]
+            conflict = ""
+            if clinvar.label(status) == 1:
+                conflict = clinvar.conflict(values.get("CLNSIGCONF"))
+            rows.append((chrom, int(pos), identifier, before, after, status, values.get("CLNSIG", ""), gene, conflict))
+    return pd.DataFrame(rows)
+
+
+def test_a_whole_release_reads_as_line_by_line(shared_data):
+    path = shared_data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
+    found = read_release(path)
+    names = ["CHROM", "POS", "VARIATION_ID", "REF", "ALT", "review_status", "CLNSIG", "SYMBOL", "CONFLICT"]
+    ours = found.variants[names].astype("object").where(found.variants[names].notna(), "")
+    theirs = slow(path)
+    # Another trimmed spelling of a variant is the same variant; the slow reader knows equal spellings only.
+    key = ["CHROM", "POS", "REF", "ALT"]
+    theirs.columns = names
+    joined = theirs.merge(ours, on=key, suffixes=("", "_ours"))
+    assert len(joined) == len(ours)
+    assert len(theirs) - len(ours) < 20
+    for name in names:
+        if name not in key:
+            assert (joined[name] == joined[f"{name}_ours"]).all(), name
+    assert found.date == date(2026, 2, 26)
+
+
+def test_keys_repeat_stand_in_any_order_or_lack_a_value(tmp_path):
+    path = vcf(
+        tmp_path / "r.vcf",
+        record(5, "CLNREVSTAT=criteria_provided,_single_submitter;CLNSIG=Benign;CLNSIG=Pathogenic;GENEINFO=B:1|C:2"),
+        record(6, "CLNSIG;XCLNSIG=Benign;GENEINFO=.", identifier="."),
+        record(7, ".", after="."),
+        record(8, "."),
+    )
+    found = read_release(path).variants
+    assert found["POS"].tolist() == [5, 6, 8]
+    assert found["CLNSIG"].astype("object").fillna("").tolist() == ["Benign", "", ""]
+    assert found["SYMBOL"].astype("object").fillna("").tolist() == ["B", "", ""]
+    assert found["VARIATION_ID"].astype("object").fillna("").tolist() == ["7", "", "7"]
+    assert found["review_status"].astype("object").fillna("").tolist() == [
+        "criteria provided, single submitter",
+        "",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([record(1, "."), b"1\t2\n"], r"r\.vcf:6: not a VCF record"),
+        ([record(1, "."), record("x", ".")], r"r\.vcf:6: pos is not a number"),
+        ([record("1\u0661", ".")], r"r\.vcf:5: pos is not a number"),
+        ([], "a VCF without records"),
+    ],
+)
+def test_a_bad_record_is_named_by_its_line(tmp_path, records, message):
+    with pytest.raises(InputError, match=message):
+        read_release(vcf(tmp_path / "r.vcf", *records))
+
+
+def test_text_that_is_not_utf8_is_kept_as_far_as_it_goes(tmp_path):
+    latin = record(1, "CLNDN=Mend\u00e9s").decode().encode("latin-1")
+    assert read_release(vcf(tmp_path / "r.vcf", latin)).variants["CLNDN"].tolist() == ["Mend\ufffds"]
+
+
+def test_a_release_of_tabs_has_conflicts_by_its_terms(tmp_path):
+    path = tmp_path / "clinvar_2016-05-20_b37.tsv"
+    rows = [
+        ("1", 10, "A", "G", "criteria provided, conflicting interpretations", "Benign;Uncertain significance", "G1"),
+        ("1", 11, "A", "G", "criteria provided, conflicting classifications", "Conflicting classifications", "-"),
+        ("1", 12, "A", "G", "criteria provided, single submitter", "Benign; other", "G2"),
+    ]
+    header = "chrom\tpos\tref\talt\treview_status\tclinical_significance\tsymbol"
+    path.write_text("\n".join([header, *("\t".join(map(str, row)) for row in rows)]) + "\n")
+    found = read_release(path, assembly="GRCh37")
+    assert found.variants["CONFLICT"].astype("object").fillna("").tolist() == ["VUS vs B/LB", "unknown", ""]
+    assert found.variants["CLNSIG"].tolist()[2] == "Benign|other"
+    assert found.variants["SYMBOL"].astype("object").fillna("").tolist() == ["G1", "", "G2"]
+    assert found.date == date(2016, 5, 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("clinvar_20180401.vcf.gz", date(2018, 4, 1)),
+        ("clinvar_2016-05-20_b37.tsv.gz", date(2016, 5, 20)),
+        ("clinvar_2026-02_half.tsv.gz", date(2026, 2, 1)),
+        ("clinvar_20180231.vcf", None),
+        ("clinvar.vcf.gz", None),
+        ("run_1201512345.tsv", None),
+    ],
+)
+def test_dates_in_names(name, found):
+    assert date_in_name(name) == found
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["1", "chr1", "M", "MT"]),
+            st.integers(1, 99),
+            st.text("ACG", min_size=1, max_size=4),
+            st.text("ACG", min_size=1, max_size=4),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_rows_are_found_by_their_trimmed_alleles(sites):
+    from genomicslearning.history.releases import Release
+
+    frame = pd.DataFrame(sites, columns=["CHROM", "POS", "REF", "ALT"])
+    frame["VARIATION_ID"] = pd.Series(np.nan, index=frame.index, dtype="str")
+    frame["key"] = locus_keys(frame)
+    known = frame.drop_duplicates("key", ignore_index=True)
+    rows = Release("r", "GRCh37", known).rows_of(frame)
+    assert known["key"].to_numpy()[rows].tolist() == frame["key"].tolist()
+    for key, (chromosome, _, before, after) in zip(frame["key"], sites, strict=True):
+        name, position, first, second = key.split(":")
+        assert name == ("MT" if chromosome.startswith("M") else "1")
+        assert len(first) - len(second) == len(before) - len(after)
+        assert min(len(first), len(second)) == 1 or (first[-1] != second[-1] and first[0] != second[0])
