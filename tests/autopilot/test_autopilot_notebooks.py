@@ -16,8 +16,8 @@ from genomicslearning.autopilot.model import Model
 
 
 @pytest.fixture(scope="module")
-def rows(published_table):
-    return published_table.sample(1200, random_state=11)
+def rows(labelled_table):
+    return labelled_table.sample(1200, random_state=11)
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,14 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from genomicslearning import autopilot
+from genomicslearning.autopilot import sagemaker as autopilot_sagemaker
 from genomicslearning.autopilot.remote_rows import RemoteRows
 from genomicslearning.autopilot.sagemaker import SageMakerJob, SageMakerModel, containers
 from genomicslearning.aws import account as aws_account
 from genomicslearning.aws import glue
 from genomicslearning.aws.account import Account, find_account
 from genomicslearning.endpoint import inventory, sagemaker
+from genomicslearning.endpoint import sagemaker as endpoint_sagemaker
 from genomicslearning.training_set import table
 
 REGION = "eu-west-1"
@@ -79,7 +81,8 @@ def stubs(monkeypatch):
     made = Stubs()
     account = Account(**{name: getattr(ACCOUNT, name) for name in ACCOUNT.__dataclass_fields__})
     monkeypatch.setattr(aws_account, "boto_session", lambda: made)
-    monkeypatch.setattr(aws_account, "find_account", lambda: account)
+    for module in (aws_account, autopilot_sagemaker, endpoint_sagemaker):
+        monkeypatch.setattr(module, "find_account", lambda: account)
     monkeypatch.setattr("secrets.token_hex", lambda size: "00ff")
     monkeypatch.setattr(Account, "upload", lambda self, path, key: f"s3://{self.bucket}/{key}")
     yield made

@@ -25,11 +25,11 @@ RIGHTS = "sagemaker:CreateAutoMLJobV2 sagemaker:CreateModel sagemaker:CreateTran
 
 
 @pytest.fixture(scope="module")
-def runs_dir(lake, published_table, tmp_path_factory):
+def runs_dir(lake, labelled_table, tmp_path_factory):
     """Runs `aws` and `local` on 5,000 rows of the published table; for `aws` they lie in the data lake."""
     folder = tmp_path_factory.mktemp("runs")
     rows = folder / "rows.csv"
-    write_table_csv(published_table.sample(5000, random_state=200), rows)
+    write_table_csv(labelled_table.sample(5000, random_state=200), rows)
     lake.client("s3").upload_file(str(rows), BUCKET, "annotation/clinvar/conflicting/clinvar_conflicting.csv")
     local = {"backend": "local", "preset": "quick", "training_set": str(rows)}
     chain.run(local, name="local", runs_dir=str(folder), progress=lambda text: None)

@@ -69,8 +69,8 @@ ROWS = pd.DataFrame(
 
 
 @pytest.fixture(scope="module")
-def some(published_table):
-    return published_table.sample(2000, random_state=1).reset_index(drop=True)
+def some(labelled_table):
+    return labelled_table.sample(2000, random_state=1).reset_index(drop=True)
 
 
 @pytest.mark.parametrize(

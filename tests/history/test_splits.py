@@ -53,12 +53,12 @@ def test_genes_that_share_a_variant_stay_together():
     assert gene_groups(table).tolist() == [0, 0, 1, 1, 0, 2, 3]
 
 
-def test_gene_split_fills_to_the_fraction_without_sharing_a_gene(published_table):
-    parts = split(published_table, "gene", seed=200)
+def test_gene_split_fills_to_the_fraction_without_sharing_a_gene(labelled_table):
+    parts = split(labelled_table, "gene", seed=200)
     assert not set(parts.train["SYMBOL"].dropna()) & set(parts.test["SYMBOL"].dropna())
-    assert len(parts.train) == round(0.8 * len(published_table))
+    assert len(parts.train) == round(0.8 * len(labelled_table))
     assert len(parts.test_groups) == len(parts.test)
-    assert not split(published_table, "gene", seed=201).test.index.equals(parts.test.index)
+    assert not split(labelled_table, "gene", seed=201).test.index.equals(parts.test.index)
 
 
 def test_a_variant_on_both_sides_is_an_error():

@@ -52,10 +52,10 @@ def test_the_sample_learns_like_clinvar(cache):
 
 
 @pytest.fixture(scope="module")
-def real_run(published_table, tmp_path_factory):
+def real_run(labelled_table, tmp_path_factory):
     """The whole chain through the command on 10,000 rows of the published table."""
     folder = tmp_path_factory.mktemp("real")
-    published_table.sample(n=10_000, random_state=1).sort_index().to_csv(folder / "sample.csv", index=False)
+    labelled_table.sample(n=10_000, random_state=1).sort_index().to_csv(folder / "sample.csv", index=False)
     done = subprocess.run(
         [sys.executable, "-m", "genomicslearning", "run", "--training-set", "sample.csv", "--name", "real"]
         + ["-p", "preset", "quick"],

@@ -22,8 +22,8 @@ def test_read_table_kaggle(shared_data):
     assert not (table.select_dtypes("str") == "nan").any().any()
 
 
-def test_tables_round_trip(published_table, tmp_path):
-    part = published_table.head(3000)
+def test_tables_round_trip(labelled_table, tmp_path):
+    part = labelled_table.head(3000)
     write_table_csv(part, tmp_path / "t.csv")
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes()))
     part.assign(GENEINFO="A:1").to_parquet(tmp_path / "t.parquet")

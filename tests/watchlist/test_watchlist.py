@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from genomicslearning import InputError, autopilot, cli, watchlist
+from genomicslearning import InputError, autopilot, watchlist
+from genomicslearning.cli.app import app
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 
@@ -201,10 +202,10 @@ def test_the_command(models, tmp_path):
     release = tmp_path / "release.vcf"
     release.write_text(HEADER + record(10, 1, CLNSIG="Benign"))
     given = ["watchlist", "--clinvar", str(release), "--model", str(models["biology"]), "--out", str(tmp_path / "out")]
-    result = CliRunner().invoke(cli.app, given)
+    result = CliRunner().invoke(app, given)
     assert result.exit_code == 0 and "1 variants ranked" in result.output
     assert (tmp_path / "out" / "watchlist.html").is_file()
-    assert isinstance(CliRunner().invoke(cli.app, [*given, "--top", "5001"]).exception, InputError)
+    assert isinstance(CliRunner().invoke(app, [*given, "--top", "5001"]).exception, InputError)
 
 
 @pytest.fixture(scope="module")
