@@ -17,7 +17,7 @@ from genomicslearning.autopilot.remote_rows import RemoteRows
 from genomicslearning.autopilot.sagemaker import SageMakerJob, SageMakerModel, containers
 from genomicslearning.aws import account as aws_account
 from genomicslearning.aws import glue
-from genomicslearning.aws.account import Account, find_account
+from genomicslearning.aws.account import Account
 from genomicslearning.endpoint import inventory, sagemaker
 from genomicslearning.endpoint import sagemaker as endpoint_sagemaker
 from genomicslearning.training_set import table
@@ -189,7 +189,7 @@ def test_start_job_run_and_follow_it(stubs, monkeypatch):
     stubs.expect("glue", "get_job_run", run, {"JobRun": {"JobRunState": "SUCCEEDED"}})
     monkeypatch.setattr(aws_account, "SLOWEST_POLL_SECONDS", 0)
     said = []
-    glue.build_training_set(find_account(), pick="mane", progress=said.append)
+    glue.build_training_set(aws_account.find_account(), pick="mane", progress=said.append)
     assert said == [
         f"started {ACCOUNT.training_set_job}, run jr_1", "10,000 records read", "0:00 RUNNING", "done", "in 5 s",
     ]  # fmt: skip
@@ -338,7 +338,7 @@ def test_deleting_what_is_left(stubs):
         stubs.expect("sagemaker", operation, request)
     left = [inventory.Left(kind, *request.values(), "there", NOW) for kind, _, request in wanted]
     said = []
-    inventory.delete(find_account(), left, said.append)
+    inventory.delete(aws_account.find_account(), left, said.append)
     assert said == [
         "deleted endpoint e", "stopped Autopilot job j", "stopped transform job t",
         "deleted endpoint configuration c", "deleted model m",
