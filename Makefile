@@ -8,10 +8,10 @@ PIP := $(PY) $(INSTALL)
 NAME ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lab report bench deploy teardown dist publish lock clean
+.PHONY: help run test lint lab report bench deploy teardown dist publish lock clean annotate-tools
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(VENV)/base: requirements/base.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
@@ -33,10 +33,18 @@ $(VENV)-policy/ready: requirements/policy.txt requirements/policy_tools.txt
 	@$(VENV)-policy/bin/python $(INSTALL) --require-hashes --no-deps -r requirements/policy_tools.txt
 	@touch $@
 
+# The annotator pins another pyarrow than ours.
+$(VENV)-annotate/ready: requirements/annotate.txt
+	@$(PYTHON) -m venv $(VENV)-annotate
+	@$(VENV)-annotate/bin/python $(INSTALL) --require-hashes -r requirements/annotate.txt
+	@touch $@
+
+annotate-tools: $(VENV)-annotate/ready  ## set up the annotator (vepyr) in an environment of its own
+
 run: $(VENV)/base  ## run the main job on the embedded sample (ARGS="…" for your own data) and name the report
 	@$(VENV)/bin/genomicslearning run $(if $(NAME),--name $(NAME)) $(ARGS)
 
-test: $(VENV)/dev $(VENV)-policy/ready  ## run every test
+test: $(VENV)/dev $(VENV)-policy/ready $(VENV)-annotate/ready  ## run every test
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m ruff check .
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(TESTS)
 
@@ -69,6 +77,7 @@ lock:  ## resolve the pinned requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml requirements/build.in -c requirements/dev.txt -o requirements/base.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in --extra aws -c requirements/dev.txt -o requirements/aws.txt
 	$(UV_COMPILE) requirements/policy.in -o requirements/policy.txt
+	$(UV_COMPILE) requirements/annotate.in -o requirements/annotate.txt
 
 clean:  ## remove the environments and caches (runs stay)
-	rm -rf $(VENV) $(VENV)-policy .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV)-policy $(VENV)-annotate .pytest_cache .ruff_cache build dist

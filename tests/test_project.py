@@ -17,8 +17,8 @@ from conftest import ROOT
 PACKAGE = ROOT / "genomicslearning"
 # In the order in which data walks through them; a module imports only from rooms above its own.
 ROOMS = """
-clinvar io aws training_set parquet spark demo history features autopilot endpoint evaluation watchlist report runs
-deploy cli __main__
+clinvar io aws annotate training_set parquet spark demo history features autopilot endpoint evaluation watchlist report
+runs deploy cli __main__
 """.split()
 
 
@@ -89,7 +89,7 @@ def test_base_lock_has_no_sagemaker_spark_or_emulator():
 
 
 def test_locks_hash_everything_and_name_no_index():
-    for name in ("base", "aws", "dev", "policy"):
+    for name in ("base", "aws", "dev", "policy", "annotate"):
         text = (ROOT / "requirements" / f"{name}.txt").read_text()
         assert not re.search(r"https?:|index-url|find-links", text)
         for entry in re.split(r"\n(?=[a-z])", text):

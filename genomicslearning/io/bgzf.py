@@ -1,10 +1,12 @@
-"""Read a part of a bgzip file: blocks are gzip members of at most 64 kB, so that many readers can share one file.
+"""bgzip: blocks are gzip members of at most 64 kB, so that many readers can share one file; read a part, or write one.
 
 BGZF: SAM specification, section 4.1.
 """
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Iterator
 
 from isal import isal_zlib
@@ -13,6 +15,9 @@ from genomicslearning.io import lake
 
 _MAGIC = b"\x1f\x8b\x08\x04"
 _BLOCK = 1 << 16
+_HEAD = _MAGIC + bytes.fromhex("0000000000ff060042430200")
+#: The empty block that ends every whole bgzip file (SAM specification, 4.1.2).
+END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
 def is_bgzf(path: str) -> bool:
@@ -88,3 +93,50 @@ def _first_block(file, start: int, size: int) -> int | None:
                 return start + found
         found = window.find(_MAGIC, found + 1)
     return None
+
+
+class Writer:
+    """Write text as bgzip, which indexers (tabix) and `lines` can read in parts; use it as a context manager."""
+
+    # As bgzip itself: a block that does not shrink still fits its 64 kB.
+    _PAYLOAD = 0xFF00
+    _LEVEL = 2
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self._file = open(path, "wb", buffering=1 << 20)
+        self._waiting: list[bytes] = []
+        self._size = 0
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        try:
+            if kind is None:
+                self._put(b"".join(self._waiting), last=True)
+                self._file.write(END)
+        finally:
+            self._file.close()
+
+    def write(self, text: bytes) -> None:
+        """Add text; it may begin and end anywhere in a line."""
+        self._waiting.append(text)
+        self._size += len(text)
+        if self._size >= 16 * self._PAYLOAD:
+            text = b"".join(self._waiting)
+            self._waiting = [self._put(text)]
+            self._size = len(self._waiting[0])
+
+    def _put(self, text: bytes, last: bool = False) -> bytes:
+        """Write whole blocks and return what is left over."""
+        whole = len(text) if last else len(text) - len(text) % self._PAYLOAD
+        for start in range(0, whole, self._PAYLOAD):
+            self._file.write(_block(text[start : start + self._PAYLOAD], self._LEVEL))
+        return text[whole:]
+
+
+def _block(text: bytes, level: int) -> bytes:
+    packed = isal_zlib.compress(text, level, -15)
+    size = len(packed) + len(_HEAD) + 2 + 8
+    crc = isal_zlib.crc32(text)
+    return b"".join((_HEAD, (size - 1).to_bytes(2, "little"), packed, struct.pack("<II", crc, len(text))))

@@ -1,0 +1,421 @@
+"""Annotate a VCF: every record, its order and its INFO stay as they are, and CSQ is added.
+
+The annotator gets a file of its own with one line for each ALT and a number instead of an ID: annotators rewrite INFO
+(`0.10020` comes back as `0.1002`), leave out records of chromosomes that they do not know, and put chromosomes in an
+order of theirs. What it says of each number is then added to the records as they stand in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from isal import igzip
+
+from genomicslearning import InputError
+from genomicslearning.annotate import caches, plugins, programs
+from genomicslearning.annotate.caches import Cache
+from genomicslearning.annotate.programs import VEPYR, Program
+from genomicslearning.annotate.reference import Reference, assembly_of
+from genomicslearning.io import lake
+from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch, write_report
+from genomicslearning.io.bgzf import Writer
+from genomicslearning.io.vcf import Vcf, check_columns, problem
+
+KEY = "CSQ"
+#: Which ALT a block is of: each is annotated by itself, so that blocks of several can be told apart.
+ALLELE_NUMBER = "ALLELE_NUM"
+#: Why an ALT is not sent to the annotator.
+UNSUPPORTED, NOT_IN_CACHE, NOT_IN_FASTA = "unsupported_allele", "contig_not_in_cache", "contig_not_in_fasta"
+#: It was sent and came back without a word.
+NO_ANNOTATION = "no_annotation"
+# ALTs whose REF is compared with the FASTA, and the share of them that may differ: more is another assembly.
+_COMPARED, _MAY_DIFFER = 2000, 0.2
+_FORMAT = re.compile(r"Format: *([^\">]+)")
+_SEQUENCE = re.compile(rb"[A-Za-z]+").fullmatch
+_OLD = b"CSQ="
+
+
+def annotate_vcf(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    vep_cache: str | os.PathLike,
+    fasta: str | os.PathLike,
+    plugin_cache: str | os.PathLike | None = None,
+    program: str | os.PathLike | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict:
+    """Add VEP's CSQ to a VCF with vepyr or Ensembl's own VEP.
+
+    Parameters
+    ----------
+    source
+        VCF, plain, gzip or bgzip, local or ``s3://``. A CSQ that it has is replaced.
+    target
+        ``….vcf.gz``, written as bgzip with the records of `source` in their order.
+    vep_cache
+        Ensembl's cache folder (``homo_sapiens/115_GRCh38``, or one above it), or vepyr's. For vepyr, Ensembl's is
+        converted once.
+    fasta
+        Reference FASTA of the same assembly, with or without its ``.fai``.
+    plugin_cache
+        Folder of vepyr's plugin caches, or for Ensembl's VEP of its plugins and their data.
+    program
+        The annotator, where it is not found by itself (see `programs.find`).
+
+    Returns
+    -------
+    dict
+        The report, also written to ``<target>.report.json``.
+
+    Raises
+    ------
+    InputError
+        An input is missing or damaged, assemblies differ, there is no annotator, or it failed (its last words). Then
+        nothing is written, and an earlier output stays.
+    """
+    if not str(target).endswith(".vcf.gz"):
+        raise InputError(f"{target}: the output is a bgzip file, name it ….vcf.gz")
+    watch = Stopwatch(progress, "annotate")
+    tool = programs.find(program)
+    found = plugins.find(plugin_cache, tool)
+    reference = Reference(fasta)
+    with ExitStack() as stack:
+        vcf = stack.enter_context(Vcf(source))
+        assembly = assembly_of(vcf)
+        cache = caches.find(vep_cache, assembly)
+        warnings = _check_assemblies(vcf, assembly, cache, reference)
+        quarantine, report_part, part = stack.enter_context(
+            lake.output(f"{target}.quarantine.vcf", f"{target}.report.json", target)
+        )
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="annotate-", dir=part.parent)))
+        sites = Sites(reference, cache)
+        _write_sites(vcf, sites, scratch / "sites.vcf", watch)
+        cache = caches.ready(cache, tool, progress)
+        if sites.sent:
+            fields = _run(tool, cache, found, reference, scratch, sites, watch)
+        else:
+            fields = plugins.asked_fields(cache, found, tool)
+        written, malformed = _join(source, part, scratch, sites, fields, _provenance(tool, cache))
+        if malformed:
+            quarantine.write_bytes("\n".join(vcf.header).encode() + b"\n" + b"\n".join(malformed) + b"\n")
+        report = {
+            "records_read": written + len(malformed),
+            "records_written": written,
+            "rows_written": sites.annotated,
+            "dropped": {},
+            "quarantined": len(malformed),
+            "alleles": sites.alleles,
+            "alleles_annotated": sites.annotated,
+            "not_annotated": dict(sites.left_out.most_common()),
+            "replaced_csq": sites.replaced,
+            "program": f"{tool.kind} {tool.version}",
+            "cache": cache.name,
+            "assembly": cache.assembly,
+            "plugins": list(found.names),
+            "fields": fields,
+            "empty_columns": plugins.empty_columns(fields),
+            "inputs": [{"role": "vcf", **vcf.facts()}],
+            "warnings": [*vcf.warnings, *warnings, *sites.warnings()],
+            "engine": "one machine",
+            **watch.cost(),
+        }
+        write_report(report, report_part)
+    return report
+
+
+def _check_assemblies(vcf: Vcf, assembly: str | None, cache: Cache, reference: Reference) -> list[str]:
+    """Refuse a VCF or a FASTA of another assembly than the cache's; a warning where the VCF does not tell its own."""
+    name = lake.name(vcf.path)
+    if assembly and assembly != cache.assembly:
+        raise InputError(
+            f"{name} is {assembly}, the cache {cache.name} is {cache.assembly}; give a cache of {assembly}"
+        )
+    if reference.assembly and reference.assembly != cache.assembly:
+        raise InputError(
+            f"{reference.path} is {reference.assembly}, the cache {cache.name} is {cache.assembly}; "
+            f"give the FASTA of {cache.assembly}"
+        )
+    if assembly:
+        return []
+    return [f"{name} does not say its assembly; it was taken for {cache.assembly}, the cache's"]
+
+
+# --- out to the annotator ---------------------------------------------------------------------------------------------
+
+
+class Sites:
+    """Which ALTs go to the annotator, numbered in the file's order, and what became of each.
+
+    The two passes over the file ask the same questions and so count the same numbers.
+    """
+
+    def __init__(self, reference: Reference, cache: Cache) -> None:
+        self._reference = reference
+        self._cache = cache
+        self._names: dict[bytes, tuple[str, str]] = {}
+        self.lanes: dict[str, int] = {}  # chromosome as sent -> its lane of annotations
+        self.sent = self.alleles = self.annotated = self.replaced = 0
+        self.left_out: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+        self.compared = self.differing = 0
+
+    def of(self, chrom: bytes, ref: bytes, alts: bytes) -> Iterator[tuple[bytes, str, str]]:
+        """For each ALT: itself, the chromosome under which it is sent (or empty), and why it is not sent."""
+        name, why = self._names.get(chrom) or self._name(chrom)
+        sequence = _SEQUENCE(ref)
+        for alt in alts.split(b","):
+            if not sequence or not _SEQUENCE(alt) or alt.upper() == ref.upper():
+                yield alt, "", UNSUPPORTED
+            else:
+                yield alt, name, why
+
+    def _name(self, chrom: bytes) -> tuple[str, str]:
+        contig = chrom.decode("utf-8", "replace")
+        name = self._reference.name_of(contig) or ""
+        if caches.plain(contig) not in self._cache.contigs:
+            found = "", NOT_IN_CACHE
+        else:
+            found = name, "" if name else NOT_IN_FASTA
+        if name and not found[1]:
+            self.lanes.setdefault(name, len(self.lanes))
+        self._names[chrom] = found
+        return found
+
+    def compare(self, name: str, pos: bytes, ref: bytes) -> None:
+        """Compare REF with the FASTA, for the first records that can be."""
+        if self.compared < _COMPARED:
+            differs = self._reference.differs(name, int(pos), ref)
+            self.compared += differs is not None
+            self.differing += bool(differs)
+
+    def check_reference(self, path: str) -> None:
+        """Refuse a file whose REF bases are another genome's."""
+        if self.differing > 10 and self.differing > _MAY_DIFFER * self.compared:
+            raise InputError(
+                f"{path}: REF differs from {self._reference.path} in {self.differing:,} of the first {self.compared:,} "
+                f"records that were compared; the VCF is of another assembly than {self._cache.assembly}"
+            )
+
+    def warnings(self) -> list[str]:
+        """What a reader of the report should know."""
+        found = []
+        if self.differing:
+            found.append(f"REF differs from the FASTA in {self.differing:,} of {self.compared:,} records compared")
+        if self.unknown:
+            names = ", ".join(f"{name} ({count:,})" for name, count in self.unknown.most_common(5))
+            found.append(f"not annotated, the cache or the FASTA has no such chromosome: {names}")
+        return found
+
+
+def _records(vcf: Vcf, malformed: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Each record as its line and its first eight columns; other lines go to `malformed`."""
+    for lines in vcf.batches():
+        for place, line in enumerate(lines, 1):
+            if line.isascii() and line.count(b"\t") == vcf.columns - 1 and not problem(line):
+                yield line, line.split(b"\t", 8)
+            elif line.strip():
+                check_columns(line, vcf.columns, f"{vcf.path}:{vcf.line + place}")
+                if why := problem(line):
+                    malformed.append(line)
+                    _check_malformed(f"{vcf.path}:{vcf.line + place}: {why}", malformed, vcf)
+                else:
+                    yield line, line.split(b"\t", 8)
+
+
+def _check_malformed(why: str, malformed: list[bytes], vcf: Vcf) -> None:
+    if len(malformed) > MALFORMED_RECORDS and len(malformed) > MALFORMED_SHARE * (vcf.line + 1):
+        raise InputError(
+            f"{why}; {len(malformed):,} records of {vcf.path} are malformed, more than 0.1 %: get the file again"
+        )
+
+
+def _write_sites(vcf: Vcf, sites: Sites, path: Path, watch: Stopwatch) -> None:
+    """The annotator's input: chromosome, position, number, REF, ALT."""
+    with path.open("wb", buffering=1 << 20) as file:
+        file.write(b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
+        read = 0
+        for _, fields in _records(vcf, []):
+            chrom, pos, _, ref, alts = fields[:5]
+            for alt, name, why in sites.of(chrom, ref, alts):
+                sites.alleles += 1
+                if why:
+                    sites.left_out[why] += 1
+                    if why != UNSUPPORTED:
+                        sites.unknown[chrom.decode("utf-8", "replace")] += 1
+                    continue
+                sites.compare(name, pos, ref)
+                file.write(b"%b\t%b\t%d\t%b\t%b\t.\t.\t.\n" % (name.encode(), pos, sites.sent, ref, alt))
+                sites.sent += 1
+            read += 1
+            if not read & 4095:
+                watch.tick(read)
+    sites.check_reference(vcf.path)
+
+
+def _command(tool: Program, cache: Cache, found: plugins.Plugins, reference: Reference, scratch: Path) -> list[str]:
+    """How the annotator is called: all transcripts, the picked one marked; the choice is left to ``--pick``."""
+    asked = ",".join(plugins.asked_fields(cache, found, tool))
+    source = str(scratch / "sites.vcf")
+    # fmt: off
+    if tool.kind == VEPYR:
+        return [
+            tool.path, "annotate", "-i", source, "-o", "/dev/stdout", "--dir_cache", str(cache.folder),
+            "--fasta", reference.path, "--fields", asked, "--flag_pick", "--no_progress", *found.options,
+        ]
+    return [
+        tool.path, "--format", "vcf", "--input_file", source, "--vcf", "--output_file", "STDOUT", "--no_stats",
+        "--quiet", "--fasta", reference.path, *caches.vep_layout(cache, scratch), "--fields", asked, "--flag_pick",
+        "--symbol", "--biotype", "--numbers", "--canonical", "--mane", "--sift", "b", "--polyphen", "b",
+        "--regulatory", "--af", "--af_gnomade", "--af_gnomadg", "--max_af", *found.options,
+    ]
+    # fmt: on
+
+
+def _run(
+    tool: Program,
+    cache: Cache,
+    found: plugins.Plugins,
+    reference: Reference,
+    scratch: Path,
+    sites: Sites,
+    watch: Stopwatch,
+) -> list[str]:
+    """Let the annotator work, and sort what it says into one file for each chromosome. Returns CSQ's fields."""
+    command = _command(tool, cache, found, reference, scratch)
+    fields: list[str] = []
+    with programs.running(command) as answer, ExitStack() as stack:
+        lanes = {
+            name.encode(): stack.enter_context(igzip.open(scratch / f"{lane}.gz", "wb", compresslevel=1))
+            for name, lane in sites.lanes.items()
+        }
+        for number, line in enumerate(answer, 1):
+            if line[:1] == b"#":
+                if line.startswith(b"##INFO=<ID=CSQ,") and (layout := _FORMAT.search(line.decode())):
+                    fields = [field.strip() for field in layout[1].split("|")]
+                continue
+            chrom, _, name, *_, info = line.rstrip(b"\r\n").split(b"\t", 7)
+            if info.startswith(_OLD):
+                lanes[chrom].write(b"%b\t%b\n" % (name, info[len(_OLD) :]))
+            if not number & 4095:
+                watch.tick(number, f", of {sites.sent:,} alleles annotated")
+    if not fields:
+        raise InputError(f"{Path(tool.path).name}: its answer has no CSQ in its header; is it {tool.kind}?")
+    return fields
+
+
+# --- and back ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Lane:
+    """Annotations of one chromosome, in the order of their numbers."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        self._lines = self._read()
+        self._head = next(self._lines, None)
+
+    def _read(self) -> Iterator[tuple[int, bytes]]:
+        with igzip.open(self.path, "rb") as file:
+            last = -1
+            for line in file:
+                name, _, csq = line.rstrip(b"\n").partition(b"\t")
+                number = int(name)
+                if number <= last:
+                    raise InputError("the annotator changed the order of the records; sort the VCF by position")
+                last = number
+                yield number, csq
+
+    def of(self, number: int) -> bytes:
+        """The annotation of a number; numbers are asked for in their order."""
+        if self._head is None or self._head[0] != number:
+            return b""
+        csq = self._head[1]
+        self._head = next(self._lines, None)
+        return csq
+
+
+def _join(
+    source: str | os.PathLike, part: Path, scratch: Path, sites: Sites, fields: list[str], provenance: str
+) -> tuple[int, list[bytes]]:
+    """Write the records as they were, with CSQ. Returns their number, and the lines that are no records."""
+    malformed: list[bytes] = []
+    lanes: dict[str, _Lane] = {}
+    number = written = 0
+    with Vcf(source) as vcf, Writer(part) as out:
+        out.write("\n".join(_header(vcf, fields, provenance)).encode() + b"\n")
+        for line, columns in _records(vcf, malformed):
+            chrom, pos, name, ref, alts, quality, filters, info, *rest = columns
+            blocks = []
+            for place, (_, contig, why) in enumerate(sites.of(chrom, ref, alts), 1):
+                if why:
+                    continue
+                if contig not in lanes:
+                    lanes[contig] = _Lane(scratch / f"{sites.lanes[contig]}.gz")
+                csq = lanes[contig].of(number)
+                number += 1
+                if csq:
+                    sites.annotated += 1
+                    blocks.append(csq.replace(b",", b"|%d," % place) + b"|%d" % place)
+                else:
+                    sites.left_out[NO_ANNOTATION] += 1
+            written += 1
+            if _OLD in info:
+                info, replaced = _without_csq(info)
+                sites.replaced += replaced
+            elif not blocks:
+                out.write(line + b"\n")
+                continue
+            info = _with_csq(info, b",".join(blocks))
+            out.write(b"\t".join((chrom, pos, name, ref, alts, quality, filters, info, *rest)) + b"\n")
+    return written, malformed
+
+
+def _without_csq(info: bytes) -> tuple[bytes, bool]:
+    items = info.split(b";")
+    kept = [item for item in items if not item.startswith(_OLD)]
+    return b";".join(kept) or b".", len(kept) < len(items)
+
+
+def _with_csq(info: bytes, csq: bytes) -> bytes:
+    if not csq:
+        return info
+    return b"CSQ=" + csq if info in (b".", b"") else b"%b;CSQ=%b" % (info, csq)
+
+
+def _header(vcf: Vcf, fields: list[str], provenance: str) -> list[str]:
+    layout = "|".join([*fields, ALLELE_NUMBER])
+    lines = [line for line in vcf.header[:-1] if not line.startswith(f"##INFO=<ID={KEY},")]
+    what = f"Consequence annotations from Ensembl VEP. Format: {layout}"
+    csq = f'##INFO=<ID={KEY},Number=.,Type=String,Description="{what}">'
+    return [*lines, provenance, csq, vcf.header[-1]]
+
+
+def _provenance(tool: Program, cache: Cache) -> str:
+    """The header line that says what annotated the file, in the form of VEP's own."""
+    version = f"v{cache.release}"
+    return f'##VEP="{version}" program="{tool.kind} {tool.version}" cache="{cache.name}" assembly="{cache.assembly}"'
+
+
+def summary(report: dict) -> str:
+    """A report in a few lines for people."""
+    left_out = ", ".join(f"{why} {count:,}" for why, count in report["not_annotated"].items())
+    lines = [
+        f"{report['records_written']:,} of {report['records_read']:,} records written, "
+        f"{report['alleles_annotated']:,} of {report['alleles']:,} alleles annotated by {report['program']}, "
+        f"cache {report['cache']}",
+        *([f"not annotated: {left_out}"] if left_out else []),
+        *(f"column {column} stays empty without {what}" for column, what in report["empty_columns"].items()),
+        *(f"warning: {warning}" for warning in report["warnings"]),
+        f"{report['seconds']:.1f} s, {report['peak_rss_mb']:.0f} MB",
+    ]
+    return "\n".join(lines)
