@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from genomicslearning import InputError, share
+from genomicslearning.io.text import one_line
 
 VEPYR, VEP = "vepyr", "vep"
 #: Folder of the annotator's own environment: vepyr pins another pyarrow than ours.
@@ -109,5 +110,4 @@ def last_words(text: str) -> str:
     lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
     messages = [line.removeprefix("MSG:").strip() for line in lines if line.startswith("MSG:")]
     chosen = (messages or lines or ["it said nothing"])[-1]
-    printable = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in chosen)
-    return printable if len(printable) <= _WORDS else printable[:_WORDS] + " …"
+    return one_line(chosen, _WORDS)

@@ -24,8 +24,9 @@ from genomicslearning.annotate.caches import Cache
 from genomicslearning.annotate.programs import VEPYR, Program
 from genomicslearning.annotate.reference import Reference, assembly_of
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch, write_report
+from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
 from genomicslearning.io.bgzf import Writer
+from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Vcf, check_columns, problem
 
 KEY = "CSQ"
@@ -93,7 +94,7 @@ def annotate_vcf(
         cache = caches.find(vep_cache, assembly)
         warnings = _check_assemblies(vcf, assembly, cache, reference)
         quarantine, report_part, part = stack.enter_context(
-            lake.output(f"{target}.quarantine.vcf", f"{target}.report.json", target)
+            lake.output(f"{target}.quarantine.vcf", f"{target}.report.json", target, inputs=[source, fasta])
         )
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="annotate-", dir=part.parent)))
         sites = Sites(reference, cache)
@@ -127,7 +128,7 @@ def annotate_vcf(
             "engine": "one machine",
             **watch.cost(),
         }
-        write_report(report, report_part)
+        write_json(report, report_part)
     return report
 
 
