@@ -18,8 +18,8 @@ import pandas as pd
 
 from genomicslearning import autopilot, evaluation, watchlist
 from genomicslearning.evaluation import leakage, split_comparison
-from genomicslearning.evaluation.attributions import EVIDENCE_OF_BLOCK
 from genomicslearning.evaluation.explain import agreement, permutation_importance
+from genomicslearning.features import BLOCKS
 from genomicslearning.history.splits import split
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
@@ -151,7 +151,7 @@ class Bench:
         self.keep("importance_columns", permutation_importance(predict, parts.test, seed=SEED, by_column=True))
         audit = audit.set_index("block")
         drop = audit.loc["(all blocks)", "roc_auc_alone"] - audit["roc_auc_without"].dropna()
-        drop = drop.groupby(EVIDENCE_OF_BLOCK).max()
+        drop = drop.groupby({name: block.evidence for name, block in BLOCKS.items()}).max()
         print(agreement(blocks.set_index("evidence")["roc_auc_drop"], drop)["words"])
 
     def watchlist(self) -> None:

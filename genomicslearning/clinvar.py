@@ -107,9 +107,13 @@ def conflict(clnsigconf: str | None) -> str:
 # INFO keys that state the label or what it is computed from.
 LEAKS_LABEL = frozenset({"CLNREVSTAT", "CLNSIG", "CLNSIGCONF", "CLNSIGSCV"})
 # Columns whose content grows with the number of submitters: they say how many laboratories looked, and a variant
-# needs two for either class. `not_specified` in CLNDN, the number of conditions and the sources in CLNVI leak the
-# label.
-LEAKS_SUBMITTERS = frozenset({"CLNDISDB", "CLNDISDBINCL", "CLNDN", "CLNDNINCL", "CLNSIGINCL", "CLNVI"})
+# needs two for either class. `not_specified` in CLNDN, the number of conditions, the sources in CLNVI and the origins
+# that were reported leak the label. The one list: blocks of evidence, splits and audits go by it.
+GROWS_WITH_SUBMITTERS = frozenset(
+    {"CLNDISDB", "CLNDISDBINCL", "CLNDN", "CLNDNINCL", "CLNSIGINCL", "CLNVI", "ORIGIN", "SSR"}
+)
+# What a single submission said, from the release strictly before the label's: column of the table -> of the release.
+PRIOR_COLUMNS = {"prior_CLNSIG": "CLNSIG", "prior_CLNDN": "CLNDN", "prior_review_status": "review_status"}
 
 # Ensembl's consequence terms, most severe first: "Calculated variant consequences", Ensembl release 115, checked
 # 2026-02.

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from genomicslearning.autopilot.scoring import FORESTS, positive
 from genomicslearning.features import ScoredFeatures, Variants
+from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import cross, text_hash
-from genomicslearning.features.variants import Cells
 
 
 def canonical_order(table: pd.DataFrame) -> np.ndarray:

@@ -12,24 +12,10 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from tqdm import TqdmWarning
 
 from genomicslearning.autopilot.model import Model
-from genomicslearning.evaluation.leakage import columns_of_blocks
 from genomicslearning.features import BLOCKS, Variants
+from genomicslearning.features.blocks import TOKENS, by_block
 
-# Feature blocks -> the names that permutation importance uses for the same original columns (`explain.EVIDENCE`).
-EVIDENCE_OF_BLOCK = {
-    "sequence": "site (position and alleles)",
-    "locus": "site (position and alleles)",
-    "consequence": "consequence",
-    "position": "place in the transcript",
-    "protein": "protein change",
-    "frequency": "allele frequency",
-    "prediction": "CADD",
-    "gene": "gene",
-    "disease": "conditions",
-    "sources": "sources and origin",
-    "prior": "the single submission",
-}
-STACKED = "stacked: logistic regression on tokens of all evidence"
+STACKED = TOKENS.evidence
 # Forests of full-grown trees take a hundred times longer a row than boosted ones.
 ROWS = {HistGradientBoostingClassifier: 300, RandomForestClassifier: 40, ExtraTreesClassifier: 40}
 
@@ -85,10 +71,9 @@ def shap_values(model: Model, table: pd.DataFrame, *, seed: int = 200) -> tuple[
 def by_evidence(values: pd.DataFrame) -> pd.Series:
     """Mean |SHAP| of each kind of evidence; the values of its features are added up first."""
     plain = [column for column in values.columns if STACKED not in column]
-    blocks = columns_of_blocks(plain)
     evidence: dict[str, list[str]] = {}
-    for block, columns in blocks.items():
-        evidence.setdefault(EVIDENCE_OF_BLOCK.get(block, block), []).extend(columns)
+    for block, columns in by_block(plain).items():
+        evidence.setdefault(BLOCKS[block].evidence, []).extend(columns)
     found = {name: values[columns].sum(axis=1).abs().mean() for name, columns in evidence.items()}
     stacked = [column for column in values.columns if STACKED in column]
     if stacked:
@@ -99,7 +84,7 @@ def by_evidence(values: pd.DataFrame) -> pd.Series:
 def by_feature(values: pd.DataFrame, *, top: int = 15) -> pd.DataFrame:
     """The features of the largest mean |SHAP|: `feature`, `mean_abs_shap`, `what` (as the data dictionary has it)."""
     found = values.abs().mean().sort_values(ascending=False, kind="stable").head(top)
-    documented = {name: what for block in BLOCKS.values() for name, what in block.items()}
+    documented = {name: what for block in BLOCKS.values() for name, what in block.columns.items()}
     what = [STACKED if STACKED in name else documented.get(name, "") for name in found.index]
     return pd.DataFrame({"feature": found.index, "mean_abs_shap": found.to_numpy(), "what": what})
 

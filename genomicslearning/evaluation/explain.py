@@ -14,38 +14,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from genomicslearning.clinvar import LEAKS_SUBMITTERS
 from genomicslearning.evaluation.scores import Ranking
 from genomicslearning.evaluation.strata import consequence, frequency_band, gene
-from genomicslearning.training_set.table import VEP_COLUMNS
+from genomicslearning.features import BLOCKS
+from genomicslearning.features.variant_blocks import SITE as SITE_EVIDENCE
 
 Predict = Callable[[pd.DataFrame], np.ndarray]
 
-_PROTEIN = ("Protein_position", "Amino_acids", "Codons", "SIFT", "PolyPhen", "BLOSUM62")
-_TRANSCRIPT = ("EXON", "INTRON", "cDNA_position", "CDS_position", "DISTANCE", "STRAND", "Feature_type", "Feature")
-_CONSEQUENCE = ("Consequence", "IMPACT", "MC", "CLNVC", "Allele")
-_CADD = ("CADD_PHRED", "CADD_RAW")
-_GENE = ("SYMBOL", "GENEINFO", "LoFtool", "BIOTYPE")
-_REST = tuple(
-    column for column in VEP_COLUMNS if column not in {*_PROTEIN, *_TRANSCRIPT, *_CONSEQUENCE, *_CADD, *_GENE}
-)
-# Evidence -> the original columns that carry it.
-EVIDENCE = {
-    "allele frequency": ("AF_ESP", "AF_EXAC", "AF_TGP"),
-    "consequence": _CONSEQUENCE,
-    "protein change": _PROTEIN,
-    "place in the transcript": _TRANSCRIPT,
-    "CADD": _CADD,
-    "gene": _GENE,
-    "regulatory and transcript flags": _REST,
-    "conditions": ("CLNDN", "CLNDISDB", "CLNDNINCL", "CLNDISDBINCL", "CLNSIGINCL"),
-    "sources and origin": ("CLNVI", "ORIGIN", "SSR"),
-    "the single submission": ("prior_CLNSIG", "prior_CLNDN", "prior_review_status"),
-}
-# Evidence whose amount grows with the number of submitters: what it explains is not knowledge about the variant.
-SUBMISSION_EVIDENCE = tuple(name for name, columns in EVIDENCE.items() if LEAKS_SUBMITTERS & set(columns))
+# Evidence, as a clinician calls it -> the original columns that carry it.
+EVIDENCE: dict[str, tuple[str, ...]] = {}
+for _block in BLOCKS.values():
+    if _block.reads:
+        EVIDENCE[_block.evidence] = (*EVIDENCE.get(_block.evidence, ()), *_block.reads)
 # Known for every variant, so they cannot be taken away; permuted together they are evidence as well.
-SITE = ("CHROM", "POS", "REF", "ALT", "CLNHGVS")
+SITE = EVIDENCE.pop(SITE_EVIDENCE)
 TOGETHER = 8000  # rows asked for in one call: two chunks of a model, one a core
 
 
@@ -90,7 +72,7 @@ def permutation_importance(
     if len(table) > rows:
         table = table.sample(rows, random_state=seed)
     labels = table["CLASS"].to_numpy()
-    blocks = present(table) | {"site (position and alleles)": [column for column in SITE if column in table]}
+    blocks = present(table) | {SITE_EVIDENCE: [column for column in SITE if column in table]}
     if by_column:
         blocks = {column: [column] for columns in blocks.values() for column in columns}
 
@@ -214,9 +196,11 @@ def _worded(table: pd.DataFrame) -> dict[str, pd.Series]:
         "consequence": "consequence " + consequence(table).str.replace("_", " "),
         "protein change": change.fillna("no amino-acid change given"),
         "place in the transcript": exon.fillna("place in the transcript not given"),
-        "CADD": cadd.map(lambda value: f"CADD {value:.1f}", na_action="ignore").astype("str").fillna("CADD not given"),
+        "CADD and LoFtool": cadd.map(lambda value: f"CADD {value:.1f}", na_action="ignore")
+        .astype("str")
+        .fillna("CADD not given"),
         "gene": "gene " + gene(table),
-        "regulatory and transcript flags": pd.Series("regulatory and transcript flags", index=table.index),
+        "regulatory flags": pd.Series("regulatory flags", index=table.index),
         "conditions": "condition " + condition,
         "sources and origin": "sources " + shown("CLNVI", "none").str.slice(0, 60),
         "the single submission": "submitted as " + shown("prior_CLNSIG", "not known") + " for " + prior_condition,

@@ -9,13 +9,12 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from genomicslearning import InputError
-from genomicslearning.clinvar import LEAKS_SUBMITTERS
+from genomicslearning.clinvar import GROWS_WITH_SUBMITTERS
 from genomicslearning.evaluation.scores import Ranking, average_precision, roc_auc
-from genomicslearning.features import BLOCKS, FEATURE_SETS, VariantFeatures
+from genomicslearning.features import VariantFeatures
+from genomicslearning.features.blocks import SUBMISSIONS, by_block
 from genomicslearning.history.splits import variant_key
 
-# Evidence blocks that grow with the number of submitters.
-SUBMISSION_BLOCKS = tuple(block for block in FEATURE_SETS["all"] if block not in FEATURE_SETS["biology"])
 # A count that alone ranks conflicts better than this is worth a warning.
 PROXY_AUC = 0.55
 ALL = "(all blocks)"
@@ -30,7 +29,7 @@ def block_audit(train: pd.DataFrame, test: pd.DataFrame, *, features: str = "all
     transformer = VariantFeatures(features)
     one, two = transformer.fit_transform(train), transformer.transform(test)
     labels, truth = train["CLASS"].to_numpy(), test["CLASS"].to_numpy()
-    blocks = columns_of_blocks(one.columns)
+    blocks = by_block(list(one.columns))
 
     def score(columns) -> tuple[float, float]:
         if not len(columns):
@@ -56,18 +55,8 @@ def _audited(name: str, columns: list[str], alone: tuple[float, float], without:
         "average_precision_alone": alone[1],
         "roc_auc_without": without[0],
         "average_precision_without": without[1],
-        "grows_with_submitters": name in SUBMISSION_BLOCKS,
+        "grows_with_submitters": name in SUBMISSIONS,
     }
-
-
-def columns_of_blocks(columns) -> dict[str, list[str]]:
-    """Evidence block -> those of these feature columns that belong to it."""
-    found = {name: [column for column in columns if column in documented] for name, documented in BLOCKS.items()}
-    known = {column for belonging in found.values() for column in belonging}
-    found["prior"] = found.get("prior", []) + [
-        column for column in columns if column not in known and column.startswith("prior_")
-    ]
-    return {name: belonging for name, belonging in found.items() if belonging}
 
 
 def submission_proxies(table: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +77,7 @@ def submission_proxies(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counts(table: pd.DataFrame):
-    for column in sorted(LEAKS_SUBMITTERS & set(table.columns)):
+    for column in sorted(GROWS_WITH_SUBMITTERS & set(table.columns)):
         text = table[column].fillna("")
         yield f"entries in {column}", "grows with each submission", np.where(text == "", 0, text.str.count(r"\|") + 1)
         yield f"length of {column}", "grows with each submission", text.str.len().to_numpy()

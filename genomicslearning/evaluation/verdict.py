@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genomicslearning.evaluation.leakage import SUBMISSION_BLOCKS
+from genomicslearning.features.blocks import SUBMISSIONS
 
 # Rules of thumb, stated in the report beside each answer. Discrimination: Hosmer & Lemeshow (2000), 0.7 acceptable, 0.8
 # excellent; they are held against the lower end of the interval, so that luck does not count.
@@ -103,7 +103,7 @@ def _single_submitters(metrics: dict, top: pd.DataFrame | None) -> tuple[str, st
         "times as often as all, else no"
     )
     if metrics["features"] == "all":
-        blocks = " and ".join(SUBMISSION_BLOCKS)
+        blocks = " and ".join(SUBMISSIONS)
         return (
             question,
             NO,

@@ -7,33 +7,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from genomicslearning.features.parsed import Variants
+from genomicslearning.features.block import MISSING
+from genomicslearning.features.blocks import WINDOWS
 from genomicslearning.features.ragged import Ragged, in_several
-from genomicslearning.features.variant_blocks import MISSING
+from genomicslearning.features.variants import Variants
 
-WINDOWS = (5, 50, 500, 5000, 50000)
 _FAR = 1e6
-GENE = {
-    "gene_variants": "other training variants of the gene",
-    "gene_high_impact": "share of HIGH impact among the gene's training variants",
-    "gene_moderate_impact": "share of MODERATE impact among them",
-    "gene_log_af": "mean log_af_max of them",
-    "gene_cadd": "mean CADD_PHRED of them",
-    "af_to_gene": "log_af_max minus that mean",
-    "af_rank_in_gene": "share of the gene's training variants that are rarer",
-    "cadd_rank_in_gene": "share of the gene's training variants with a lower CADD_PHRED",
-    "protein_fraction": "protein position over the largest one among the gene's training variants",
-    "variants_at_position": "other training variants at the same position",
-    "log_distance_before": "log(1 + bases) to the nearest training position before, at most a megabase",
-    "log_distance_after": "log(1 + bases) to the nearest training position after, at most a megabase",
-} | {f"variants_within_{window}": f"other training variants within {window} bases" for window in WINDOWS}
-CONDITION_CONTEXT = {
-    "gene_conditions": "mean number of conditions of the gene's training variants",
-    "gene_not_specified": "share of the gene's training variants that name not_specified",
-    "conditions_to_gene": "conditions minus that mean",
-    "condition_set_rows": "other training variants with the same conditions in CLNDN",
-}
-SOURCE_CONTEXT = {"gene_illumina": "share of the gene's training variants that the Illumina laboratory has an id for"}
 _MEANS = {
     "gene_high_impact": lambda columns: columns["impact"] == 3,
     "gene_moderate_impact": lambda columns: columns["impact"] == 2,

@@ -11,10 +11,24 @@ import re
 import numpy as np
 import pandas as pd
 
-from genomicslearning.clinvar import group
+from genomicslearning.clinvar import PRIOR_COLUMNS, group
+from genomicslearning.features.block import MISSING, Block, Columns, number
+from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import Ragged, text_hash
-from genomicslearning.features.variant_blocks import MISSING, Columns, number
-from genomicslearning.features.variants import Cells
+
+# What `context.GeneContext` and `context.ConditionThemes` learn of conditions and sources from the training rows.
+THEMES = 16
+CONDITION_CONTEXT = {
+    "gene_conditions": "mean number of conditions of the gene's training variants",
+    "gene_not_specified": "share of the gene's training variants that name not_specified",
+    "conditions_to_gene": "conditions minus that mean",
+    "condition_set_rows": "other training variants with the same conditions in CLNDN",
+} | {
+    f"{kind}_theme_{number:02d}": f"theme {number} of the {what} in CLNDN (TF-IDF, truncated SVD)"
+    for kind, what in (("condition", "conditions"), ("word", "words"))
+    for number in range(THEMES)
+}
+SOURCE_CONTEXT = {"gene_illumina": "share of the gene's training variants that the Illumina laboratory has an id for"}
 
 # --- disease ----------------------------------------------------------------------------------------------------------
 
@@ -29,28 +43,6 @@ def _column_name(text: str) -> str:
     return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
-DISEASE = (
-    {
-        "conditions": "conditions in CLNDN",
-        "real_conditions": "conditions in CLNDN beside not_specified and not_provided",
-        "not_specified": "1 where CLNDN has not_specified",
-        "not_provided": "1 where CLNDN has not_provided",
-        "not_specified_place": "place of not_specified in CLNDN, -1 without",
-        "not_provided_place": "place of not_provided in CLNDN, -1 without",
-        "only_unspecific": "1 where CLNDN has nothing but not_specified or not_provided",
-        "condition_text_length": "characters in CLNDN",
-        "capitals": "capital letters in CLNDN",
-        "commas": "commas in CLNDN",
-        "condition_id_lists": "lists of ids in CLNDISDB",
-        "condition_ids": "ids in CLNDISDB",
-        "included_conditions": "conditions in CLNDNINCL (a variant reported as part of a haplotype)",
-        "included_significances": "1 where CLNSIGINCL is filled",
-    }
-    | {f"condition_word_{_column_name(word)}": f"times CLNDN says {word}, any case" for word in _WORDS}
-    | {f"ids_{_column_name(name)}": f"ids of {name[:-1]} in CLNDISDB" for name in _DATABASES}
-)
-
-
 def conditions(text: str) -> list[str]:
     """Conditions of a CLNDN cell, in its order."""
     return text.split("|") if text else []
@@ -58,14 +50,28 @@ def conditions(text: str) -> list[str]:
 
 def disease(cells: Cells) -> Columns:
     """Counts, flags and order of the conditions that submitters named."""
-    names = list(DISEASE)[:10] + [f"condition_word_{_column_name(word)}" for word in _WORDS]
-    id_names = ["condition_id_lists", "condition_ids"] + [f"ids_{_column_name(name)}" for name in _DATABASES]
     return {
-        **cells.several("CLNDN", names, _conditions),
-        **cells.several("CLNDISDB", id_names, _condition_ids),
+        **cells.several("CLNDN", _CONDITION_COLUMNS, _conditions),
+        **cells.several("CLNDISDB", _ID_COLUMNS, _condition_ids),
         "included_conditions": cells.each("CLNDNINCL", lambda text: len(conditions(text))),
         "included_significances": cells.each("CLNSIGINCL", bool),
     }
+
+
+# What `_conditions` gives, in its order.
+_CONDITION_COLUMNS = (
+    "conditions",
+    "real_conditions",
+    "not_specified",
+    "not_provided",
+    "not_specified_place",
+    "not_provided_place",
+    "only_unspecific",
+    "condition_text_length",
+    "capitals",
+    "commas",
+    *(f"condition_word_{_column_name(word)}" for word in _WORDS),
+)
 
 
 def _conditions(text: str) -> list[float]:
@@ -88,6 +94,10 @@ def _conditions(text: str) -> list[float]:
     ]
 
 
+# What `_condition_ids` gives, in its order.
+_ID_COLUMNS = ("condition_id_lists", "condition_ids", *(f"ids_{_column_name(name)}" for name in _DATABASES))
+
+
 def _condition_ids(text: str) -> list[float]:
     # ClinVar writes MONDO's own prefix after its name: `MONDO:MONDO:0033613`.
     text = text.replace("MONDO:MONDO:", "MONDO:")
@@ -108,27 +118,41 @@ def condition_words(cells: Cells) -> Ragged:
     return cells.lists("CLNDN", lambda text: [text_hash("word:" + word) for word in _WORD.findall(text.lower())])
 
 
+DISEASE = Block(
+    "disease",
+    "conditions",
+    (
+        {
+            "conditions": "conditions in CLNDN",
+            "real_conditions": "conditions in CLNDN beside not_specified and not_provided",
+            "not_specified": "1 where CLNDN has not_specified",
+            "not_provided": "1 where CLNDN has not_provided",
+            "not_specified_place": "place of not_specified in CLNDN, -1 without",
+            "not_provided_place": "place of not_provided in CLNDN, -1 without",
+            "only_unspecific": "1 where CLNDN has nothing but not_specified or not_provided",
+            "condition_text_length": "characters in CLNDN",
+            "capitals": "capital letters in CLNDN",
+            "commas": "commas in CLNDN",
+            "condition_id_lists": "lists of ids in CLNDISDB",
+            "condition_ids": "ids in CLNDISDB",
+            "included_conditions": "conditions in CLNDNINCL (a variant reported as part of a haplotype)",
+            "included_significances": "1 where CLNSIGINCL is filled",
+        }
+        | {f"condition_word_{_column_name(word)}": f"times CLNDN says {word}, any case" for word in _WORDS}
+        | {f"ids_{_column_name(name)}": f"ids of {name[:-1]} in CLNDISDB" for name in _DATABASES}
+    )
+    | CONDITION_CONTEXT,
+    reads=("CLNDN", "CLNDISDB", "CLNDNINCL", "CLNDISDBINCL", "CLNSIGINCL"),
+    parse=disease,
+)
+
+
 # --- sources ----------------------------------------------------------------------------------------------------------
 
 _SOURCES = (
     "Illumina", "UniProtKB_(protein)", "OMIM_Allelic", "ARUP", "HGMD", "LOVD", "Breast_Cancer_Information", "ClinGen",
 )  # fmt: skip
 _ORIGINS = {"somatic": 2, "de_novo": 32}
-SOURCES = (
-    {
-        "sources": "entries in CLNVI, databases and laboratories that have an id for the variant",
-        "illumina_id": "number of the variant at the Illumina laboratory (CLNVI); neighbours were submitted together",
-        "uniprot_id": "number of the UniProtKB variant (CLNVI)",
-        "omim_allele": "number of the OMIM allelic variant (CLNVI)",
-        "suspect_dbsnp": "SSR, the dbSNP suspect reason code",
-        "origins": "number of allele origins in ORIGIN",
-    }
-    | {f"source_{_column_name(name)}": f"1 where CLNVI names {name}" for name in _SOURCES}
-    | {
-        f"origin_{name}": f"1 where ORIGIN includes {name.replace('_', ' ')} (bit {bit})"
-        for name, bit in _ORIGINS.items()
-    }
-)
 _ILLUMINA = re.compile(r"Illumina:(\d+)")
 _UNIPROT = re.compile(r"VAR_(\d+)")
 _OMIM = re.compile(r"OMIM_Allelic_Variant:\d+\.(\d+)")
@@ -136,14 +160,22 @@ _OMIM = re.compile(r"OMIM_Allelic_Variant:\d+\.(\d+)")
 
 def sources(cells: Cells) -> Columns:
     """Who has an id for the variant, and in which origin it was seen."""
-    names = ["sources", "illumina_id", "uniprot_id", "omim_allele"] + [
-        f"source_{_column_name(name)}" for name in _SOURCES
-    ]
     return {
-        **cells.several("CLNVI", names, _sources),
-        **cells.several("ORIGIN", ["origins"] + [f"origin_{name}" for name in _ORIGINS], _origin),
+        **cells.several("CLNVI", _SOURCE_COLUMNS, _sources),
+        **cells.several("ORIGIN", _ORIGIN_COLUMNS, _origin),
         "suspect_dbsnp": cells.each("SSR", number),
     }
+
+
+# What `_sources` and `_origin` give, in their order.
+_SOURCE_COLUMNS = (
+    "sources",
+    "illumina_id",
+    "uniprot_id",
+    "omim_allele",
+    *(f"source_{_column_name(name)}" for name in _SOURCES),
+)
+_ORIGIN_COLUMNS = ("origins", *(f"origin_{name}" for name in _ORIGINS))
 
 
 def _sources(text: str) -> list[float]:
@@ -165,17 +197,33 @@ def source_terms(cells: Cells) -> Ragged:
     return cells.lists("CLNVI", names)
 
 
+SOURCES = Block(
+    "sources",
+    "sources and origin",
+    (
+        {
+            "sources": "entries in CLNVI, databases and laboratories that have an id for the variant",
+            "illumina_id": "number of the variant at the Illumina laboratory (CLNVI); neighbours came together",
+            "uniprot_id": "number of the UniProtKB variant (CLNVI)",
+            "omim_allele": "number of the OMIM allelic variant (CLNVI)",
+            "suspect_dbsnp": "SSR, the dbSNP suspect reason code",
+            "origins": "number of allele origins in ORIGIN",
+        }
+        | {f"source_{_column_name(name)}": f"1 where CLNVI names {name}" for name in _SOURCES}
+        | {
+            f"origin_{name}": f"1 where ORIGIN includes {name.replace('_', ' ')} (bit {bit})"
+            for name, bit in _ORIGINS.items()
+        }
+    )
+    | SOURCE_CONTEXT,
+    reads=("CLNVI", "ORIGIN", "SSR"),
+    parse=sources,
+)
+
+
 # --- prior ------------------------------------------------------------------------------------------------------------
 
 PRIOR_PREFIX = "prior_"
-PRIOR = {
-    "prior_pathogenic": "1 where the earlier release's classification has a pathogenic or likely pathogenic term",
-    "prior_uncertain": "1 where it has uncertain significance",
-    "prior_benign": "1 where it has a benign or likely benign term",
-    "prior_likely": "1 where it says likely",
-    "prior_conditions": "conditions that the earlier release names",
-    "prior_unspecific": "1 where it names not specified or not provided",
-}
 _SEPARATORS = re.compile(r"[|;/,]")
 
 
@@ -185,13 +233,18 @@ def prior(cells: Cells) -> Columns:
     Any other column whose name starts with ``prior_`` is taken too: numbers as they are, under their own names.
     """
     columns = {
-        **cells.several("prior_CLNSIG", list(PRIOR)[:4], _significance),
-        **cells.several("prior_CLNDN", list(PRIOR)[4:], _prior_conditions),
+        **cells.several("prior_CLNSIG", _SIGNIFICANCE_COLUMNS, _significance),
+        **cells.several("prior_CLNDN", _PRIOR_CONDITION_COLUMNS, _prior_conditions),
     }
     for name in sorted(cells.table.columns):
         if name.startswith(PRIOR_PREFIX) and pd.api.types.is_numeric_dtype(cells.table[name]):
             columns[name] = cells.table[name].to_numpy(np.float32, na_value=np.nan)
     return columns
+
+
+# What `_significance` and `_prior_conditions` give, in their order.
+_SIGNIFICANCE_COLUMNS = ("prior_pathogenic", "prior_uncertain", "prior_benign", "prior_likely")
+_PRIOR_CONDITION_COLUMNS = ("prior_conditions", "prior_unspecific")
 
 
 def _significance(text: str) -> list[float]:
@@ -229,3 +282,19 @@ def prior_terms(cells: Cells) -> Ragged:
     order = np.argsort(rows, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(cells)))])
     return Ragged(values[order], offsets)
+
+
+PRIOR = Block(
+    "prior",
+    "the single submission",
+    {
+        "prior_pathogenic": "1 where the earlier release's classification has a pathogenic or likely pathogenic term",
+        "prior_uncertain": "1 where it has uncertain significance",
+        "prior_benign": "1 where it has a benign or likely benign term",
+        "prior_likely": "1 where it says likely",
+        "prior_conditions": "conditions that the earlier release names",
+        "prior_unspecific": "1 where it names not specified or not provided",
+    },
+    reads=tuple(PRIOR_COLUMNS),
+    parse=prior,
+)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from genomicslearning.features.block import number
+from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import Ragged, cross, text_hash, text_hashes
 from genomicslearning.features.submission_blocks import condition_terms, conditions, prior_terms, source_terms
-from genomicslearning.features.variant_blocks import allele_frequencies, number
-from genomicslearning.features.variants import Cells
+from genomicslearning.features.variant_blocks import allele_frequencies
 
 # Edges of log10(largest allele frequency + 1e-6); fine alone, coarse where crossed with something rare.
 FINE_BANDS = (-5.5, -5, -4.6, -4.3, -4, -3.7, -3.4, -3, -2.7, -2.3, -2, -1.5)

@@ -12,10 +12,9 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from genomicslearning.features.context import ConditionThemes, GeneContext
-from genomicslearning.features.parsed import Variants
 from genomicslearning.features.ragged import in_several
-
-THEMES = 16
+from genomicslearning.features.submission_blocks import THEMES
+from genomicslearning.features.variants import Variants
 
 
 class VariantFeatures(TransformerMixin, BaseEstimator):

@@ -1,7 +1,6 @@
 """What the variant itself says: alleles, consequence, place in the transcript, amino acids, frequency, predictions.
 
-Each block is a function from cells to columns, and a table that documents every column and its source. Nothing here
-depends on other rows, and nothing grows with the number of submitters.
+Nothing here depends on other rows, and nothing grows with the number of submitters.
 """
 
 from __future__ import annotations
@@ -11,39 +10,17 @@ import re
 import numpy as np
 
 from genomicslearning.clinvar import consequence_rank
-from genomicslearning.features.variants import Cells, chromosome_numbers
+from genomicslearning.features.block import MISSING, Block, Columns, number
+from genomicslearning.features.cells import Cells, chromosome_numbers
+from genomicslearning.training_set.table import AF_COLUMNS
 
-Columns = dict[str, np.ndarray]
-MISSING = float("nan")
+SITE = "site (position and alleles)"
 _BASES = {"A": 0, "C": 1, "G": 2, "T": 3}
 _COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
 
 
-def number(text: str) -> float:
-    """A number, or NaN where the text is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return MISSING
-
-
 # --- sequence ---------------------------------------------------------------------------------------------------------
 
-SEQUENCE = {
-    "ref_length": "bases in REF",
-    "alt_length": "bases in ALT",
-    "length_change": "bases in ALT minus bases in REF",
-    "keeps_frame": "1 where the length change is a multiple of three",
-    "ref_base": "A, C, G, T as 0 to 3 where REF is one base, else -1",
-    "alt_base": "A, C, G, T as 0 to 3 where ALT is one base, else -1",
-    "transition": "1 for A<>G and C<>T",
-    "transcript_substitution": "substitution on the transcript's strand (STRAND), 4 x ref + alt; -1 for other variants",
-    "cpg": "1 where the codon shows a C>T or G>A in a CpG (Codons, STRAND)",
-    "codon_gc": "G and C in the reference codon (Codons)",
-    "codon_slot": "which base of the codon changes, 0 to 2 (Codons)",
-    "variant_type": "CLNVC as a number: SNV, deletion, duplication, indel, insertion, inversion, microsatellite",
-    "sex_or_mitochondrial": "1 on X, Y or MT (CHROM)",
-}
 _VARIANT_TYPES = {
     "single_nucleotide_variant": 0,
     "Deletion": 1,
@@ -100,17 +77,47 @@ def _codon(text: str) -> tuple[float, float, float, float]:
     )
 
 
-# --- locus ------------------------------------------------------------------------------------------------------------
+SEQUENCE = Block(
+    "sequence",
+    SITE,
+    {
+        "ref_length": "bases in REF",
+        "alt_length": "bases in ALT",
+        "length_change": "bases in ALT minus bases in REF",
+        "keeps_frame": "1 where the length change is a multiple of three",
+        "ref_base": "A, C, G, T as 0 to 3 where REF is one base, else -1",
+        "alt_base": "A, C, G, T as 0 to 3 where ALT is one base, else -1",
+        "transition": "1 for A<>G and C<>T",
+        "transcript_substitution": "substitution on the transcript's strand (STRAND), 4 x ref + alt; -1 for others",
+        "cpg": "1 where the codon shows a C>T or G>A in a CpG (Codons, STRAND)",
+        "codon_gc": "G and C in the reference codon (Codons)",
+        "codon_slot": "which base of the codon changes, 0 to 2 (Codons)",
+        "variant_type": "CLNVC as a number: SNV, deletion, duplication, indel, insertion, inversion, microsatellite",
+        "sex_or_mitochondrial": "1 on X, Y or MT (CHROM)",
+    },
+    reads=("REF", "ALT"),
+    parse=sequence,
+)
 
-LOCUS = {
-    "chromosome": "chromosome as a number, X 23, Y 24, MT 25, other contigs 26 (CHROM)",
-    "megabase": "POS in millions of bases, in the table's own assembly",
-}
+
+# --- locus ------------------------------------------------------------------------------------------------------------
 
 
 def locus(cells: Cells) -> Columns:
     """Where in the genome: lets a tree tell genes apart, so it is left out when genes are held out."""
     return {"chromosome": chromosome_numbers(cells), "megabase": (cells.position % 10**10) / 1e6}
+
+
+LOCUS = Block(
+    "locus",
+    SITE,
+    {
+        "chromosome": "chromosome as a number, X 23, Y 24, MT 25, other contigs 26 (CHROM)",
+        "megabase": "POS in millions of bases, in the table's own assembly",
+    },
+    reads=("CHROM", "POS", "CLNHGVS"),
+    parse=locus,
+)
 
 
 # --- consequence ------------------------------------------------------------------------------------------------------
@@ -142,15 +149,6 @@ _MC_SYNONYMS = {
     "no_sequence_alteration": "synonymous_variant",
     "inframe_indel": "inframe_deletion",
 }
-CONSEQUENCE = {
-    "consequence_rank": "Ensembl's severity rank of the worst term, 1 the most severe (Consequence, else MC)",
-    "consequence_terms": "number of terms in Consequence",
-    "impact": "MODIFIER, LOW, MODERATE, HIGH as 0 to 3 (IMPACT)",
-    "mc_terms": "number of terms in MC",
-    "mc_rank": "severity rank of MC's worst term",
-    "mc_agrees": "terms that Consequence and MC share",
-    "transcript_edited": "BAM_EDIT: OK 1, FAILED -1, else 0",
-} | {f"is_{term}": f"1 where Consequence (else MC) has {term}" for term in _TERMS}
 _IMPACTS = {"MODIFIER": 0, "LOW": 1, "MODERATE": 2, "HIGH": 3}
 
 
@@ -184,21 +182,26 @@ def _ranked(terms: list[str]) -> list[float]:
     return [consequence_rank("&".join(terms)), *(term in terms for term in _TERMS)]
 
 
+CONSEQUENCE = Block(
+    "consequence",
+    "consequence",
+    {
+        "consequence_rank": "Ensembl's severity rank of the worst term, 1 the most severe (Consequence, else MC)",
+        "consequence_terms": "number of terms in Consequence",
+        "impact": "MODIFIER, LOW, MODERATE, HIGH as 0 to 3 (IMPACT)",
+        "mc_terms": "number of terms in MC",
+        "mc_rank": "severity rank of MC's worst term",
+        "mc_agrees": "terms that Consequence and MC share",
+        "transcript_edited": "BAM_EDIT: OK 1, FAILED -1, else 0",
+    }
+    | {f"is_{term}": f"1 where Consequence (else MC) has {term}" for term in _TERMS},
+    reads=("Consequence", "IMPACT", "MC", "CLNVC", "Allele", "BAM_EDIT"),
+    parse=consequence,
+)
+
+
 # --- position ---------------------------------------------------------------------------------------------------------
 
-POSITION = {
-    "exon": "exon number (EXON)",
-    "exons": "exons of the transcript (EXON, else INTRON + 1)",
-    "exon_fraction": "exon number over exons",
-    "exons_to_end": "exons after this one",
-    "last_exon": "1 in the last exon",
-    "intron": "intron number (INTRON)",
-    "intron_fraction": "intron number over introns",
-    "cdna_position": "first base in the cDNA (cDNA_position)",
-    "cds_position": "first base in the coding sequence (CDS_position)",
-    "protein_position": "first amino acid (Protein_position)",
-    "utr5_length": "cDNA position minus CDS position: length of the 5' UTR",
-}
 _ORDINAL = re.compile(r"(\d+)(?:-\d+)?/(\d+)$")
 _FIRST_NUMBER = re.compile(r"\d+")
 
@@ -236,6 +239,27 @@ def _of_total(text: str) -> tuple[float, float]:
 def _first_number(text: str) -> float:
     found = _FIRST_NUMBER.search(text)
     return float(found[0]) if found else MISSING
+
+
+POSITION = Block(
+    "position",
+    "place in the transcript",
+    {
+        "exon": "exon number (EXON)",
+        "exons": "exons of the transcript (EXON, else INTRON + 1)",
+        "exon_fraction": "exon number over exons",
+        "exons_to_end": "exons after this one",
+        "last_exon": "1 in the last exon",
+        "intron": "intron number (INTRON)",
+        "intron_fraction": "intron number over introns",
+        "cdna_position": "first base in the cDNA (cDNA_position)",
+        "cds_position": "first base in the coding sequence (CDS_position)",
+        "protein_position": "first amino acid (Protein_position)",
+        "utr5_length": "cDNA position minus CDS position: length of the 5' UTR",
+    },
+    reads=("EXON", "INTRON", "cDNA_position", "CDS_position", "DISTANCE", "STRAND", "Feature_type", "Feature"),
+    parse=position,
+)
 
 
 # --- protein ----------------------------------------------------------------------------------------------------------
@@ -286,37 +310,17 @@ _POLARITY = dict(
     )
 )
 _CHARGE = {"R": 1.0, "K": 1.0, "H": 0.5, "D": -1.0, "E": -1.0}
-PROTEIN = {
-    "sift": "tolerated, tolerated low confidence, deleterious low confidence, deleterious as 0 to 3 (SIFT)",
-    "sift_score": "score in parentheses, where VEP wrote it (SIFT)",
-    "polyphen": "benign, possibly, probably damaging as 0 to 2 (PolyPhen)",
-    "polyphen_score": "score in parentheses, where VEP wrote it (PolyPhen)",
-    "blosum62": "BLOSUM62 score of the substitution (BLOSUM62)",
-    "hydropathy_change": "Kyte-Doolittle hydropathy, new minus old amino acid (Amino_acids)",
-    "volume_change": "residue volume, new minus old (Amino_acids)",
-    "polarity_change": "Grantham polarity, new minus old (Amino_acids)",
-    "charge_change": "charge, new minus old (Amino_acids)",
-    "old_hydropathy": "hydropathy of the old amino acid (Amino_acids)",
-    "old_volume": "volume of the old amino acid (Amino_acids)",
-    "old_amino_acid": "old amino acid as a number, in the order ARNDCQEGHILKMFPSTWYV (Amino_acids)",
-    "new_amino_acid": "new amino acid as a number, stop 20 (Amino_acids)",
-    "glycine_or_proline": "gained minus lost glycines and prolines (Amino_acids)",
-    "cysteine": "gained minus lost cysteines (Amino_acids)",
-}
 _SIFT = {"tolerated": 0, "tolerated_low_confidence": 1, "deleterious_low_confidence": 2, "deleterious": 3}
 _POLYPHEN = {"benign": 0, "possibly_damaging": 1, "probably_damaging": 2}
 
 
 def protein(cells: Cells) -> Columns:
     """Predicted effect on the protein and what the substitution changes in it."""
-    names = tuple(
-        name for name in PROTEIN if name not in ("sift", "sift_score", "polyphen", "polyphen_score", "blosum62")
-    )
     return {
         **cells.several("SIFT", ("sift", "sift_score"), lambda text: _graded(text, _SIFT)),
         **cells.several("PolyPhen", ("polyphen", "polyphen_score"), lambda text: _graded(text, _POLYPHEN)),
         "blosum62": cells.each("BLOSUM62", number),
-        **cells.several("Amino_acids", names, _substitution),
+        **cells.several("Amino_acids", _SUBSTITUTION, _substitution),
     }
 
 
@@ -324,6 +328,21 @@ def _graded(text: str, grades: dict[str, int]) -> tuple[float, float]:
     """`tolerated(0.12)` as its grade and its score."""
     name, _, score = text.partition("(")
     return grades.get(name, MISSING), number(score.rstrip(")"))
+
+
+# What `_substitution` gives, in its order.
+_SUBSTITUTION = (
+    "hydropathy_change",
+    "volume_change",
+    "polarity_change",
+    "charge_change",
+    "old_hydropathy",
+    "old_volume",
+    "old_amino_acid",
+    "new_amino_acid",
+    "glycine_or_proline",
+    "cysteine",
+)
 
 
 def _substitution(text: str) -> list[float]:
@@ -340,20 +359,35 @@ def _substitution(text: str) -> list[float]:
     return [*change, charge, _HYDROPATHY.get(old, MISSING), _VOLUME.get(old, MISSING), *codes, *special]
 
 
+PROTEIN = Block(
+    "protein",
+    "protein change",
+    {
+        "sift": "tolerated, tolerated low confidence, deleterious low confidence, deleterious as 0 to 3 (SIFT)",
+        "sift_score": "score in parentheses, where VEP wrote it (SIFT)",
+        "polyphen": "benign, possibly, probably damaging as 0 to 2 (PolyPhen)",
+        "polyphen_score": "score in parentheses, where VEP wrote it (PolyPhen)",
+        "blosum62": "BLOSUM62 score of the substitution (BLOSUM62)",
+        "hydropathy_change": "Kyte-Doolittle hydropathy, new minus old amino acid (Amino_acids)",
+        "volume_change": "residue volume, new minus old (Amino_acids)",
+        "polarity_change": "Grantham polarity, new minus old (Amino_acids)",
+        "charge_change": "charge, new minus old (Amino_acids)",
+        "old_hydropathy": "hydropathy of the old amino acid (Amino_acids)",
+        "old_volume": "volume of the old amino acid (Amino_acids)",
+        "old_amino_acid": "old amino acid as a number, in the order ARNDCQEGHILKMFPSTWYV (Amino_acids)",
+        "new_amino_acid": "new amino acid as a number, stop 20 (Amino_acids)",
+        "glycine_or_proline": "gained minus lost glycines and prolines (Amino_acids)",
+        "cysteine": "gained minus lost cysteines (Amino_acids)",
+    },
+    reads=("Protein_position", "Amino_acids", "Codons", "SIFT", "PolyPhen", "BLOSUM62"),
+    parse=protein,
+)
+
+
 # --- frequency --------------------------------------------------------------------------------------------------------
 
-_AF = {"esp": "AF_ESP", "exac": "AF_EXAC", "tgp": "AF_TGP"}
+_AF = {column.removeprefix("AF_").lower(): column for column in AF_COLUMNS}
 _FLOOR = 1e-6
-FREQUENCY = {f"log_af_{name}": f"log10({column} + 1e-6)" for name, column in _AF.items()} | {
-    "log_af_max": "log10 of the largest of the three allele frequencies + 1e-6",
-    "log_af_min": "log10 of the smallest + 1e-6",
-    "log_af_mean": "log10 of their mean + 1e-6",
-    "af_known": "how many of the three are above zero",
-    "af_pattern": "which of the three are above zero: ESP 1, ExAC 2, 1000 Genomes 4",
-    "esp_to_exac": "log10 of (AF_ESP + 1e-5) over (AF_EXAC + 1e-5)",
-    "tgp_to_exac": "log10 of (AF_TGP + 1e-5) over (AF_EXAC + 1e-5)",
-    "minor_af": "largest allele frequency, folded at one half",
-}
 
 
 def allele_frequencies(cells: Cells) -> np.ndarray:
@@ -380,15 +414,26 @@ def frequency(cells: Cells) -> Columns:
     }
 
 
-# --- prediction -------------------------------------------------------------------------------------------------------
+FREQUENCY = Block(
+    "frequency",
+    "allele frequency",
+    {f"log_af_{name}": f"log10({column} + 1e-6)" for name, column in _AF.items()}
+    | {
+        "log_af_max": "log10 of the largest of the three allele frequencies + 1e-6",
+        "log_af_min": "log10 of the smallest + 1e-6",
+        "log_af_mean": "log10 of their mean + 1e-6",
+        "af_known": "how many of the three are above zero",
+        "af_pattern": "which of the three are above zero: ESP 1, ExAC 2, 1000 Genomes 4",
+        "esp_to_exac": "log10 of (AF_ESP + 1e-5) over (AF_EXAC + 1e-5)",
+        "tgp_to_exac": "log10 of (AF_TGP + 1e-5) over (AF_EXAC + 1e-5)",
+        "minor_af": "largest allele frequency, folded at one half",
+    },
+    reads=AF_COLUMNS,
+    parse=frequency,
+)
 
-PREDICTION = {
-    "cadd_phred": "CADD_PHRED",
-    "cadd_raw": "CADD_RAW",
-    "cadd_residual": "CADD_RAW minus a fifth of CADD_PHRED: where the two scales part",
-    "cadd_by_frequency": "CADD_PHRED times log_af_max",
-    "loftool": "the gene's intolerance to loss of function (LoFtool)",
-}
+
+# --- prediction -------------------------------------------------------------------------------------------------------
 
 
 def prediction(cells: Cells) -> Columns:
@@ -401,3 +446,18 @@ def prediction(cells: Cells) -> Columns:
         "cadd_by_frequency": phred * np.log10(allele_frequencies(cells).max(axis=1) + _FLOOR),
         "loftool": cells.each("LoFtool", number),
     }
+
+
+PREDICTION = Block(
+    "prediction",
+    "CADD and LoFtool",
+    {
+        "cadd_phred": "CADD_PHRED",
+        "cadd_raw": "CADD_RAW",
+        "cadd_residual": "CADD_RAW minus a fifth of CADD_PHRED: where the two scales part",
+        "cadd_by_frequency": "CADD_PHRED times log_af_max",
+        "loftool": "the gene's intolerance to loss of function (LoFtool)",
+    },
+    reads=("CADD_PHRED", "CADD_RAW", "LoFtool"),
+    parse=prediction,
+)

@@ -1,101 +1,104 @@
-"""A training set's text, parsed once: what every transformer of this package reads."""
+"""The table as transformers read it: parsed once, sliced by row many times."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from genomicslearning.features.ragged import Ragged, cross, text_hashes
+from genomicslearning import InputError
+from genomicslearning.features import submission_blocks
+from genomicslearning.features.blocks import BLOCKS, FEATURE_SETS
+from genomicslearning.features.cells import Cells
+from genomicslearning.features.ragged import Ragged
+from genomicslearning.features.tokens import crossed_tokens
 
-ABSENT = ("", ".")
-NO_GENE = ""
+NEEDED = ("CHROM", "POS", "REF", "ALT")
 
 
-class Cells:
-    """The columns of a table, each as its distinct texts and which row has which.
+@dataclass
+class Variants:
+    """What a table says, as numbers and hashes, one row a variant. CLASS is not in it.
 
-    Parsing a distinct text once is what makes feature extraction fast: 65,000 rows have 48 different consequences.
-    CLASS and every column that is not asked for by name stay unread.
+    `columns` are the features that need nothing but the row, by name; `blocks` says which block has which. `tokens`
+    are codes into `token_hashes` (sorted). `groups` are rows that have to stay together in cross-validation, if any.
     """
 
-    def __init__(self, table: pd.DataFrame):
-        self.table = table
-        self._distinct: dict[str, tuple[np.ndarray, list[str]]] = {}
+    features: str
+    columns: dict[str, np.ndarray]
+    blocks: dict[str, tuple[str, ...]]
+    gene: np.ndarray
+    position: np.ndarray
+    variant: np.ndarray
+    tokens: Ragged
+    token_hashes: np.ndarray
+    condition_terms: Ragged | None = None
+    condition_words: Ragged | None = None
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.gene)
 
-    def distinct(self, column: str) -> tuple[np.ndarray, list[str]]:
-        """Codes (one a row) and the distinct texts they point at; a missing cell or column reads as the empty text."""
-        if column not in self._distinct:
-            self._distinct[column] = self._factorize(column)
-        return self._distinct[column]
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self), len(self.columns)
 
-    def _factorize(self, column: str) -> tuple[np.ndarray, list[str]]:
-        if column not in self.table:
-            return np.zeros(len(self.table), np.int64), [""]
-        codes, texts = pd.factorize(self.table[column])
-        texts = ["" if text in ABSENT else text for text in map(str, texts.to_numpy(object))]
-        # pandas numbers a missing cell -1, which then is the last text.
-        return codes, [*texts, ""]
+    @classmethod
+    def read(cls, table: pd.DataFrame | Variants, features: str = "all", groups: np.ndarray | None = None) -> Variants:
+        """Parse a table as `read_table` gives it.
 
-    def texts(self, column: str) -> np.ndarray:
-        """The column's texts, one a row."""
-        codes, texts = self.distinct(column)
-        return np.array(texts, dtype=object)[codes]
+        Parameters
+        ----------
+        table : columns may stand in any order; absent ones count as missing. What was parsed before comes back as it
+        is. features : a name in `FEATURE_SETS`.
+        groups : one id a row; rows of a group stay together in cross-validation.
 
-    def each(self, column: str, value: Callable[[str], float]) -> np.ndarray:
-        """One number a row (float32) from the column's text."""
-        codes, texts = self.distinct(column)
-        return np.fromiter(map(value, texts), np.float32, len(texts))[codes]
+        Raises
+        ------
+        InputError
+            Unknown feature set, a table without CHROM, POS, REF or ALT, or parsed for another feature set.
+        """
+        if features not in FEATURE_SETS:
+            raise InputError(f"features: {features!r} is not a feature set; choose one of {', '.join(FEATURE_SETS)}")
+        if isinstance(table, Variants):
+            if table.features != features:
+                raise InputError(
+                    f"features: parsed for {table.features!r}, asked for {features!r}; parse the table again"
+                )
+            return table
+        if lacking := [column for column in NEEDED if column not in table]:
+            raise InputError(f"table: no column {', '.join(lacking)}; CHROM, POS, REF and ALT are needed")
+        cells = Cells(table)
+        parsers = {name: BLOCKS[name].parse for name in FEATURE_SETS[features]}
+        parsed = {name: parse(cells) for name, parse in parsers.items() if parse is not None}
+        submissions = "disease" in parsed
+        tokens = crossed_tokens(cells, submissions=submissions, prior="prior" in parsed)
+        codes, hashes = pd.factorize(tokens.values, sort=True)
+        return cls(
+            features=features,
+            columns={name: np.asarray(v, np.float32) for block in parsed.values() for name, v in block.items()},
+            blocks={name: tuple(block) for name, block in parsed.items()},
+            gene=cells.gene,
+            position=cells.position,
+            variant=cells.variant,
+            tokens=Ragged(codes.astype(np.int32), tokens.offsets),
+            token_hashes=hashes,
+            condition_terms=submission_blocks.condition_terms(cells) if submissions else None,
+            condition_words=submission_blocks.condition_words(cells) if submissions else None,
+            groups=None if groups is None else np.asarray(groups),
+        )
 
-    def several(
-        self, column: str, names: Sequence[str], values: Callable[[str], Sequence[float]]
-    ) -> dict[str, np.ndarray]:
-        """Several numbers a row (float32) from the column's text, by name."""
-        codes, texts = self.distinct(column)
-        parsed = np.array([values(text) for text in texts], np.float32).reshape(len(texts), len(names))
-        return dict(zip(names, parsed[codes].T, strict=True))
-
-    def lists(self, column: str, values: Callable[[str], list[int]]) -> Ragged:
-        """A list of 64-bit hashes a row from the column's text."""
-        codes, texts = self.distinct(column)
-        return Ragged.of([values(text) for text in texts]).take(codes)
-
-    def hashes(self, column: str) -> np.ndarray:
-        """64-bit hash of each row's text."""
-        codes, texts = self.distinct(column)
-        return text_hashes(texts)[codes]
-
-    @cached_property
-    def gene(self) -> np.ndarray:
-        """Hash of the gene symbol: SYMBOL, else the first symbol of GENEINFO, else that of the empty text."""
-        symbol, symbols = self.distinct("SYMBOL")
-        named, genes = self.distinct("GENEINFO")
-        of_info = text_hashes([text.split("|")[0].partition(":")[0] for text in genes])[named]
-        has_symbol = np.array([text != NO_GENE for text in symbols])[symbol]
-        return np.where(has_symbol, text_hashes(symbols)[symbol], of_info)
-
-    @cached_property
-    def position(self) -> np.ndarray:
-        """Genome position as one integer: chromosome number times 10^10 plus POS."""
-        positions = pd.to_numeric(self.table["POS"]).to_numpy(np.int64)
-        return chromosome_numbers(self) * np.int64(10**10) + positions
-
-    @cached_property
-    def variant(self) -> np.ndarray:
-        """Hash of CHROM, POS, REF and ALT."""
-        return cross("variant", self.position.astype(np.uint64), self.hashes("REF"), self.hashes("ALT"))
-
-
-_CHROMOSOMES = {str(number): number for number in range(1, 23)} | {"X": 23, "Y": 24, "MT": 25, "M": 25}
-
-
-def chromosome_numbers(cells: Cells) -> np.ndarray:
-    """1 to 22, X 23, Y 24, MT 25, any other contig 26; with or without ``chr``."""
-    codes, texts = cells.distinct("CHROM")
-    numbers = [_CHROMOSOMES.get(text.removeprefix("chr"), 26) for text in texts]
-    return np.array(numbers, np.int64)[codes]
+    def take(self, rows: np.ndarray) -> Variants:
+        """These rows, in their order."""
+        return replace(
+            self,
+            columns={name: values[rows] for name, values in self.columns.items()},
+            gene=self.gene[rows],
+            position=self.position[rows],
+            variant=self.variant[rows],
+            tokens=self.tokens.take(rows),
+            condition_terms=self.condition_terms and self.condition_terms.take(rows),
+            condition_words=self.condition_words and self.condition_words.take(rows),
+            groups=None if self.groups is None else self.groups[rows],
+        )

@@ -119,10 +119,8 @@ def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int) -> Split:
     return Split("gene", table[train_rows], table[~train_rows], groups[~train_rows], [note])
 
 
-# What a single submission said, from the release strictly before the label's.
-PRIOR_COLUMNS = {"prior_CLNSIG": "CLNSIG", "prior_CLNDN": "CLNDN", "prior_review_status": "review_status"}
 # Cells of the later release that say who has submitted what by then. Not known when the prediction is made.
-LATER_COLUMNS = (*sorted(clinvar.LEAKS_SUBMITTERS), "ORIGIN", "SSR", "CONFLICT")
+LATER_COLUMNS = (*sorted(clinvar.GROWS_WITH_SUBMITTERS), "CONFLICT")
 
 
 def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str) -> Split:
@@ -137,7 +135,7 @@ def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: s
 
     train = table[is_train].copy()
     train["CLASS"] = label_then[is_train].astype(table["CLASS"].dtype)
-    prior = pd.DataFrame(np.nan, index=train.index, columns=list(PRIOR_COLUMNS), dtype="str")
+    prior = pd.DataFrame(np.nan, index=train.index, columns=list(clinvar.PRIOR_COLUMNS), dtype="str")
     transitions = np.zeros(len(train), dtype=bool)
     for release in past:  # oldest first: the last word of a single submitter before the others came is kept
         before = AlignedRelease(release, train)
@@ -196,7 +194,7 @@ class AlignedRelease:
 
     def prior(self) -> pd.DataFrame:
         """The release's classification, condition and review status under the names of `PRIOR_COLUMNS`."""
-        return pd.DataFrame({ours: self.column(theirs) for ours, theirs in PRIOR_COLUMNS.items()})
+        return pd.DataFrame({ours: self.column(theirs) for ours, theirs in clinvar.PRIOR_COLUMNS.items()})
 
 
 def _first_seen(rows: pd.DataFrame, releases: Sequence[Release]) -> pd.Series:

@@ -129,11 +129,11 @@ def test_gene_falls_back_to_geneinfo():
 
 @pytest.mark.parametrize("features", FEATURE_SETS)
 def test_every_column_is_documented_and_belongs_to_its_feature_set(some, features):
-    documented = {name for block in FEATURE_SETS[features] for name in BLOCKS[block]}
+    documented = {name for block in FEATURE_SETS[features] for name in BLOCKS[block].columns}
     made = VariantFeatures(features).fit(some)
     assert set(made.get_feature_names_out()) <= documented
     row_blocks = Variants.read(some, features).blocks
-    assert all(set(columns) <= set(BLOCKS[block]) for block, columns in row_blocks.items())
+    assert all(set(columns) <= set(BLOCKS[block].columns) for block, columns in row_blocks.items())
 
 
 def test_biology_has_nothing_that_grows_with_submitters(some):

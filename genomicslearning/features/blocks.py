@@ -1,0 +1,76 @@
+"""Every evidence block, and the feature sets that are made of them."""
+
+from __future__ import annotations
+
+from genomicslearning.features.block import Block
+from genomicslearning.features.submission_blocks import DISEASE, PRIOR, SOURCES
+from genomicslearning.features.variant_blocks import (
+    CONSEQUENCE,
+    FREQUENCY,
+    LOCUS,
+    POSITION,
+    PREDICTION,
+    PROTEIN,
+    SEQUENCE,
+)
+
+# Distances in bases within which other training variants are counted.
+WINDOWS = (5, 50, 500, 5000, 50000)
+GENE = Block(
+    "gene",
+    "gene",
+    {
+        "gene_variants": "other training variants of the gene",
+        "gene_high_impact": "share of HIGH impact among the gene's training variants",
+        "gene_moderate_impact": "share of MODERATE impact among them",
+        "gene_log_af": "mean log_af_max of them",
+        "gene_cadd": "mean CADD_PHRED of them",
+        "af_to_gene": "log_af_max minus that mean",
+        "af_rank_in_gene": "share of the gene's training variants that are rarer",
+        "cadd_rank_in_gene": "share of the gene's training variants with a lower CADD_PHRED",
+        "protein_fraction": "protein position over the largest one among the gene's training variants",
+        "variants_at_position": "other training variants at the same position",
+        "log_distance_before": "log(1 + bases) to the nearest training position before, at most a megabase",
+        "log_distance_after": "log(1 + bases) to the nearest training position after, at most a megabase",
+    }
+    | {f"variants_within_{window}": f"other training variants within {window} bases" for window in WINDOWS},
+    reads=("SYMBOL", "GENEINFO", "BIOTYPE"),
+)
+REGULATORY = Block(
+    "regulatory",
+    "regulatory flags",
+    {},  # VEP's motif columns are empty in every table seen so far; they are read by no feature
+    reads=("MOTIF_NAME", "MOTIF_POS", "HIGH_INF_POS", "MOTIF_SCORE_CHANGE"),
+)
+TOKENS = Block(
+    "tokens",
+    "stacked: logistic regression on tokens of all evidence",
+    {"token_score": "log odds from a cross-fitted logistic regression on crossed tokens (tokens.py)"},
+)
+_ALL = (
+    *(SEQUENCE, LOCUS, CONSEQUENCE, POSITION, PROTEIN, FREQUENCY, PREDICTION, GENE),
+    *(REGULATORY, DISEASE, SOURCES, PRIOR, TOKENS),
+)
+BLOCKS: dict[str, Block] = {block.name: block for block in _ALL}
+
+_BIOLOGY = tuple(b.name for b in _ALL if not b.grows_with_submitters and b not in (PRIOR, TOKENS, REGULATORY))
+SUBMISSIONS = tuple(b.name for b in _ALL if b.grows_with_submitters)
+FEATURE_SETS = {
+    "all": (*_BIOLOGY, *SUBMISSIONS),
+    "biology": _BIOLOGY,
+    "prospective": (*_BIOLOGY, PRIOR.name),
+}
+
+
+def block_of(feature: str) -> str:
+    """Name of the block that a feature belongs to; numbers an earlier release gives (`prior_*`) are of `prior`."""
+    for block in BLOCKS.values():
+        if feature in block.columns:
+            return block.name
+    return PRIOR.name if feature.startswith("prior_") else ""
+
+
+def by_block(features: list[str]) -> dict[str, list[str]]:
+    """Block name -> those of these features that belong to it, in the blocks' order."""
+    found = {name: [feature for feature in features if block_of(feature) == name] for name in BLOCKS}
+    return {name: belonging for name, belonging in found.items() if belonging}
