@@ -40,7 +40,7 @@ def gene_weights(tables: dict) -> dict[tuple[str, int, int, int], np.ndarray]:
     Named genes first, then the others, which share one count. Cells too small to be published share what the gene has
     left. Source and frequency act on the gene independently of consequence and CLASS.
     """
-    overall = Counter()
+    overall: Counter[tuple[str, int]] = Counter()
     for consequence, _, label, n in spread(tables["consequence_frequency_class"]):
         overall[consequence_group(consequence), label] += n
     others, named = tables["other_genes"], len(tables["genes"])
@@ -83,7 +83,7 @@ class Draws:
 
     def choose(self, keys: list[tuple], weights: dict[tuple, np.ndarray]) -> list[int]:
         """For each key a position in that key's weights."""
-        members = {}
+        members: dict[tuple, list[int]] = {}
         for i, key in enumerate(keys):
             members.setdefault(key, []).append(i)
         chosen = np.empty(len(keys), dtype=int)
@@ -98,7 +98,7 @@ class Draws:
         Where all such counts were too small to be published, the leading given columns are left out, one by one.
         """
         known = len(given) - 1
-        rows = {}
+        rows: dict[tuple, list[tuple[tuple, int]]] = {}
         for *values, label, n in spread(self.tables[name]):
             for skipped in range(known + 1):
                 rows.setdefault((*values[skipped:known], label), []).append((tuple(values[known:]), n))
@@ -117,7 +117,7 @@ class Draws:
             float(np.interp(u, points, quantiles[c][label])) if c in quantiles else math.nan
             for c, label, u in zip(consequences, labels, uniform, strict=True)
         ]
-        raw = np.interp(phred, *zip(*self.tables["cadd_raw"], strict=True)) + self.rng.normal(0, 0.05, len(phred))
+        raw = np.interp(phred, *np.transpose(self.tables["cadd_raw"])) + self.rng.normal(0, 0.05, len(phred))
         protein = self.from_table("protein_scores", np.searchsorted([10, 20, 23, 26, 30], phred).tolist(), labels)
         scored = (self.rng.random(len(phred)) > 0.015).tolist()
         return [

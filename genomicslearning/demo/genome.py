@@ -315,44 +315,16 @@ def _coding_indel(gene: Gene, consequence: str, lengths: dict, rng: random.Rando
     return _indel(gene, offset, -size, vep, rng, inserted)
 
 
+# Offset in the gene, change of length, and what VEP says of the place; None where the gene has no such place.
+_Place = tuple[int, int, dict[str, str]]
+
+
 def _noncoding(gene: Gene, consequence: str, lengths: dict, rng: random.Random) -> Change | None:
-    size = 0
-    coding_end = gene.exons * 3 * gene.codons
-    if "intron" in consequence or "splice" in consequence:
-        if gene.exons == 1:
-            return None
-        intron = rng.randrange(gene.exons - 1)
-        from_donor = "donor" in consequence or ("acceptor" not in consequence and rng.random() < 0.5)
-        near, far = (1, 2) if "donor" in consequence or "acceptor" in consequence else (3, 8)
-        if "splice" not in consequence:
-            near, far = 9, 40
-            size = int(draw(lengths, rng))
-        distance = rng.randint(near, far)
-        exon_end = (intron + 1) * 3 * gene.codons  # last coding base before the intron, counted from 1
-        begin = _UTR5 + exon_end + intron * _INTRON
-        offset = begin + distance - 1 if from_donor else begin + _INTRON - distance
-        place_c = f"{exon_end}+{distance}" if from_donor else f"{exon_end + 1}-{distance}"
-        vep = {"INTRON": f"{intron + 1}/{gene.exons - 1}", "HGVSc": f"{gene.transcript}:c.{place_c}"}
-        for at, base in ((begin, "G"), (begin + 1, "T"), (begin + _INTRON - 2, "A"), (begin + _INTRON - 1, "G")):
-            gene.sequence.setdefault(at, base)
-    elif "5_prime" in consequence:
-        offset, size = rng.randrange(10, _UTR5 - 10), int(draw(lengths, rng))
-        vep = {
-            "EXON": f"1/{gene.exons}",
-            "cDNA_position": str(offset + 1),
-            "HGVSc": f"{gene.transcript}:c.-{_UTR5 - offset}",
-        }
-    elif "3_prime" in consequence:
-        inside, size = rng.randrange(10, _UTR3 - 10), int(draw(lengths, rng))
-        offset = _UTR5 + coding_end + (gene.exons - 1) * _INTRON + inside
-        vep = {
-            "EXON": f"{gene.exons}/{gene.exons}",
-            "cDNA_position": str(_UTR5 + coding_end + inside + 1),
-            "HGVSc": f"{gene.transcript}:c.*{inside + 1}",
-        }
-    else:
-        distance = rng.randint(1, _UPSTREAM - 20)
-        offset, vep = -distance, {"DISTANCE": str(distance)}
+    outside_exons = "intron" in consequence or "splice" in consequence
+    place = (_in_intron if outside_exons else _in_untranslated_region)(gene, consequence, lengths, rng)
+    if place is None:
+        return None
+    offset, size, vep = place
     if size and "HGVSc" in vep:
         vep["HGVSc"] += "del" if size < 0 else "dup"
     if size < 0:
@@ -366,3 +338,47 @@ def _noncoding(gene: Gene, consequence: str, lengths: dict, rng: random.Random) 
     if "HGVSc" in vep:
         vep["HGVSc"] += f"{base}>{alternate}"
     return _single_base(gene, offset, alternate, vep, rng)
+
+
+def _in_intron(gene: Gene, consequence: str, lengths: dict, rng: random.Random) -> _Place | None:
+    size = 0
+    if gene.exons == 1:
+        return None
+    intron = rng.randrange(gene.exons - 1)
+    from_donor = "donor" in consequence or ("acceptor" not in consequence and rng.random() < 0.5)
+    near, far = (1, 2) if "donor" in consequence or "acceptor" in consequence else (3, 8)
+    if "splice" not in consequence:
+        near, far = 9, 40
+        size = int(draw(lengths, rng))
+    distance = rng.randint(near, far)
+    exon_end = (intron + 1) * 3 * gene.codons  # last coding base before the intron, counted from 1
+    begin = _UTR5 + exon_end + intron * _INTRON
+    offset = begin + distance - 1 if from_donor else begin + _INTRON - distance
+    place_c = f"{exon_end}+{distance}" if from_donor else f"{exon_end + 1}-{distance}"
+    vep = {"INTRON": f"{intron + 1}/{gene.exons - 1}", "HGVSc": f"{gene.transcript}:c.{place_c}"}
+    for at, base in ((begin, "G"), (begin + 1, "T"), (begin + _INTRON - 2, "A"), (begin + _INTRON - 1, "G")):
+        gene.sequence.setdefault(at, base)
+    return offset, size, vep
+
+
+def _in_untranslated_region(gene: Gene, consequence: str, lengths: dict, rng: random.Random) -> _Place:
+    coding_end = gene.exons * 3 * gene.codons
+    if "5_prime" in consequence:
+        offset, size = rng.randrange(10, _UTR5 - 10), int(draw(lengths, rng))
+        vep = {
+            "EXON": f"1/{gene.exons}",
+            "cDNA_position": str(offset + 1),
+            "HGVSc": f"{gene.transcript}:c.-{_UTR5 - offset}",
+        }
+        return offset, size, vep
+    if "3_prime" in consequence:
+        inside, size = rng.randrange(10, _UTR3 - 10), int(draw(lengths, rng))
+        offset = _UTR5 + coding_end + (gene.exons - 1) * _INTRON + inside
+        vep = {
+            "EXON": f"{gene.exons}/{gene.exons}",
+            "cDNA_position": str(_UTR5 + coding_end + inside + 1),
+            "HGVSc": f"{gene.transcript}:c.*{inside + 1}",
+        }
+        return offset, size, vep
+    distance = rng.randint(1, _UPSTREAM - 20)
+    return -distance, 0, {"DISTANCE": str(distance)}

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from genomicslearning.demo import genome
 from genomicslearning.demo.draws import Draws, consequence_group, gene_weights, spread, statistics
 
@@ -113,7 +115,7 @@ def write_earlier(folder: str | Path, *, variants: int = 6000, seed: int = 2018)
     records = _Sample(variants, seed).records()
     earlier = statistics()["earlier"]
     rng = random.Random(seed)
-    lines = {date: [] for date in earlier["releases"]}
+    lines: dict[str, list[str]] = {date: [] for date in earlier["releases"]}
     for record in records:
         for date, info in zip(lines, _earlier(record, earlier, rng), strict=True):
             if info:
@@ -207,7 +209,7 @@ class _Sample:
             )
             for i in range(tables["other_genes"]["genes"])
         ]
-        shares = sum(self.gene_weights.values())
+        shares = np.sum(list(self.gene_weights.values()), axis=0)
         genome.place(genes, (shares / shares.sum() * size).tolist(), rng)
         return genes
 
@@ -238,7 +240,8 @@ class _Sample:
             [None] * self.variants + self.others,
             strict=True,
         )
-        taken, records = set(), []
+        taken: set[tuple] = set()
+        records: list[_Record] = []
         for consequence, label, number, key, band, pattern, (seen,), (source,), (
             origin,
         ), scores, identifier, status in columns:
@@ -281,10 +284,15 @@ class _Sample:
             out[name] = f"{there:.5f}" if name == "AF_EXAC" else f"{there:.4f}"
         return out
 
-    def _conditions(self, gene: genome.Gene, pattern: tuple[int, int, int], *, single: bool) -> list[tuple[str, str]]:
+    def _conditions(
+        self, gene: genome.Gene, pattern: tuple[int, int, int, int], *, single: bool
+    ) -> list[tuple[str, str]]:
         _, not_specified, not_provided, specific = pattern
         generic = [pair for pair, there in zip(_GENERIC.items(), (not_specified, not_provided), strict=True) if there]
-        pool = [*gene.conditions, (f"{gene.symbol}-related_disorder", f"MedGen:CN{gene.number}", 5)]
+        pool: list[tuple[str, str, int]] = [
+            *gene.conditions,
+            (f"{gene.symbol}-related_disorder", f"MedGen:CN{gene.number}", 5),
+        ]
         named = []
         for i in range(specific):
             if not pool:
@@ -374,6 +382,12 @@ class _Sample:
         }
         if "missense" in record.consequence:
             main["BLOSUM62"] = genome.blosum62(main["Amino_acids"])
+        blocks = self._beside(gene, main, everywhere)
+        blocks.insert(len(blocks) if gene.other_first else 0, main)
+        return ",".join("|".join(block.get(name, "") for name in CSQ_FIELDS) for block in blocks)
+
+    def _beside(self, gene: genome.Gene, main: dict[str, str], everywhere: dict[str, str]) -> list[dict[str, str]]:
+        """Blocks of the gene's other transcripts and of its neighbour."""
 
         def nearby(consequence: str) -> dict[str, str]:
             distance = str(self.rng.randint(1, 5000))
@@ -396,8 +410,7 @@ class _Sample:
                     "LoFtool": "",
                 }
             )
-        blocks.insert(len(blocks) if gene.other_first else 0, main)
-        return ",".join("|".join(block.get(name, "") for name in CSQ_FIELDS) for block in blocks)
+        return blocks
 
     def _make_odd(self, records: list[_Record]) -> None:
         """A few records as ClinVar and VEP also write them: rare keys, missing parts, records that VEP leaves out."""
@@ -405,7 +418,7 @@ class _Sample:
         for record in rng.sample(labelled, self.variants // 300):
             included = rng.choice(labelled)
             said = rng.choice(("Pathogenic", "risk_factor", "Likely_pathogenic"))
-            record.info |= {f"{key}INCL": included.info[key].split("|")[0] for key in ("CLNDN", "CLNDISDB")}
+            record.info |= {f"{key}INCL": (included.info[key] or "").split("|")[0] for key in ("CLNDN", "CLNDISDB")}
             record.info["CLNSIGINCL"] = f"{included.identifier}:{said}"
         for record in rng.sample(labelled, self.variants // 300):
             record.info["CLNVI"] = f"Synthetic_Laboratory,Universität_Demo:id={record.identifier}%2C{rng.randint(1, 9)}"
@@ -453,6 +466,6 @@ def _earlier(record: _Record, earlier: dict, rng: random.Random) -> list[dict | 
         if "conflicting" in status:
             info["CLNSIGCONF"] = ",".join(f"{term}(1)" for term in terms)
         elif status not in significance:
-            info |= {key: info[key].split("|")[0] for key in ("CLNDN", "CLNDISDB", "CLNVI") if key in info}
+            info |= {key: (info[key] or "").split("|")[0] for key in ("CLNDN", "CLNDISDB", "CLNVI") if key in info}
         out.append(None if status == "absent" else info)
     return out

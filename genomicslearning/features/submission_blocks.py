@@ -7,6 +7,7 @@ label before any biology does; feature sets `biology` and `prospective` leave th
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -266,17 +267,12 @@ def prior_terms(cells: Cells) -> Ragged:
         for name in cells.table.columns
         if name.startswith(PRIOR_PREFIX) and not pd.api.types.is_numeric_dtype(cells.table[name])
     )
-    parts = [
-        cells.lists(
-            name,
-            lambda text, name=name: [
-                text_hash(f"{name}={term.strip().lower().replace(' ', '_')}")
-                for term in _SEPARATORS.split(text)
-                if term
-            ],
-        )
-        for name in names
-    ]
+
+    def hashes(name: str, text: str) -> list[int]:
+        terms = [term.strip().lower().replace(" ", "_") for term in _SEPARATORS.split(text) if term]
+        return [text_hash(f"{name}={term}") for term in terms]
+
+    parts = [cells.lists(name, partial(hashes, name)) for name in names]
     rows = np.concatenate([part.rows for part in parts]) if parts else np.zeros(0, np.int64)
     values = np.concatenate([part.values for part in parts]) if parts else np.zeros(0, np.uint64)
     order = np.argsort(rows, kind="stable")

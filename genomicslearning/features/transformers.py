@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
+from genomicslearning import InputError
 from genomicslearning.features.context import ConditionThemes, GeneContext
 from genomicslearning.features.ragged import in_several
 from genomicslearning.features.submission_blocks import THEMES
@@ -49,7 +50,7 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
         variants = Variants.read(X, self.features)
         self.context_ = GeneContext().fit(variants)
         self.themes_ = []
-        if variants.condition_terms is not None:
+        if variants.condition_terms is not None and variants.condition_words is not None:
             self.themes_ = [
                 ConditionThemes(THEMES, min_rows=3).fit(variants.condition_terms, variants.groups),
                 ConditionThemes(THEMES, min_rows=5).fit(variants.condition_words, variants.groups),
@@ -80,9 +81,10 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
         if "gene" not in self.without:
             columns |= self.context_.transform(variants)
         if self.themes_ and "disease" not in self.without:
-            for kind, themes, lists in zip(
-                ("condition", "word"), self.themes_, (variants.condition_terms, variants.condition_words), strict=True
-            ):
+            texts = {"condition": variants.condition_terms, "word": variants.condition_words}
+            for (kind, lists), themes in zip(texts.items(), self.themes_, strict=True):
+                if lists is None:
+                    raise InputError("parsed without conditions, but the features have themes of them; parse again")
                 scores = themes.transform(lists)
                 columns |= {f"{kind}_theme_{number:02d}": scores[:, number] for number in range(THEMES)}
         return columns
