@@ -32,6 +32,7 @@ def block_audit(train: pd.DataFrame, test: pd.DataFrame, *, features: str = "all
     blocks = by_block(list(one.columns))
 
     def score(columns) -> tuple[float, float]:
+        columns = [column for column in columns if one[column].notna().any()]  # else the boosting cannot bin it
         if not len(columns):
             return np.nan, np.nan
         model = HistGradientBoostingClassifier(

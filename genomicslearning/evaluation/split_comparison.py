@@ -42,6 +42,14 @@ from genomicslearning.io import lake
 Fit = Callable[[pd.DataFrame, np.ndarray | None, pd.DataFrame, str, str], np.ndarray]
 
 BASELINES = ("majority", "allele frequency alone", "CADD alone", "logistic regression")
+# The names of the baselines in metrics.json.
+BASELINE_KEYS = {
+    "majority": "majority",
+    "allele frequency alone": "allele_frequency",
+    "CADD alone": "cadd",
+    "logistic regression": "logistic_regression",
+}
+NO_CADD = "no training row has a CADD score (column CADD_PHRED); VEP's CADD plugin gives one"
 FOLDS = 5
 TOP = 2000
 NEEDS_EARLIER = "needs earlier releases"
@@ -94,10 +102,16 @@ class CachedFits:
         return found
 
 
+def impossible_baselines(train: pd.DataFrame) -> dict[str, str]:
+    """Baselines that cannot be learnt from these rows, name -> why."""
+    scored = "CADD_PHRED" in train and pd.to_numeric(train["CADD_PHRED"], errors="coerce").notna().any()
+    return {} if scored else {"CADD alone": NO_CADD}
+
+
 def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
     """P(CLASS=1) of the test rows from models that know next to nothing, by name (`BASELINES`).
 
-    The single numbers go through a small gradient boosting, because the chance of conflict rises and falls again with
+    Those of `impossible_baselines` are left out. The single numbers go through a small gradient boosting, because the chance of conflict rises and falls again with
     allele frequency. The logistic regression reads frequencies, CADD and the worst consequence.
     """
     labels = train["CLASS"].to_numpy()
@@ -119,6 +133,8 @@ def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
         "CADD alone": (_small_boosting(), ["CADD"]),
         "logistic regression": (regression, [*frequency, "CADD", "consequence"]),
     }
+    for name in impossible_baselines(train):
+        del models[name]
     with threadpool_limits(1):  # so little work a tree that threads would mostly wait for each other
         return {
             name: model.fit(one[columns], labels).predict_proba(two[columns])[:, 1]
@@ -135,7 +151,7 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
         f"log {column}": np.log10(pd.to_numeric(table[column], errors="coerce").fillna(0.0) + 1e-6)
         for column in FREQUENCY_COLUMNS
     }
-    found["CADD"] = pd.to_numeric(table["CADD_PHRED"], errors="coerce")
+    found["CADD"] = pd.to_numeric(table["CADD_PHRED"], errors="coerce") if "CADD_PHRED" in table else np.nan
     found["consequence"] = consequence(table)
     return pd.DataFrame(found)
 
@@ -146,12 +162,32 @@ def baseline_table(train: pd.DataFrame, test: pd.DataFrame, probability: np.ndar
     Returns
     -------
     table of figures and table of comparisons (`compare_models`, Holm-adjusted over both measures and all baselines).
+    A baseline that cannot be learnt has a row without figures whose `note` says why.
     """
     labels = test["CLASS"].to_numpy()
     scores = {"model": np.asarray(probability), **baselines(train, test)}
     table, resampled = _rows(labels, scores, groups, seed)
+    table += [{"model": name, "note": why} for name, why in impossible_baselines(train).items()]
     compared = compare_models(labels, scores, reference="model", groups=groups, seed=seed, resampled=resampled)
     return pd.DataFrame(table), compared
+
+
+def baseline_metrics(figures: pd.DataFrame) -> dict:
+    """What metrics.json says of the baselines, from the first table of `baseline_table`.
+
+    Keys: `baselines` (name -> `roc_auc`, `average_precision`; null where it cannot be learnt) and `notes`, the reason
+    of each null by the figure's name.
+    """
+    found: dict[str, dict | None] = {}
+    notes = {}
+    for row in figures.to_dict("records"):
+        if (key := BASELINE_KEYS.get(row["model"])) is None:
+            continue
+        known = pd.notna(row["roc_auc"])
+        found[key] = {name: row[name] for name in ("roc_auc", "average_precision")} if known else None
+        if not known:
+            notes[f"baselines.{key}"] = row["note"]
+    return {"baselines": found, "notes": notes}
 
 
 def _rows(labels, scores: dict[str, np.ndarray], groups, seed: int) -> tuple[list[dict], np.ndarray]:
@@ -211,6 +247,9 @@ def compare_splits(
             notes["all"] = LEAKS_FUTURE
         found, _ = _rows(parts.test["CLASS"].to_numpy(), scores, parts.test_groups, seed)
         rows += [{"split": kind, **row, "note": notes[row["model"]]} for row in found]
+        rows += [
+            {"split": kind, "model": name, "note": why} for name, why in impossible_baselines(parts.train).items()
+        ]
     return pd.DataFrame(rows)
 
 
