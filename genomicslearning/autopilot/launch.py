@@ -43,7 +43,9 @@ def start(
         Rows to learn from, as `read_table` gives them.
     folder, name
         The job's files go to ``<folder>/<name>``: `candidates.json`, `notebooks/`, `model/`, and `trials.db` with
-        every trial. A job that was killed is taken up again by starting it once more with the same arguments.
+        every trial. A job that was killed is taken up again by starting it once more with the same arguments. Where
+        another job has the name, with other settings or rows, both are kept: the new one's name, and folder, are then
+        `job.name` and `job.folder`.
     backend
         ``local`` or ``sagemaker``.
     objective

@@ -141,13 +141,19 @@ class LocalJob(Job):
         )
 
     def _take_folder(self, table: pd.DataFrame, groups: np.ndarray | None) -> None:
-        """Make the job's folder. One that holds this very job is taken up where it was; another job's is refused."""
+        """Make the job's folder, or take the job up where it was if a folder holds this very job.
+
+        Where another job has the name, with other settings or rows, this one's is followed by a checksum of its own.
+        """
         checksum = table_sha256(table, np.arange(len(table)))
         settings = self.settings | {"training_set_sha256": checksum, "version": __version__}
+        if (self.folder / "job.json").exists() and lake.read_json(self.folder / "job.json", "job") != settings:
+            digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+            self.folder = self.folder.with_name(f"{self.name[:55]}-{digest}")
+            self.name = self.folder.name
+            self._say(f"the folder has a job with other settings, which is kept; this one is {self.name}")
         path = self.folder / "job.json"
         if path.exists():
-            if json.loads(path.read_text(encoding="utf-8")) != settings:
-                raise InputError(f"{self.folder}: holds a job with other settings or rows; choose another name")
             return
         with lake.output(self.folder / TRAINING_TABLE) as [part]:
             (table if groups is None else table.assign(**{GROUP: groups})).to_parquet(part, index=False)

@@ -35,8 +35,9 @@ def _root(version: VersionFlag = False) -> None:
 
 
 # In the order of `--help`.
+app.command(cls=runs.RunCommand)(runs.run)
 for _command in (
-    runs.run, runs.report, runs.compare, runs.notebooks, runs.doctor,
+    runs.parameters, runs.report, runs.compare, runs.notebooks, runs.doctor,
     annotate.annotate, data.training_set, data.vcf_to_parquet, data.tsv_to_parquet, data.fetch,
     aws.deploy, aws.status, aws.teardown,
     data.watchlist, models.serve, models.predict, models.package, aws.endpoints,
@@ -45,15 +46,16 @@ for _command in (
 
 
 def _pair(arguments: list[str]) -> list[str]:
-    """Write papermill's `-p KEY VALUE` as the one word `KEY=VALUE`, since typer's repeated options take one word."""
+    """Write papermill's `-p KEY VALUE` as the one word `KEY=VALUE`, since a repeated option takes one word."""
     words, paired = iter(arguments), []
     for word in words:
         paired.append(word)
         if word in ("-p", "--parameter"):
-            key, value = next(words, None), next(words, None)
-            if value is None:
-                raise InputError(f"{word} takes a name and a value, such as: {word} seed 201")
-            paired.append(f"{key}={value}")
+            key = next(words, "")
+            value = None if "=" in key else next(words, None)
+            if "=" not in key and value is None:
+                raise InputError(f"{word} takes a name and a value, such as: {word} seed=201")
+            paired.append(key if value is None else f"{key}={value}")
     return paired
 
 

@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from genomicslearning import InputError
-from genomicslearning.cli.common import say
+from genomicslearning.cli.common import coloured, say, teller
+
+RUNS_DIR = typer.Option(help="Folder that holds the runs.")
 
 
-class Backend(StrEnum):
-    local = "local"
-    sagemaker = "sagemaker"
+class RunCommand(TyperCommand):
+    """`run`, whose help ends with the parameters of the notebooks."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from genomicslearning.runs import parameters
+
+        for step in parameters.STEPS:
+            rows = [
+                (f"{item.name} {_shown(item.default)}".rstrip(), item.help)
+                for item in parameters.of(step).values()
+                if item.name != "run_dir"
+            ]
+            with formatter.section(f"Parameters of {step} (-p NAME=VALUE)"):
+                formatter.write_dl(rows)
 
 
-class SplitKind(StrEnum):
-    random = "random"
-    gene = "gene"
-    time = "time"
+def _shown(default: object) -> str:
+    return "" if default == "" else f"[{str(default).lower() if isinstance(default, bool) else default}]"
 
 
 def run(
-    clinvar: Annotated[str, typer.Option(help="ClinVar VCF(.gz).")] = "",
-    annotated: Annotated[str, typer.Option(help="The same variants annotated by Ensembl VEP, VCF(.gz).")] = "",
-    training_set: Annotated[str, typer.Option(help="An existing training set (.csv, .gz, .zip, .parquet).")] = "",
-    backend: Annotated[Backend | None, typer.Option(help="Where to train and predict.")] = None,
-    split: Annotated[SplitKind | None, typer.Option(help="How test rows are chosen (random).")] = None,
+    clinvar: Annotated[str, typer.Option(metavar="VCF", help="ClinVar VCF(.gz).")] = "",
+    annotated: Annotated[str, typer.Option(metavar="VCF", help="The same variants annotated by Ensembl VEP.")] = "",
+    training_set: Annotated[str, typer.Option(metavar="TABLE", help="A table (.csv, .gz, .zip, .parquet).")] = "",
+    backend: Annotated[str, typer.Option(metavar="local|sagemaker", help="Where to train and predict.")] = "",
+    split: Annotated[str, typer.Option(metavar="random|gene|time", help="How test rows are chosen (random).")] = "",
+    features: Annotated[
+        str, typer.Option(metavar="all|biology|prospective", help="What the model may know (all).")
+    ] = "",
+    preset: Annotated[str, typer.Option(metavar="quick|balanced|best", help="How long to search (balanced).")] = "",
+    depth: Annotated[str, typer.Option(metavar="standard|full", help="How much to evaluate (standard).")] = "",
+    train_fraction: Annotated[str, typer.Option(metavar="SHARE", help="Share of rows to learn from (0.8).")] = "",
+    seed: Annotated[str, typer.Option(metavar="NUMBER", help="Fixes split, model and intervals (200).")] = "",
     earlier: Annotated[
         list[str] | None,
         typer.Option(metavar="RELEASE", help="An earlier ClinVar release, for --split time; repeat it, oldest first."),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the run; default: the time in UTC.")] = "",
-    runs_dir: Annotated[str, typer.Option(help="Folder that holds the runs.")] = "runs",
+    runs_dir: Annotated[str, RUNS_DIR] = "runs",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run; unchanged steps are kept.")] = False,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--parameter", "-p", metavar="KEY VALUE", help="Set a notebook's parameter; repeatable."),
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Set a notebook's parameter; repeatable."),
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing of progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, for scripts.")] = False,
 ) -> None:
     """Run the whole chain: training set, model, predictions, evaluation, reports. With no data: the embedded sample.
 
@@ -52,50 +72,105 @@ def run(
         "clinvar": clinvar,
         "annotated": annotated,
         "training_set": training_set,
-        "backend": backend.value if backend else "",
-        "split": split.value if split else "",
+        "backend": backend,
+        "split": split,
+        "features": features,
+        "preset": preset,
+        "depth": depth,
+        "train_fraction": train_fraction,
+        "seed": seed,
         "earlier": json.dumps(earlier) if earlier else "",
     }
+    given = short | _pairs(parameter or [])
     try:
-        given = short | dict(pair.split("=", 1) for pair in parameter or [])
-        index = chain.run(given, name=name, runs_dir=runs_dir, resume=resume, progress=say)
+        index = chain.run(given, name=name, runs_dir=runs_dir, resume=resume, progress=teller(quiet))
     except chain.StepFailed as problem:
-        say(f"genomicslearning: {problem}")
+        say(f"{coloured('genomicslearning:', fg='red', bold=True)} {problem}")
         raise typer.Exit(1) from None
-    typer.echo(index)
+    typer.echo(_outcome(index.parent) if as_json else index)
+
+
+def _pairs(parameters: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` of each `-p`; the same name twice is a mistake."""
+    given: dict[str, str] = {}
+    for pair in parameters:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"-p {pair}: takes a name and a value, such as: -p seed=201")
+        if name in given:
+            raise InputError(f"-p {name}: given twice, as {given[name]!r} and {value!r}; give it once")
+        given[name] = value
+    return given
+
+
+def _outcome(folder: Path) -> str:
+    """What a script wants to know of a run, as JSON."""
+    from genomicslearning.runs.record import load
+
+    facts = load(folder)
+    index = str(folder / "index.html")
+    kept = {key: facts[key] for key in ("id", "status", "started", "finished", "inputs", "artifacts", "metrics")}
+    return json.dumps({"folder": str(folder), "index": index, **kept}, indent=1)
+
+
+def parameters(
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON, for scripts.")] = False,
+) -> None:
+    """List every parameter that `run -p NAME=VALUE` sets: its notebooks, type, default, what it may be, and its help.
+
+    Example: genomicslearning parameters
+    """
+    from genomicslearning.runs import parameters as room
+
+    listed = room.listed()
+    if as_json:
+        typer.echo(json.dumps(listed, indent=1))
+        return
+    for item in listed:
+        default = "none" if item["default"] == "" else item["default"]
+        typer.echo(f"{coloured(item['name'], bold=True)} ({item['type']}, default {default})")
+        typer.echo(f"    {item['help']}" + (f" [{item['allowed']}]" if item["allowed"] else ""))
+        typer.echo(f"    of {', '.join(item['notebooks'])}")
 
 
 def report(
     run: Annotated[str, typer.Argument(help="A run's name or folder.")] = "",
     all_runs: Annotated[bool, typer.Option("--all", help="Every run in the folder of runs.")] = False,
-    runs_dir: Annotated[str, typer.Option(help="Folder that holds the runs.")] = "runs",
+    runs_dir: Annotated[str, RUNS_DIR] = "runs",
 ) -> None:
     """Render the HTML reports of finished runs again; nothing is executed.
 
     Example: genomicslearning report latest
     """
     from genomicslearning.runs.folder import find, folders
-    from genomicslearning.runs.reports import render
+    from genomicslearning.runs.record import load
 
     if bool(run) == all_runs:
         raise InputError("give one run, or --all")
-    for folder in folders(runs_dir) if all_runs else [find(run, runs_dir)]:
+    chosen = folders(runs_dir) if all_runs else [find(run, runs_dir)]
+    for folder in chosen:
+        load(folder)  # a record that is cut or another's is refused before anything is rendered
+    from genomicslearning.runs.reports import render
+
+    for folder in chosen:
         typer.echo(render(folder))
 
 
 def compare(
     first: Annotated[str, typer.Argument(help="A run's name or folder.")],
     second: Annotated[str, typer.Argument(help="Another one.")],
-    runs_dir: Annotated[str, typer.Option(help="Folder that holds the runs.")] = "runs",
+    runs_dir: Annotated[str, RUNS_DIR] = "runs",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON, for scripts.")] = False,
 ) -> None:
-    """Print what differs between two runs: figures, parameters, inputs, versions.
+    """Print what differs between two runs: figures with intervals, parameters, inputs, versions.
 
     Example: genomicslearning compare monday tuesday
     """
-    from genomicslearning.runs import compare as comparing
+    from genomicslearning.runs import compare as room
     from genomicslearning.runs.folder import find
 
-    typer.echo(comparing.compare(find(first, runs_dir), find(second, runs_dir)))
+    found = room.comparison(find(first, runs_dir), find(second, runs_dir))
+    typer.echo(json.dumps(found, indent=1) if as_json else room.as_text(found))
 
 
 def notebooks(folder: Annotated[Path, typer.Argument(help="Where to copy them.")]) -> None:

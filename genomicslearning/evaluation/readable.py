@@ -19,6 +19,20 @@ _MEASURES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 INTERVAL = "(95 %)"
 
 
+def metrics(figures: dict) -> pd.DataFrame:
+    """The single figures of metrics.json; its tables and notes stand elsewhere in the report."""
+    shown = {name: value for name, value in figures.items() if not isinstance(value, dict)}
+    return pd.DataFrame({"measure": shown.keys(), "value": [_written(value) for value in shown.values()]})
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list):
+        return " to ".join(_written(one) for one in value)
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return "–" if value is None else f"{value:,}" if type(value) is int else str(value)
+
+
 def models(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of `split_comparison.baseline_table` or `split_comparison.compare_splits`."""
     words = {"split": "split", "model": "model or features", "note": "note"}

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import brier_score_loss, log_loss
 
 from genomicslearning import InputError
 
@@ -35,6 +34,8 @@ def metrics(
     `roc_auc` and `average_precision` come with `<key>_ci`, the 95 % percentile interval of a bootstrap. `precision`,
     `recall` and `f1` are of class 1 where the probability reaches `threshold`; precision is 0 when nothing does.
     """
+    from sklearn.metrics import log_loss
+
     labels, probabilities = _checked(labels, probabilities)
     ranking = Ranking(labels, probabilities)
     resampled = resample(labels, [ranking], groups=groups, seed=seed, resamples=resamples)[0]
@@ -46,7 +47,7 @@ def metrics(
         "roc_auc_ci": interval(resampled[:, 0]),
         "average_precision": ranking.average_precision(),
         "average_precision_ci": interval(resampled[:, 1]),
-        "brier": float(brier_score_loss(labels, probabilities)),
+        "brier": float(((probabilities - labels) ** 2).mean()),
         "log_loss": float(log_loss(labels, probabilities, labels=[0, 1])),
         "ece": expected_calibration_error(labels, probabilities),
         "accuracy": float((called == (labels == 1)).mean()),
@@ -255,7 +256,7 @@ def brier_decomposition(labels, probabilities, *, bins: int = CALIBRATION_BINS) 
     labels, probabilities = _checked(labels, probabilities)
     table = calibration_table(labels, probabilities, bins=bins)
     share, rate = table["rows"] / table["rows"].sum(), labels.mean()
-    brier = float(brier_score_loss(labels, probabilities))
+    brier = float(((probabilities - labels) ** 2).mean())
     reliability = float((share * (table["predicted"] - table["observed"]) ** 2).sum())
     resolution = float((share * (table["observed"] - rate) ** 2).sum())
     uncertainty = float(rate * (1 - rate))

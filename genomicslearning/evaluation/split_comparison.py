@@ -111,8 +111,9 @@ def impossible_baselines(train: pd.DataFrame) -> dict[str, str]:
 def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
     """P(CLASS=1) of the test rows from models that know next to nothing, by name (`BASELINES`).
 
-    Those of `impossible_baselines` are left out. The single numbers go through a small gradient boosting, because the chance of conflict rises and falls again with
-    allele frequency. The logistic regression reads frequencies, CADD and the worst consequence.
+    Those of `impossible_baselines` are left out. The single numbers go through a small gradient boosting, because the
+    chance of conflict rises and falls again with allele frequency. The logistic regression reads frequencies, CADD and
+    the worst consequence.
     """
     labels = train["CLASS"].to_numpy()
     one, two = _numbers(train), _numbers(test)
@@ -247,9 +248,7 @@ def compare_splits(
             notes["all"] = LEAKS_FUTURE
         found, _ = _rows(parts.test["CLASS"].to_numpy(), scores, parts.test_groups, seed)
         rows += [{"split": kind, **row, "note": notes[row["model"]]} for row in found]
-        rows += [
-            {"split": kind, "model": name, "note": why} for name, why in impossible_baselines(parts.train).items()
-        ]
+        rows += [{"split": kind, "model": name, "note": why} for name, why in impossible_baselines(parts.train).items()]
     return pd.DataFrame(rows)
 
 

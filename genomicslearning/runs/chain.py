@@ -1,25 +1,26 @@
-"""Execute the notebooks in order with papermill, keep `run.json` true at every moment, resume, and render."""
+"""Execute the notebooks in order, keep `run.json` true at every moment, resume, and render."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import papermill
-
 from genomicslearning import InputError
-from genomicslearning.io import lake
-from genomicslearning.runs import parameters
-from genomicslearning.runs.engine import execute_notebook
+from genomicslearning.runs import inputs, lock, parameters
 from genomicslearning.runs.folder import PRODUCTS, STEPS
-from genomicslearning.runs.record import Record, fingerprint
-from genomicslearning.runs.validation import WATCHED, check
+from genomicslearning.runs.record import INTERRUPTED, Record
+from genomicslearning.runs.time_left import TimeLeft
+from genomicslearning.runs.validation import check
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+LATEST = "latest"
 
 
 class StepFailed(Exception):
@@ -27,7 +28,7 @@ class StepFailed(Exception):
 
 
 def run(
-    given: dict[str, object],
+    given: Mapping[str, object],
     *,
     name: str = "",
     runs_dir: str = "runs",
@@ -42,22 +43,55 @@ def run(
         Values of the notebooks' parameters by name; text is read as the parameter's type.
     name
         `[A-Za-z0-9._-]{1,64}`, not starting with a dot; empty: the time in UTC.
+    resume
+        Go on with a run that is there. What it was told before holds where `given` says nothing else.
 
     Raises
     ------
     InputError
-        A bad name, an existing run without `resume`, an unknown parameter, an input that is missing or wrong.
+        A bad name, an existing run without `resume`, one that another process works on, an unknown parameter, an input
+        that is missing or wrong.
     StepFailed
         Any other error in a notebook.
     """
     name = name or time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     if not NAME.fullmatch(name):
         raise InputError(f"run name {name!r}: use up to 64 letters, digits, '.', '_' or '-', not starting with a dot")
-    values = check(given)
+    if name == LATEST:
+        raise InputError(f"run name {name!r}: it always means the newest finished run; choose another --name")
     folder = Path(runs_dir).expanduser().resolve() / name
-    if folder.exists() and not resume:
+    if (folder.exists() or folder.is_symlink()) and not resume:
         raise InputError(f"{folder}: this run exists; give another --name, or --resume to go on with it")
-    made = not folder.exists()
+    values = check(_told_before(folder, given) if resume else given)
+    made = _make(folder)
+    try:
+        with lock.hold(folder), _terminated_as_interrupted():
+            execute(folder, values, resume=resume, progress=progress)
+    except InputError:
+        if made and not any((folder / product).exists() for product in PRODUCTS[STEPS[0]]):
+            _remove(folder, made)  # nothing was made: leave nothing behind, and the name free
+        raise
+    link = folder.parent / f".{LATEST}-{os.getpid()}"
+    link.symlink_to(folder.name)
+    os.replace(link, folder.parent / LATEST)
+    return folder / "index.html"
+
+
+def _told_before(folder: Path, given: Mapping[str, object]) -> dict[str, object]:
+    """What the run was told before, and what it is told now; data that are given now stand for all of the old."""
+    given = {name: value for name, value in given.items() if value not in (None, "")}
+    before = Record(folder).given()
+    for watched, own in inputs.WATCHED.items():
+        if before.get(watched) == before.get(own):
+            before.pop(watched, None)  # it was not told, it followed
+    if any(name in given for name in inputs.TRAINING_DATA):
+        before = {name: value for name, value in before.items() if name not in inputs.TRAINING_DATA}
+    return before | given
+
+
+def _make(folder: Path) -> list[Path]:
+    """Make the run's folder; the folders that were not there, the innermost first."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
@@ -65,67 +99,101 @@ def run(
         probe.unlink()
     except OSError as problem:
         raise InputError(f"{folder}: cannot write there ({problem.strerror}); give another --runs-dir") from None
+    return made
+
+
+def _remove(folder: Path, made: list[Path]) -> None:
+    shutil.rmtree(folder)
+    for parent in made[1:]:
+        try:
+            parent.rmdir()
+        except OSError:  # another run is there by now
+            break
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, which a scheduler or a shutdown sends, ends a run as Ctrl-C does: noted, with what was done kept."""
+
+    def interrupt(*_) -> None:
+        raise KeyboardInterrupt
+
     try:
-        execute(folder, values, resume=resume, progress=progress)
-    except InputError:
-        if made and not any((folder / product).exists() for product in PRODUCTS[STEPS[0]]):
-            shutil.rmtree(folder)  # nothing was made: leave nothing behind, and the name free
-        raise
-    link = folder.parent / f".latest-{os.getpid()}"
-    link.symlink_to(folder.name)
-    os.replace(link, folder.parent / "latest")
-    return folder / "index.html"
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread, which alone gets signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def execute(
     folder: Path,
-    values: dict[str, object],
+    values: Mapping[str, object],
     *,
-    steps: Sequence[str] = STEPS,
+    steps: Sequence[str] | None = None,
     resume: bool = False,
     render: bool = True,
     progress: Callable[[str], None] = print,
 ) -> None:
-    """Execute `steps` in a run folder; with `resume`, skip those whose inputs and parameters have not changed."""
-    record = Record(folder, values, steps)
-    before = record.inputs_fingerprint()
-    previous = {step["name"]: step for step in record.previous.get("steps", [])} if resume else {}
+    """Execute `steps` (all) in a run folder; with `resume`, keep those that would be made from the same again."""
+    record, steps = Record(folder), tuple(steps or STEPS)
+    clock = TimeLeft(steps, str(values.get("preset", "")))
     try:
         for number, name in enumerate(steps, start=1):
-            accepted = parameters.of(name)
-            own = {key: value for key, value in values.items() if key in accepted} | {"run_dir": str(folder)}
-            watched = {f"{key} sha256": lake.sha256(own[key]) for key in WATCHED if own.get(key)}
-            before = fingerprint(before, own | watched, parameters.notebook(name).read_bytes())
-            step = record.step(name)
-            old = previous.get(name)
-            if old and old["status"] == "done" and old["fingerprint"] == before and record.intact(old):
-                step |= old
-                progress(f"[{number}/{len(steps)}] {name}: unchanged, kept")
-                continue
-            for product in PRODUCTS[name]:
-                (folder / product).unlink(missing_ok=True)
-            step |= {"status": "running", "fingerprint": before}
-            record.save()
-            started = time.monotonic()
-            try:
-                execute_notebook(name, own, folder, lambda text, n=number: progress(f"[{n}/{len(steps)}] {text}"))
-            except BaseException:
-                step |= {"status": "failed", "seconds": round(time.monotonic() - started, 1)}
-                raise
-            step |= {"status": "done", "seconds": round(time.monotonic() - started, 1)}
-            step["products"] = {product: lake.sha256(str(folder / product)) for product in PRODUCTS[name]}
-            record.save()
-    except papermill.PapermillExecutionError as problem:
-        record.fail(name, problem)
+            place = f"[{number}/{len(steps)}] "
+            if resume:
+                why = record.changes(name, record.made_from(name, values))
+                if not why:
+                    progress(f"{place}{name}: unchanged, kept")
+                    continue
+                if record.step(name).get("made_from"):
+                    progress(f"{place}{name}: again, since {'; '.join(why)}")
+            clock.starts(name)
+            _execute_step(record, name, values, partial(_say_in_place, progress, clock, place))
+        record.finish(record.state())
+    except KeyboardInterrupt:
+        record.finish(INTERRUPTED)
+        raise
+    except (InputError, StepFailed):
+        raise
+    except Exception as problem:  # of the runner itself: a full disk, no kernel
+        record.fail(name, None, f"{type(problem).__name__}: {problem}", 0.0)
+        raise
+    finally:
+        if render:
+            from genomicslearning.runs.reports import render as render_reports
+
+            progress("rendering the reports")
+            render_reports(folder)
+
+
+def _say_in_place(progress: Callable[[str], None], clock: TimeLeft, place: str, text: str) -> None:
+    progress(f"{place}{clock.tell(text)}")
+
+
+def _execute_step(record: Record, name: str, values: Mapping[str, object], say: Callable[[str], None]) -> None:
+    from papermill import PapermillExecutionError
+
+    from genomicslearning.runs.engine import execute_notebook
+
+    folder = record.run.folder
+    accepted = parameters.of(name)
+    own = {key: value for key, value in values.items() if key in accepted} | {"run_dir": str(folder)}
+    (folder / "data").mkdir(exist_ok=True)
+    record.begin(name, values)
+    for product in PRODUCTS[name]:
+        (folder / product).unlink(missing_ok=True)
+    started = time.monotonic()
+    try:
+        execute_notebook(name, own, folder, say)
+    except PapermillExecutionError as problem:
+        message = f"{problem.ename}: {problem.evalue}"
+        record.fail(name, problem.exec_count, message, time.monotonic() - started)
         if problem.ename == "InputError":
             raise InputError(problem.evalue) from None
         where = f"{name}, cell {problem.exec_count}" if problem.exec_count else name
-        raise StepFailed(f"{where}: {problem.ename}: {problem.evalue}") from None
-    except KeyboardInterrupt:
-        record.finish("interrupted")
-        raise
-    else:
-        record.finish("done")
-    finally:
-        if render:
-            record.render(progress)
+        raise StepFailed(f"{where}: {message}") from None
+    record.done(name, time.monotonic() - started)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from genomicslearning import InputError, demo
 from genomicslearning.io import lake as files
 from genomicslearning.runs.folder import Run, settings
+from genomicslearning.runs.inputs import TRAINING_DATA
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import adopt_table, read_table, write_table_csv
 
@@ -36,7 +37,8 @@ def write_training_set(
     """Write the run's training set as parquet and CSV and return its accounting.
 
     With neither VCFs nor a table, the data lake's training set or VCFs are used, where there is a lake; else the
-    embedded sample is written into the run's folder and used, and the accounting has `synthetic`: true. With the
+    embedded sample is written into the run's folder and used, and the accounting has `synthetic`: true. A run whose
+    training set came from given files keeps to them. With the
     backend `sagemaker` the lake is the project's in AWS unless one is named; if it has VCFs only, the Glue job builds
     its training set first.
 
@@ -48,6 +50,9 @@ def write_training_set(
     if table and (clinvar or annotated):
         raise InputError("give either training_set or clinvar/annotated, not both")
     out = str(run.training_set)
+    if run.inputs_before and not (table or clinvar or annotated):
+        clinvar, annotated, table = (str(run.inputs_before.get(name) or "") for name in TRAINING_DATA)
+        progress(f"no data given: made again from {', '.join(files.name(p) for p in (clinvar, annotated, table) if p)}")
     lake = lake or settings()["lake"]
     if not (table or clinvar or annotated):
         backend = backend or settings()["backend"]

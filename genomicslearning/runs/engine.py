@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import time
@@ -16,9 +17,17 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from traitlets.config import Config
 
 from genomicslearning.runs import parameters
+from genomicslearning.runs.folder import AT_WORK
 
 
 def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[str], None]) -> None:
+    """Execute a step's notebook into the run's folder.
+
+    Raises
+    ------
+    PapermillExecutionError
+        A cell failed, the kernel died, or the notebook ended before its last cell.
+    """
     with tempfile.TemporaryFile() as log:
         try:
             executed = papermill.execute_notebook(
@@ -30,7 +39,7 @@ def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[
                 cwd=str(folder),
                 # Other users of the machine cannot listen.
                 config=Config(KernelManager={"transport_encryption": "auto"}),
-                kernel_manager_class=_kernels(log),
+                kernel_manager_class=_kernels(log, folder),
                 say=lambda text: progress(f"{name} · {text}"),
             )
         except DeadKernelError:
@@ -45,15 +54,15 @@ def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[
             raise papermill.PapermillExecutionError(index, index, cell.source, "IncompleteNotebook", reason, [])
 
 
-def _kernels(log: BinaryIO) -> type[AsyncKernelManager]:
-    """Kernels whose own messages go to a file.
+def _kernels(log: BinaryIO, folder: Path) -> type[AsyncKernelManager]:
+    """Kernels that know which run they work for, and whose own messages go to a file.
 
     What cells print comes another way, and a kernel that is told to end may report a socket that was closed before it.
     """
 
     class Kernels(AsyncKernelManager):
-        async def start_kernel(self, **settings) -> None:
-            await super().start_kernel(**settings, stderr=log)
+        async def start_kernel(self, **settings) -> None:  # type: ignore[override]
+            await super().start_kernel(**settings, stderr=log, env=os.environ | {AT_WORK: str(folder)})
 
     return Kernels
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from genomicslearning import InputError, share
-from genomicslearning.history.splits import Split
 from genomicslearning.io import lake
-from genomicslearning.training_set.table import identity, write_table_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genomicslearning.history.splits import Split
 
 STEPS = ("data_prep", "variant_classifier-autopilot", "variant_predictor", "evaluation")
+
+# Tells a notebook's process that a runner has started it, for the run in this folder, and keeps the run's record.
+AT_WORK = "GENOMICSLEARNING_RUN"
 
 # What a step leaves in the run folder, and so what the next one needs. `autopilot` is the job's folder.
 PRODUCTS = {
@@ -26,6 +32,9 @@ PRODUCTS = {
     "evaluation": ("metrics.json",),
 }
 
+# What a step leaves beside its products, where the run asks for it.
+EXTRAS = {"evaluation": ("model_card.md", "watchlist/watchlist.html", "watchlist/watchlist.csv")}
+
 CONFIGURATION = Path("~/.config/genomicslearning.toml")  # written on the notebook instance; absent elsewhere
 
 
@@ -34,6 +43,8 @@ class Run:
     """Where a run keeps what; the one place that knows the layout of a run folder."""
 
     folder: Path
+    # What the training set was made from the last time, where a notebook is executed again without saying so.
+    inputs_before: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def training_set(self) -> Path:
@@ -88,6 +99,8 @@ class Run:
 
     def keep_split(self, parts: Split) -> None:
         """Write `train.csv` and `test.csv`, exactly the 46 columns, and the test rows with the columns beside them."""
+        from genomicslearning.training_set.table import write_table_csv
+
         write_table_csv(parts.train, self.train_csv)
         write_table_csv(parts.test, self.test_csv)
         with lake.output(self.test) as [part]:
@@ -95,6 +108,8 @@ class Run:
 
     def read_test(self) -> pd.DataFrame:
         """The test rows, in the order of `test.csv`."""
+        import pandas as pd
+
         return pd.read_parquet(self.test)
 
     def keep_job(self, name: str, **facts: object) -> None:
@@ -103,6 +118,8 @@ class Run:
 
     def keep_predictions(self, test: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
         """Write `predictions.csv`, a row a test row in its order, and return it."""
+        from genomicslearning.training_set.table import identity
+
         predictions = identity(test).assign(CLASS=test["CLASS"]).join(answers)
         with lake.output(self.predictions) as [part]:
             predictions.to_csv(part, index=False, lineterminator="\n")  # floats as repr: they read back exactly
@@ -110,6 +127,8 @@ class Run:
 
     def read_predictions(self) -> pd.DataFrame:
         """`predictions.csv`; probabilities read back exactly as they were written."""
+        import pandas as pd
+
         return pd.read_csv(self.predictions, dtype={"CHROM": str, "VARIATION_ID": str})
 
     def keep_metrics(self, metrics: dict) -> None:

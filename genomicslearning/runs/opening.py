@@ -1,47 +1,224 @@
-"""The run that a notebook works on: the one it was given, or one on the embedded sample."""
+"""The run that a notebook works on, when a person executes it: which one it is, and whether its parts go together.
+
+A notebook that is executed by hand replaces what its step left, and the run's record says so: what later steps left is
+stale from then on. A notebook that needs a stale step has it executed again, with the parameters it had, before it
+goes on; so results follow the parameters, in whatever order notebooks are executed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from genomicslearning import InputError
-from genomicslearning.runs import chain
-from genomicslearning.runs.folder import PRODUCTS, STEPS, Run
+from genomicslearning.io import lake
+from genomicslearning.runs import chain, inputs, lock, parameters
+from genomicslearning.runs.folder import AT_WORK, EXTRAS, PRODUCTS, STEPS, Run, settings
+from genomicslearning.runs.record import RUNNING, WAITING, Record
+
+SAMPLE = "sample"
 
 
-def open_run(run_dir: str, *, step: str) -> Run:
+@dataclass(frozen=True)
+class OpenRun(Run):
+    """A run that a notebook is at work on; `finish` notes what it left."""
+
+    step: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)  # the notebook's variables, as they are now
+    before: str = ""  # fingerprint of what the steps before it had left when the notebook opened the run
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person executes the notebook, and no runner, which would keep the record itself."""
+        return os.environ.get(AT_WORK) != str(self.folder)
+
+    def values(self) -> dict[str, object]:
+        """The notebook's parameters as they are now, files by their absolute paths."""
+        known = parameters.of(self.step)
+        told = {name: self.parameters[name] for name in known if name in self.parameters}
+        values = inputs.resolve(parameters.read({k: v for k, v in told.items() if v != ""}, known))
+        return dict(self.inputs_before) | values | {name: value for name, value in told.items() if name not in values}
+
+    def finish(self) -> list[str]:
+        """Note that the step has left its products, and return their names in the run's folder."""
+        if self.by_hand:
+            with lock.hold(self.folder):
+                record = Record(self.folder)
+                # Parameters may have changed since the setup; what it read came from the steps as they were then.
+                record.begin(self.step, self.values(), by_hand=True, before=self.before)
+                record.done(self.step)
+                record.finish(record.state())
+            if (self.folder / "index.html").is_file():
+                from genomicslearning import report
+
+                report.index(self.folder)
+        left = [
+            name for name in (*PRODUCTS.get(self.step, ()), *EXTRAS.get(self.step, ())) if (self.folder / name).exists()
+        ]
+        return [*left, f"{self.model.relative_to(self.folder)}/"] if "autopilot/job.json" in left else left
+
+
+def open_run(
+    run_dir: str,
+    *,
+    step: str,
+    given: Mapping[str, object] | None = None,
+    say: Callable[[str], None] = print,
+) -> OpenRun:
     """The run that a notebook works on.
 
     Parameters
     ----------
     run_dir
-        The run's folder. Empty: a run on the embedded sample in the user's cache, whose earlier steps are executed
-        where they are missing, so that every notebook runs alone.
+        The run's folder. Empty: the run that was worked on last in this way; where `data_prep` is given data, a run of
+        their own; else a run on the embedded sample, whose earlier steps are executed where they are missing.
     step
-        The notebook's own name; the folder must hold what the steps before it leave.
+        The notebook's own name.
+    given
+        The notebook's variables (`globals()`), its parameters among them.
+    say
+        Told which run it is, and what had to be executed again.
 
     Raises
     ------
     InputError
-        A file of an earlier step is missing.
+        A parameter is wrong, an earlier step's files are missing, or another process works on the run.
     """
-    earlier = STEPS[: STEPS.index(step)]
-    if run_dir:
-        run = Run(Path(run_dir).expanduser().resolve())
-    else:
-        run = Run(sample_folder())
-        run.folder.mkdir(parents=True, exist_ok=True)
-        chain.execute(run.folder, {}, steps=earlier, resume=True, render=False)
-    for before in earlier:
-        for name in PRODUCTS[before]:
-            if not (run.folder / name).exists():
-                raise InputError(f"{run.folder}: {name} is missing; run the notebook {before} on this run first")
-    (run.folder / "data").mkdir(parents=True, exist_ok=True)
+    given = given or {}
+    if run_dir and os.environ.get(AT_WORK) == str(Path(run_dir).resolve()):
+        return OpenRun(Path(run_dir).resolve(), step=step, parameters=given)
+    asked = {name: given[name] for name in parameters.of(step) if name in given}
+    parameters.check(asked)
+    folder = Path(run_dir).expanduser().resolve() if run_dir else _folder_without_name(step, asked)
+    if run_dir and step != STEPS[0] and not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; run the notebook {STEPS[0]} with this run_dir first")
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    with lock.hold(folder):
+        _make_current(folder, step, is_sample=folder == sample_folder(), say=say)
+        record = Record(folder)
+        run = OpenRun(folder, _inputs_before(record, step, asked), step, given, record.before(step))
+        record.begin(step, run.values(), by_hand=True)
+    if not run_dir:
+        _remember(folder)
+    _say_which(run, bool(run_dir), say)
     return run
 
 
 def sample_folder() -> Path:
     """Where notebooks that were given no run folder keep the run on the embedded sample."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "genomicslearning" / "sample"
+    return _cache() / SAMPLE
+
+
+def own_folder(data: list[str]) -> Path:
+    """Where notebooks that were given no run folder keep the run on these files."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", lake.name(data[0]).partition(".")[0]).strip("-")[:40] or "data"
+    digest = hashlib.sha256("\0".join(data).encode()).hexdigest()[:8]
+    home = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+    return home / "genomicslearning" / "runs" / f"{name}-{digest}"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "genomicslearning"
+
+
+def _remember(folder: Path) -> None:
+    with lake.output(_cache() / "last") as [part]:
+        part.write_text(f"{folder}\n", encoding="utf-8")
+
+
+def _folder_without_name(step: str, asked: Mapping[str, object]) -> Path:
+    """The run that a notebook means when it names none: on her own data, else the last, else the sample's."""
+    if step == STEPS[0]:
+        lake_ = str(asked.get("lake") or settings()["lake"])
+        of_lake = lake_ or ("s3" if (asked.get("backend") or settings()["backend"]) == "sagemaker" else "")
+        data = [path for _, path in inputs.files(inputs.resolve(asked))] or ([of_lake] if of_lake else [])
+        return own_folder(data) if data else sample_folder()
+    try:
+        last = Path((_cache() / "last").read_text(encoding="utf-8").strip())
+    except OSError:
+        return sample_folder()
+    return last if (last / "run.json").is_file() else sample_folder()
+
+
+def _inputs_before(record: Record, step: str, asked: Mapping[str, object]) -> dict[str, object]:
+    """The files that the training set came from, where `data_prep` is executed again without naming any."""
+    if step != STEPS[0] or any(asked.get(name) for name in (*inputs.TRAINING_DATA, "lake")):
+        return {}
+    told = record.facts["parameters"]
+    return {name: told[name] for name in inputs.TRAINING_DATA if told.get(name)}
+
+
+def _make_current(folder: Path, step: str, *, is_sample: bool, say: Callable[[str], None]) -> None:
+    """Execute again what an earlier step left out of date, and everything after it up to this notebook's step."""
+    record = Record(folder)
+    earlier = STEPS[: STEPS.index(step)]
+    if is_sample and record.facts["versions"].get("genomicslearning") not in (None, _version()):
+        stale = earlier
+    else:
+        first = next((number for number, name in enumerate(earlier) if record.out_of_date(name)), len(earlier))
+        stale = earlier[first:]
+    if not stale:
+        return
+    for name in stale:
+        _check_can_be_made(record, name, is_sample)
+    why = record.out_of_date(stale[0]) or "the package was updated"
+    say(f"{stale[0]}: {why}. Executing {', '.join(stale)} with the parameters of the last time …")
+    pages = (folder / "index.html").is_file()
+    chain.execute(folder, record.given(), steps=stale, render=pages, progress=lambda text: None)
+
+
+def _check_can_be_made(record: Record, name: str, is_sample: bool) -> None:
+    step = record.step(name)
+    if step["status"] == WAITING and not is_sample:
+        missing = next((product for product in PRODUCTS[name] if not (record.run.folder / product).exists()), name)
+        raise InputError(f"{record.run.folder}: {missing} is missing; run the notebook {name} on this run first")
+    if step["status"] == RUNNING and step.get("by_hand") and _is_alive(step.get("process")):
+        raise InputError(
+            f"{record.run.folder}: the notebook {name} is open and was not executed to its last cell since it was "
+            "changed; run all of its cells, or end its kernel, and come back"
+        )
+    if record.facts["backend"] == "sagemaker" and name.startswith("variant_classifier"):
+        raise InputError(
+            f"{record.run.folder}: {record.out_of_date(name)}, and training on SageMaker costs money; "
+            f"run the notebook {name} yourself"
+        )
+
+
+def _is_alive(process: object) -> bool:
+    if not isinstance(process, int) or process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _version() -> str:
+    from genomicslearning import __version__
+
+    return __version__
+
+
+def _say_which(run: OpenRun, named: bool, say: Callable[[str], None]) -> None:
+    """Which run this is, and what its data are: the first thing that a notebook's reader should know."""
+    record = Record(run.folder)
+    told = {name: record.facts["parameters"].get(name) for name in inputs.TRAINING_DATA}
+    names = ", ".join(lake.name(str(path)) for path in told.values() if path)
+    if run.folder == sample_folder():
+        what = "on the embedded synthetic sample; for your own data run data_prep with them, or give run_dir"
+    elif names:
+        what = f"on {names}" + ("" if named else ", the last that was worked on without run_dir")
+    else:
+        what = "as given" if named else "the last that was worked on without run_dir"
+    say(f"run {run.folder}: {what}")
+    if run.synthetic and run.step != STEPS[0]:
+        from genomicslearning import report
+
+        report.warn("The data is synthetic, from the embedded sample: nothing here says anything about a real variant.")

@@ -1,31 +1,68 @@
-"""The notebooks' parameters, read from their `parameters` cells: names, types, defaults, help, and a user's text."""
+"""The notebooks' parameters, read from their `parameters` cells: names, types, defaults, help, and what they may be."""
 
 from __future__ import annotations
 
 import ast
 import difflib
+import hashlib
+import json
+import math
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
+from genomicslearning import InputError, share
+from genomicslearning.runs.folder import STEPS
 
-from genomicslearning import InputError, autopilot, endpoint, share
-from genomicslearning.features import FEATURE_SETS
-from genomicslearning.history import splits
-from genomicslearning.training_set.transcripts import PICKS
-
-# What a parameter may be, where it is one of a few words; the rooms that read them own the words.
+# What a parameter may be, where it is one of a few words. The rooms that read them own the words (a test holds them
+# equal); they stand here again, since a command that refuses a word must not load scikit-learn for it.
 CHOICES = {
-    "split": splits.KINDS,
-    "features": tuple(FEATURE_SETS),
-    "preset": autopilot.PRESET_NAMES,
-    "extra_candidates": autopilot.EXTRA_CANDIDATES,
-    "objective": autopilot.OBJECTIVES,
-    "backend": autopilot.BACKENDS,
-    "endpoint_mode": endpoint.MODES,
-    "pick": PICKS,
+    "split": ("random", "gene", "time"),
+    "features": ("all", "biology", "prospective"),
+    "preset": ("quick", "balanced", "best"),
+    "extra_candidates": ("lightgbm",),
+    "objective": ("AUC", "AveragePrecision", "F1", "Accuracy", "LogLoss"),
+    "backend": ("local", "sagemaker"),
+    "endpoint_mode": ("in-process", "http", "batch-transform", "real-time"),
+    "pick": ("first", "severe", "mane", "canonical"),
     "depth": ("standard", "full"),
+    "autopilot_mode": ("ENSEMBLING", "HYPERPARAMETER_TUNING", "AUTO"),
+    "table_kind": ("raw", "engineered"),
+}
+
+
+@dataclass(frozen=True)
+class Range:
+    """The least and the greatest value of a number; `within` leaves these two themselves out."""
+
+    low: float
+    high: float = math.inf
+    within: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            return False
+        return self.low < value < self.high if self.within else self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"{self.low:g} or more"
+        if self.low == -math.inf:
+            return f"{self.high:g} or less"
+        return f"between {self.low:g} and {self.high:g}"
+
+
+RANGES = {
+    "train_fraction": Range(0, 1, within=True),
+    "seed": Range(0, 2**32 - 1),  # what numpy takes
+    "max_candidates": Range(0),
+    "max_runtime_seconds": Range(1),
+    "chunk_rows": Range(1),
+    "cost_limit": Range(0),
+    "threshold": Range(-math.inf, 1),
+    "missed": Range(0),
+    "false_alert": Range(0),
 }
 
 LINE = re.compile(r"^(?P<name>\w+): (?P<type>\w+) = (?P<default>.+?)(?:  # (?P<help>.*))?$")
@@ -48,8 +85,7 @@ def notebook(step: str) -> Path:
 
 def of(step: str) -> dict[str, Parameter]:
     """A notebook's parameters by name, in the notebook's order."""
-    cells = nbformat.read(notebook(step), as_version=4).cells
-    source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    source = next(source for kind, tags, source in _cells(notebook(step)) if kind == "code" and "parameters" in tags)
     found = {}
     for line in source.splitlines():
         if match := LINE.match(line):
@@ -59,7 +95,48 @@ def of(step: str) -> dict[str, Parameter]:
     return found
 
 
-def read(given: dict[str, object], known: dict[str, Parameter]) -> dict[str, object]:
+def all_known(steps: Iterable[str] = STEPS) -> dict[str, Parameter]:
+    """The parameters of all these notebooks by name."""
+    return {name: parameter for step in steps for name, parameter in of(step).items()}
+
+
+def allowed(name: str) -> str:
+    """What a parameter may be, in words; empty where its type says all."""
+    if name in CHOICES:
+        return ", ".join(CHOICES[name])
+    return str(RANGES[name]) if name in RANGES else ""
+
+
+def listed(steps: Iterable[str] = STEPS) -> list[dict]:
+    """Every parameter that a run may be given, with its notebooks, for people and scripts."""
+    found: dict[str, dict] = {}
+    for step in steps:
+        for item in of(step).values():
+            if item.name == "run_dir":
+                continue
+            facts = {"name": item.name, "type": item.type, "default": item.default, "allowed": allowed(item.name)}
+            found.setdefault(item.name, facts | {"help": item.help, "notebooks": []})["notebooks"].append(step)
+    return list(found.values())
+
+
+def code_sha256(step: str) -> str:
+    """SHA-256 of what a notebook does: its code without outputs, prose and the defaults of its parameters."""
+    code = [source for kind, tags, source in _cells(notebook(step)) if kind == "code" and "parameters" not in tags]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()
+
+
+def _cells(path: Path) -> list[tuple[str, list[str], str]]:
+    """Kind, tags and source of each cell. Plain JSON: nbformat's validation takes a second to import."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [
+            (cell["cell_type"], cell.get("metadata", {}).get("tags", []), "".join(cell["source"])) for cell in cells
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: not a notebook; get it again from the package") from None
+
+
+def read(given: Mapping[str, object], known: Mapping[str, Parameter]) -> dict[str, object]:
     """Give each value its parameter's type; text from a command line is read as that type.
 
     Raises
@@ -77,8 +154,47 @@ def read(given: dict[str, object], known: dict[str, Parameter]) -> dict[str, obj
     return values
 
 
+def check(values: Mapping[str, object]) -> None:
+    """Refuse a word that a parameter cannot be, and a number out of its range.
+
+    Raises
+    ------
+    InputError
+        Names the parameter, the value and what it may be.
+    """
+    for name, value in values.items():
+        if name in CHOICES and value:
+            for word in str(value).split() if name == "extra_candidates" else [value]:
+                if word not in CHOICES[name]:
+                    raise InputError(f"parameter {name}: {word!r} is not one of {', '.join(CHOICES[name])}")
+        elif name in RANGES and value not in RANGES[name]:
+            raise InputError(f"parameter {name}: {value} is out of range; it is {RANGES[name]}")
+
+
+def read_list(name: str, value: object) -> list[str]:
+    """A parameter that is a JSON list of texts; one text that is no list is a list of one.
+
+    Raises
+    ------
+    InputError
+        Neither.
+    """
+    if isinstance(value, (list, tuple)):
+        value = json.dumps(list(value))
+    text = str(value or "").strip()
+    if not text.startswith("["):
+        return [text] if text else []
+    try:
+        items = json.loads(text)
+    except ValueError:
+        items = None
+    if not isinstance(items, list) or not all(isinstance(item, str) and item for item in items):
+        raise InputError(f'parameter {name}: {text[:80]!r} is not a JSON list of texts, such as ["2016.vcf.gz"]')
+    return items
+
+
 def _typed(parameter: Parameter, value: object) -> object:
-    text = str(value)
+    text = json.dumps(list(value)) if isinstance(value, (list, tuple)) else str(value)
     try:
         match parameter.type:
             case "bool":
@@ -90,4 +206,5 @@ def _typed(parameter: Parameter, value: object) -> object:
             case _:
                 return text
     except (KeyError, ValueError):
-        raise InputError(f"parameter {parameter.name}: {text!r} is not a {parameter.type}") from None
+        article = "an" if parameter.type[0] in "aeiou" else "a"
+        raise InputError(f"parameter {parameter.name}: {text!r} is not {article} {parameter.type}") from None

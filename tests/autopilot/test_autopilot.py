@@ -153,10 +153,16 @@ def test_running_out_of_time_is_a_result(train, test, tmp_path):
     assert "another run may give another model" in job.notes[0]
 
 
-def test_a_folder_of_another_job_is_refused(job, train):
-    other = autopilot.start(train, folder=job.folder.parent, name="first", preset="quick", seed=1, progress=quiet)
-    with pytest.raises(InputError, match="other settings or rows"):
-        other.wait()
+def test_a_folder_of_another_job_is_kept(job, train):
+    kept = (job.folder / "candidates.json").read_bytes()
+    settings = dict(folder=job.folder.parent, name="first", preset="quick", max_candidates=1, progress=quiet)
+    other = autopilot.start(train, seed=1, **settings).wait()
+    assert other.name.startswith("first-") and other.folder == job.folder.with_name(other.name)
+    assert json.loads((other.folder / "candidates.json").read_text())["job"] == other.name
+    assert other.model().manifest["job"] == other.name
+    assert autopilot.start(train, seed=1, **settings).wait().name == other.name, "the same job is taken up"
+    assert autopilot.start(train, seed=2, **settings).wait().name not in (job.name, other.name)
+    assert (job.folder / "candidates.json").read_bytes() == kept
 
 
 def test_whole_genes_stay_in_one_fold(train, test, tmp_path):

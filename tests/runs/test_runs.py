@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import json
 
-import nbformat
 import pytest
+from small_chain import FIRST, SECOND, use_notebooks, write_notebook
 
 from genomicslearning import InputError
-from genomicslearning.runs import chain, parameters, validation
-from genomicslearning.runs import record as run_record
+from genomicslearning.runs import chain, parameters
 from genomicslearning.runs.compare import compare
 from genomicslearning.runs.folder import STEPS, copy_notebooks
 from genomicslearning.runs.validation import check
-
-FIRST = """
-from pathlib import Path
-folder = Path(run_dir) / "data"
-folder.mkdir(exist_ok=True)
-count = folder / "count.txt"
-count.write_text(str(int(count.read_text()) + 1 if count.exists() else 1))
-(folder / "first.txt").write_text(str(seed))
-"""
-SECOND = """
-from pathlib import Path
-print("second at work")
-(Path(run_dir) / "second.txt").write_text((Path(run_dir) / "data" / "first.txt").read_text() * factor)
-(Path(run_dir) / "model_card.md").write_text("# Card")
-"""
-
-
-def write_notebook(path, head, *sources):
-    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(head)]
-    cells[1].metadata["tags"] = ["parameters"]
-    cells += [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
 
 
 @pytest.fixture
@@ -45,14 +21,7 @@ def two_steps(tmp_path, monkeypatch):
     folder.mkdir()
     write_notebook(folder / "first.ipynb", 'run_dir: str = ""  # folder\nseed: int = 7  # a number', FIRST)
     write_notebook(folder / "second.ipynb", 'run_dir: str = ""  # folder\nfactor: int = 2', SECOND)
-    monkeypatch.setattr(parameters, "notebook", lambda step: folder / f"{step}.ipynb")
-    monkeypatch.setattr(chain, "STEPS", ("first", "second"))
-    products = {"first": ("data/first.txt",), "second": ("second.txt",)}
-    monkeypatch.setattr(chain, "PRODUCTS", products)
-    monkeypatch.setattr(run_record, "PRODUCTS", products)
-    monkeypatch.setattr(run_record, "STEPS", ("first", "second"))
-    monkeypatch.setattr(validation, "STEPS", ("first", "second"))
-    monkeypatch.setattr(chain.execute, "__kwdefaults__", chain.execute.__kwdefaults__ | {"steps": ("first", "second")})
+    use_notebooks(monkeypatch, folder)
     return folder
 
 
@@ -161,7 +130,7 @@ def test_bad_names_are_refused(name, tmp_path):
     ("given", "message"),
     [
         ({"sed": 1}, "unknown parameter sed; did you mean seed?"),
-        ({"seed": "x"}, "parameter seed: 'x' is not a int"),
+        ({"seed": "x"}, "parameter seed: 'x' is not an int"),
         ({"strict": "maybe"}, "parameter strict: 'maybe' is not a bool"),
         ({"clinvar": "/nowhere.vcf"}, "/nowhere.vcf: no such file"),
         ({"run_dir": "x"}, "use --name"),

@@ -1,0 +1,87 @@
+"""The files that a run reads: which parameters name them, and their role, size and checksum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from genomicslearning import InputError
+from genomicslearning.io import lake
+from genomicslearning.runs.parameters import read_list
+
+# Parameters that name the training set's files; where none is given, it is the lake's, else the embedded sample.
+TRAINING_DATA = ("clinvar", "annotated", "training_set")
+# Parameters that name the watch list's release, and the input that stands in where none is given.
+WATCHED = {"watchlist_clinvar": "clinvar", "watchlist_annotated": "annotated"}
+LISTS = ("earlier",)  # parameters that name several files, as a JSON list
+# Every parameter that names files which a step reads. Its name is the role that they have in run.json.
+ROLES = (*TRAINING_DATA, *LISTS, *WATCHED)
+
+_digests: dict[tuple[str, int, int], str] = {}
+
+
+def files(values: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Role and path of every file that these parameters name."""
+    found = []
+    for role in ROLES:
+        given = values.get(role)
+        named = read_list(role, given) if role in LISTS else [str(given)] if given else []
+        for path in named:
+            parts = lake.parts(path, ".parquet") if path.endswith(".parquet") else []
+            found += [(role, part) for part in parts or [path]]
+    return found
+
+
+def facts(values: Mapping[str, object]) -> list[dict]:
+    """`role`, `name`, `bytes` and `sha256` of every file that these parameters name."""
+    return [
+        {"role": role, "name": lake.name(path), "bytes": lake.size(path), "sha256": sha256(path)}
+        for role, path in files(values)
+    ]
+
+
+def sha256(path: str) -> str:
+    """SHA-256 of a file; a local one that this process has read is not read again while it stays as it is."""
+    if lake.is_s3(path):
+        return lake.sha256(path)
+    try:
+        seen = Path(path).stat()
+    except OSError:
+        return lake.sha256(path)  # which says why
+    key = (path, seen.st_size, seen.st_mtime_ns)
+    if key not in _digests:
+        _digests[key] = lake.sha256(path)
+    return _digests[key]
+
+
+def resolve(values: Mapping[str, object]) -> dict[str, object]:
+    """The values with every file's path made absolute.
+
+    Raises
+    ------
+    InputError
+        A file is not there.
+    """
+    resolved = dict(values)
+    for role in ROLES:
+        if not values.get(role):
+            continue
+        paths = [_found(path, role) for path in _named(role, values[role])]
+        resolved[role] = json_list(paths) if role in LISTS else paths[0]
+    return resolved
+
+
+def json_list(paths: list[str]) -> str:
+    """Paths as the text of a JSON list, which papermill can pass on."""
+    return json.dumps(paths)
+
+
+def _named(role: str, value: object) -> list[str]:
+    return read_list(role, value) if role in LISTS else [str(value)]
+
+
+def _found(path: str, role: str) -> str:
+    if not lake.exists(path) and not (path.endswith(".parquet") and lake.parts(path, ".parquet")):
+        raise InputError(f"{path}: no such file (given as {role})")
+    return path if "://" in path else str(Path(path).expanduser().resolve())

@@ -1,0 +1,198 @@
+"""Notebooks as a person executes them: in any order, parameters changed in between, with and without a run folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from small_chain import by_hand, use_notebooks, write_notebook
+
+from genomicslearning import InputError
+from genomicslearning.runs import chain, inputs, lock
+from genomicslearning.runs.opening import open_run, sample_folder
+from genomicslearning.runs.record import Record, load
+
+OPEN = "from genomicslearning.runs.opening import open_run\nrun = open_run(run_dir, step={!r}, given=globals())"
+MAKE = """
+from pathlib import Path
+data = clinvar or run.inputs_before.get("clinvar", "")
+(run.folder / "data" / "first.txt").write_text((Path(data).read_text() if data else "sample") + str(seed))
+"""
+MULTIPLY = """
+(run.folder / "second.txt").write_text((run.folder / "data" / "first.txt").read_text() * factor)
+"""
+LOOK = """
+seen = (run.folder / "second.txt").read_text()
+(run.folder / "third.txt").write_text(seen + "!")
+"""
+FINISH = "left = run.finish()"
+STEPS = ("first", "second", "third")
+PRODUCTS = {"first": ("data/first.txt",), "second": ("second.txt",), "third": ("third.txt",)}
+
+
+@pytest.fixture(autouse=True)
+def three_steps(tmp_path, monkeypatch):
+    """Three small notebooks of the product's shape, and a home of their own."""
+    import small_chain
+
+    place = tmp_path / "notebooks"
+    place.mkdir()
+    head = 'run_dir: str = ""  # folder\n'
+    for step, told, work in (
+        ("first", 'clinvar: str = ""  # data\nseed: int = 7  # seed', MAKE),
+        ("second", "factor: int = 2  # times", MULTIPLY),
+        ("third", "seed: int = 7  # seed", LOOK),
+    ):
+        write_notebook(place / f"{step}.ipynb", head + told, OPEN.format(step), work, FINISH)
+    monkeypatch.setattr(small_chain, "STEPS", STEPS)
+    monkeypatch.setattr(small_chain, "PRODUCTS", PRODUCTS)
+    use_notebooks(monkeypatch, place)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    return place
+
+
+def statuses(folder) -> list[str]:
+    return [step["status"] for step in load(Path(folder))["steps"]]
+
+
+def test_results_follow_parameters_in_any_order(tmp_path):
+    folder = str(tmp_path / "r")
+    by_hand("first", run_dir=folder)
+    by_hand("second", run_dir=folder, factor=3)
+    assert by_hand("third", run_dir=folder)["seen"] == "sample7sample7sample7"
+    assert load(tmp_path / "r")["status"] == "done"
+    by_hand("first", run_dir=folder, seed=1)
+    assert statuses(folder) == ["done", "stale", "stale"]
+    assert load(tmp_path / "r")["status"] == "stale"
+    # The second is executed again, with the factor that it had, before the third looks.
+    assert by_hand("third", run_dir=folder)["seen"] == "sample1sample1sample1"
+    assert statuses(folder) == ["done", "done", "done"]
+    by_hand("second", run_dir=folder, factor=1)
+    by_hand("second", run_dir=folder, factor=2)
+    assert by_hand("third", run_dir=folder)["seen"] == "sample1sample1"
+
+
+def test_executing_the_same_again_makes_nothing_stale(tmp_path):
+    folder = str(tmp_path / "r")
+    for step in STEPS:
+        by_hand(step, run_dir=folder)
+    by_hand("first", run_dir=folder)
+    assert statuses(folder) == ["done", "done", "done"]
+    by_hand("first", run_dir=folder, seed=8)
+    assert statuses(folder) == ["done", "stale", "stale"]
+    by_hand("first", run_dir=folder, seed=7)
+    assert statuses(folder) == ["done", "done", "done"]
+
+
+def test_what_was_read_before_an_earlier_step_changed_is_not_taken_for_the_new(tmp_path):
+    folder = str(tmp_path / "r")
+    by_hand("first", run_dir=folder)
+    opened = open_run(folder, step="second", given={"run_dir": folder, "factor": 2}, say=lambda text: None)
+    (opened.folder / "second.txt").write_text("made from the old")
+    by_hand("first", run_dir=folder, seed=99)
+    opened.finish()
+    assert by_hand("third", run_dir=folder)["seen"] == "sample99sample99"
+
+
+def test_a_notebook_that_is_half_executed_elsewhere_is_waited_for(tmp_path, monkeypatch):
+    folder = tmp_path / "r"
+    by_hand("first", run_dir=str(folder))
+    open_run(str(folder), step="second", given={"factor": 5}, say=lambda text: None)
+    record = Record(folder)
+    record.step("second")["process"] = os.getppid()  # another process, alive
+    record.save()
+    with pytest.raises(InputError, match="second is open and was not executed to its last cell"):
+        by_hand("third", run_dir=str(folder))
+    record.step("second")["process"] = 2**22 + 1  # one that is no more: Linux counts up to 2^22
+    record.save()
+    assert by_hand("third", run_dir=str(folder))["seen"] == "sample7" * 5
+
+
+def test_a_step_that_was_never_executed_is_asked_for(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        by_hand("second", run_dir=str(tmp_path / "mistyped"))
+    assert not (tmp_path / "mistyped").exists()
+    by_hand("first", run_dir=str(tmp_path / "r"))
+    with pytest.raises(InputError, match="second.txt is missing; run the notebook second"):
+        by_hand("third", run_dir=str(tmp_path / "r"))
+
+
+def test_own_data_stay_the_data_of_the_next_notebook(tmp_path, capsys):
+    mine = tmp_path / "mine.vcf"
+    mine.write_text("own ")
+    by_hand("first", clinvar=str(mine))
+    assert by_hand("second")["run"].folder != sample_folder()
+    assert by_hand("third")["seen"] == "own 7own 7"
+    assert "on mine.vcf, the last that was worked on without run_dir" in capsys.readouterr().out
+    names = by_hand("first")  # no data: she asks for the sample, and nothing of hers is touched
+    assert names["run"].folder == sample_folder()
+    own = next((tmp_path / "home" / "genomicslearning" / "runs").iterdir())
+    assert own.name.startswith("mine-") and (own / "third.txt").read_text() == "own 7own 7!"
+    assert by_hand("third")["seen"] == "sample7sample7"
+
+
+def test_her_run_is_not_filled_with_the_sample(tmp_path):
+    mine = tmp_path / "mine.vcf"
+    mine.write_text("own ")
+    folder = tmp_path / "r"
+    by_hand("first", run_dir=str(folder), clinvar=str(mine))
+    by_hand("first", run_dir=str(folder), seed=3)
+    assert (folder / "data" / "first.txt").read_text() == "own 3"
+
+
+def test_without_anything_made_notebooks_work_on_the_sample(capsys):
+    names = by_hand("third")
+    assert names["seen"] == "sample7sample7" and names["run"].folder == sample_folder()
+    assert "on the embedded synthetic sample" in capsys.readouterr().out
+
+
+def test_wrong_parameters_are_refused_before_work(tmp_path):
+    with pytest.raises(InputError, match="parameter seed: -1 is out of range; it is between 0 and"):
+        by_hand("first", run_dir=str(tmp_path / "r"), seed=-1)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_runner_goes_on_with_what_was_made_by_hand(tmp_path):
+    runs = tmp_path / "runs"
+    said = []
+    chain.run({}, name="r", runs_dir=str(runs), progress=said.append)
+    by_hand("second", run_dir=str(runs / "r"), factor=4)
+    assert statuses(runs / "r") == ["done", "done", "stale"]
+    said.clear()
+    chain.run({}, name="r", runs_dir=str(runs), resume=True, progress=said.append)
+    assert said[0] == "[1/3] first: unchanged, kept"
+    assert "[2/3] second: again, since it was executed by hand, which leaves no report" in said
+    assert (runs / "r" / "third.txt").read_text() == "sample7" * 4 + "!", "its parameters are the run's now"
+    assert statuses(runs / "r") == ["done"] * 3
+
+
+def test_two_workers_do_not_share_a_folder(tmp_path):
+    folder = tmp_path / "r"
+    by_hand("first", run_dir=str(folder))
+    with lock.hold(folder):
+        with pytest.raises(InputError, match=rf"another process works on this run \(process {os.getpid()} on "):
+            by_hand("second", run_dir=str(folder))
+        with pytest.raises(InputError, match="another process works on this run"):
+            chain.run({}, name="r", runs_dir=str(tmp_path), resume=True, progress=lambda text: None)
+    (folder / lock.NAME).write_text("process 1 on elsewhere\n")  # what a killed run leaves is no lock
+    by_hand("second", run_dir=str(folder))
+    assert not (folder / lock.NAME).exists()
+
+
+def test_every_file_that_was_read_is_in_the_record(tmp_path):
+    for name in ("a.vcf", "old.vcf", "older.vcf"):
+        (tmp_path / name).write_text(name)
+    release, older, old = (str(tmp_path / name) for name in ("a.vcf", "older.vcf", "old.vcf"))
+    found = inputs.facts({"clinvar": release, "earlier": json.dumps([older, old]), "watchlist_clinvar": release})
+    assert [(one["role"], one["name"], one["bytes"]) for one in found] == [
+        ("clinvar", "a.vcf", 5),
+        ("earlier", "older.vcf", 9),
+        ("earlier", "old.vcf", 7),
+        ("watchlist_clinvar", "a.vcf", 5),
+    ]
+    assert found[0]["sha256"] == found[3]["sha256"] and len(found[0]["sha256"]) == 64
+    by_hand("first", run_dir=str(tmp_path / "r"), clinvar=release)
+    assert [one["role"] for one in load(tmp_path / "r")["inputs"]] == ["clinvar"]
