@@ -189,8 +189,9 @@ class Record:
         }
         step.pop("process", None)
         for later in self.steps[self.steps.index(name) + 1 :]:
-            if self.step(later)["status"] == STALE and not self.out_of_date(later):
-                self.step(later)["status"] = DONE  # the same was made again
+            if self.step(later)["status"] == WAITING or self.out_of_date(later):
+                break
+            self.step(later)["status"] = DONE  # the same was made again
         self.save()
 
     def fail(self, name: str, cell: int | None, message: str, seconds: float) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from small_chain import FIRST, SECOND, use_notebooks, write_notebook
 
 from genomicslearning import InputError
 from genomicslearning.runs import chain, parameters
-from genomicslearning.runs.compare import compare
+from genomicslearning.runs.compare import as_text, comparison
 from genomicslearning.runs.folder import STEPS, copy_notebooks
+from genomicslearning.runs.time_left import TimeLeft
 from genomicslearning.runs.validation import check
 
 
@@ -120,7 +124,7 @@ def test_an_existing_run_is_not_overwritten(two_steps, tmp_path):
     assert index.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "x" * 65, "a b", "é"])
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "x" * 65, "a b", "é", "latest"])
 def test_bad_names_are_refused(name, tmp_path):
     with pytest.raises(InputError, match="run name"):
         chain.run({}, name=name, runs_dir=str(tmp_path))
@@ -137,6 +141,14 @@ def test_bad_names_are_refused(name, tmp_path):
         ({"training_set": "a.csv", "clinvar": "b.vcf"}, "either"),
         ({"split": "time"}, "earlier"),
         ({"split": "diagonal"}, "one of random, gene, time"),
+        ({"train_fraction": "1"}, "parameter train_fraction: 1.0 is out of range; it is between 0 and 1"),
+        ({"train_fraction": "nan"}, "train_fraction: nan is out of range"),
+        ({"seed": "-1"}, "parameter seed: -1 is out of range"),
+        ({"chunk_rows": "0"}, "parameter chunk_rows: 0 is out of range; it is 1 or more"),
+        ({"missed": "-1"}, "parameter missed: -1.0 is out of range; it is 0 or more"),
+        ({"extra_candidates": "lightgbm catboost"}, "'catboost' is not one of lightgbm"),
+        ({"earlier": "[1,2"}, "parameter earlier: '\\[1,2' is not a JSON list of texts"),
+        ({"earlier": "[1, 2]"}, "is not a JSON list of texts"),
     ],
 )
 def test_what_can_be_refused_before_any_work_is(given, message, tmp_path):
@@ -209,6 +221,113 @@ def test_notebooks_are_copied_out_once(tmp_path):
 def test_compare_names_what_differs(two_steps, tmp_path):
     one, _ = run(tmp_path)
     two = chain.run({"seed": 9}, name="s", runs_dir=str(tmp_path / "runs"), progress=lambda text: None)
-    text = compare(one.parent, two.parent)
+    text = as_text(comparison(one.parent, two.parent))
     assert any(line.split() == ["seed", "7", "9"] for line in text.splitlines())
     assert "factor" not in text and "versions: equal" in text
+
+
+def test_the_words_of_parameters_are_those_of_the_rooms_that_read_them():
+    from genomicslearning import autopilot, endpoint
+    from genomicslearning.autopilot import remote_rows, sagemaker
+    from genomicslearning.features import FEATURE_SETS
+    from genomicslearning.history import splits
+    from genomicslearning.training_set.transcripts import PICKS
+
+    owners = {
+        "split": splits.KINDS,
+        "features": FEATURE_SETS,
+        "preset": autopilot.PRESET_NAMES,
+        "extra_candidates": autopilot.EXTRA_CANDIDATES,
+        "objective": autopilot.OBJECTIVES,
+        "backend": autopilot.BACKENDS,
+        "endpoint_mode": endpoint.MODES,
+        "pick": PICKS,
+        "autopilot_mode": sagemaker.MODES,
+        "table_kind": remote_rows.TABLES,
+    }
+    assert {name: sorted(words) for name, words in owners.items()} == {
+        name: sorted(words) for name, words in parameters.CHOICES.items() if name != "depth"
+    }
+    known = parameters.all_known()
+    assert set(parameters.CHOICES) | set(parameters.RANGES) <= set(known)
+    numbers = {name for name, item in known.items() if item.type in ("int", "float")}
+    assert numbers == set(parameters.RANGES), "every number has a range"
+    parameters.check({name: item.default for name, item in known.items()})
+
+
+def test_resume_goes_by_the_content_of_every_file_that_was_read(two_steps, tmp_path):
+    release = tmp_path / "release.vcf"
+    head = 'run_dir: str = ""  # folder\nwatchlist_clinvar: str = ""  # watched\nfactor: int = 2  # times'
+    write_notebook(two_steps / "second.ipynb", head, SECOND)
+    release.write_text("one")
+    run(tmp_path, {"watchlist_clinvar": str(release)})
+    assert [(one["role"], one["name"], one["bytes"]) for one in record(tmp_path)["inputs"]] == [
+        ("watchlist_clinvar", "release.vcf", 3)
+    ]
+    _, lines = run(tmp_path, resume=True)
+    assert "[2/2] second: unchanged, kept" in lines, "a resumed run is told what it was told before"
+    release.write_text("two!")
+    _, lines = run(tmp_path, resume=True)
+    assert lines[:2] == ["[1/2] first: unchanged, kept", "[2/2] second: again, since inputs changed"]
+
+
+def test_resume_goes_by_notebook_configuration_and_version(two_steps, tmp_path, monkeypatch):
+    from genomicslearning.runs import record as room
+
+    run(tmp_path)
+    write_notebook(two_steps / "second.ipynb", 'run_dir: str = ""  # folder\nfactor: int = 2', SECOND, "x = 1")
+    _, lines = run(tmp_path, resume=True)
+    assert lines[:2] == ["[1/2] first: unchanged, kept", "[2/2] second: again, since its notebook changed"]
+    monkeypatch.setattr(room, "settings", lambda: {"backend": "local", "lake": "/a/lake"})
+    _, lines = run(tmp_path, resume=True)
+    assert lines[0] == "[1/2] first: again, since the machine's configuration changed"
+    versions = room.versions() | {"genomicslearning": "99"}
+    monkeypatch.setattr(room, "versions", lambda: versions)
+    _, lines = run(tmp_path, resume=True)
+    assert lines[0] == "[1/2] first: again, since versions changed"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"id": "r", "sta', "no run's record .*cut off"),
+        ("", "no run's record"),
+        ("[1, 2]", "no run's record"),
+        ('{"id": 3}', "id is missing or of another kind"),
+        ('{"name": "package", "version": "1.0"}', "not a run's record"),
+    ],
+    ids=["cut", "empty", "list", "other", "foreign"],
+)
+def test_a_cut_or_foreign_record_is_a_clear_line(content, words, two_steps, tmp_path):
+    index, _ = run(tmp_path)
+    (index.parent / "run.json").write_text(content)
+    with pytest.raises(InputError, match=f"run.json: .*{words}"):
+        run(tmp_path, resume=True)
+    with pytest.raises(InputError, match=f"run.json: .*{words}"):
+        comparison(index.parent, index.parent)
+
+
+def test_sigterm_leaves_an_interrupted_run(tmp_path):
+    """A real run of the product's notebooks, ended as a scheduler ends it; it can be gone on with."""
+    command = [sys.executable, "-m", "genomicslearning", "run", "--name", "r", "--runs-dir", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    for line in process.stderr:
+        if "cell 5/" in line:  # the first step is at work
+            process.send_signal(signal.SIGTERM)
+            break
+    process.stderr.read()
+    assert process.wait() != 0
+    facts = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert facts["status"] == "interrupted" and facts["steps"][0]["status"] == "interrupted"
+    assert not (tmp_path / "r" / ".lock").exists()
+
+
+def test_time_left_goes_by_what_has_passed():
+    seconds = iter([0, 0, 10, 20, 40, 40])
+    clock = TimeLeft(("data_prep", "variant_classifier-autopilot"), "", clock=lambda: next(seconds))
+    clock.starts("data_prep")
+    assert clock.tell("a line of the notebook") == "a line of the notebook"
+    assert clock.tell("data_prep · cell 6/11 · 0:10") == "data_prep · cell 6/11 · 0:10 · about 3 min left in all"
+    clock.starts("variant_classifier-autopilot")
+    said = clock.tell("boosting: AUC 0.8; about 60 s left")
+    assert said.endswith("· about 60 s left in all"), "the job's own estimate counts"
