@@ -177,8 +177,8 @@ def test_earlier_releases_are_looked_at_before_any_work(tmp_path):
     release = tmp_path / "release.tsv"
     header = "chrom\tpos\tref\talt\treview_status\tclinical_significance\n"
     release.write_text(header + "1\t5\tA\tG\tcriteria provided, single submitter\tBenign\n")
-    with pytest.raises(InputError, match="release.tsv: does not say its genome assembly"):
-        check({"earlier": str(release)})
+    with pytest.raises(InputError, match="assembly: 'GRCh12' is not known"):
+        check({"earlier": str(release), "assembly": "GRCh12"})
     assert json.loads(check({"earlier": str(release), "assembly": "GRCh37"})["earlier"]) == [str(release)]
     release.write_text("a\tb\n")
     with pytest.raises(InputError, match="release.tsv:1: neither a VCF nor a tab-delimited release"):
