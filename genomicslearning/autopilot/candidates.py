@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer
 
 from genomicslearning import InputError
+from genomicslearning.autopilot.vocabulary import LIBRARY_OF
 from genomicslearning.features import ScoredFeatures, TokenScore, VariantFeatures, VariantTokens
 
 
@@ -75,48 +76,80 @@ def linear_columns(trial, evidence, seed):
 
 
 def boosting(trial, evidence, seed):
-    """Gradient boosting on the evidence columns and the token score."""
-    classifier = HistGradientBoostingClassifier(
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
-        max_iter=trial.suggest_int("max_iter", 50, 300),
-        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 24, 255, log=True),
-        min_samples_leaf=trial.suggest_int("min_samples_leaf", 5, 60, log=True),
-        l2_regularization=trial.suggest_float("l2_regularization", 0.1, 50, log=True),
-        max_features=trial.suggest_float("max_features", 0.05, 0.6),
-        max_bins=63,
-        early_stopping=False,
+    """Gradient boosting by LightGBM on the evidence columns and the token score."""
+    from lightgbm import LGBMClassifier
+
+    classifier = LGBMClassifier(
+        learning_rate=trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
+        n_estimators=trial.suggest_int("n_estimators", 50, 400),
+        num_leaves=trial.suggest_int("num_leaves", 24, 512, log=True),
+        min_child_samples=trial.suggest_int("min_child_samples", 5, 60, log=True),
+        reg_lambda=trial.suggest_float("reg_lambda", 0.01, 50, log=True),
+        feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.6),
+        max_bin=63,
+        deterministic=True,
+        force_col_wise=True,
+        n_jobs=1,
         random_state=seed,
+        verbosity=-1,
     )
     return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
 
 
 def boosting_columns(trial, evidence, seed):
-    """Gradient boosting on the evidence columns alone."""
+    """Gradient boosting by LightGBM on the evidence columns alone."""
+    from lightgbm import LGBMClassifier
+
+    classifier = LGBMClassifier(
+        learning_rate=trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
+        n_estimators=trial.suggest_int("n_estimators", 50, 400),
+        num_leaves=trial.suggest_int("num_leaves", 24, 512, log=True),
+        min_child_samples=trial.suggest_int("min_child_samples", 5, 60, log=True),
+        reg_lambda=trial.suggest_float("reg_lambda", 0.01, 50, log=True),
+        feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.6),
+        max_bin=63,
+        deterministic=True,
+        force_col_wise=True,
+        n_jobs=1,
+        random_state=seed,
+        verbosity=-1,
+    )
+    return Pipeline([("evidence", evidence.columns()), ("classifier", classifier)])
+
+
+def boosting_random(trial, evidence, seed):
+    """Gradient boosting by LightGBM with cuts drawn at random, as extra trees have them, on columns and token score."""
+    from lightgbm import LGBMClassifier
+
+    classifier = LGBMClassifier(
+        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.2, log=True),
+        n_estimators=trial.suggest_int("n_estimators", 50, 400),
+        num_leaves=trial.suggest_int("num_leaves", 24, 512, log=True),
+        min_child_samples=trial.suggest_int("min_child_samples", 5, 60, log=True),
+        reg_lambda=trial.suggest_float("reg_lambda", 0.01, 50, log=True),
+        feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.8),
+        extra_trees=True,
+        max_bin=63,
+        deterministic=True,
+        force_col_wise=True,
+        n_jobs=1,
+        random_state=seed,
+        verbosity=-1,
+    )
+    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+
+
+def histogram_boosting(trial, evidence, seed):
+    """Gradient boosting by scikit-learn on the evidence columns and the token score."""
     classifier = HistGradientBoostingClassifier(
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
+        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
         max_iter=trial.suggest_int("max_iter", 50, 300),
-        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 24, 255, log=True),
+        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 6, 255, log=True),
         min_samples_leaf=trial.suggest_int("min_samples_leaf", 5, 60, log=True),
         l2_regularization=trial.suggest_float("l2_regularization", 0.1, 50, log=True),
         max_features=trial.suggest_float("max_features", 0.05, 0.6),
         max_bins=63,
         early_stopping=False,
-        random_state=seed,
-    )
-    return Pipeline([("evidence", evidence.columns()), ("classifier", classifier)])
-
-
-def boosting_early(trial, evidence, seed):
-    """Gradient boosting with small trees, stopped once a tenth of the rows, set aside, no longer gains."""
-    classifier = HistGradientBoostingClassifier(
-        learning_rate=trial.suggest_float("learning_rate", 0.05, 0.3, log=True),
-        max_iter=trial.suggest_int("max_iter", 50, 400),
-        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 6, 32, log=True),
-        max_features=0.3,
-        max_bins=63,
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
         random_state=seed,
     )
     return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
@@ -143,10 +176,9 @@ def random_forest(trial, evidence, seed):
 def extra_trees(trial, evidence, seed):
     """Extremely randomised trees on the evidence columns alone."""
     classifier = ExtraTreesClassifier(
-        n_estimators=trial.suggest_int("n_estimators", 30, 200),
+        n_estimators=trial.suggest_int("n_estimators", 20, 200),
         min_samples_leaf=trial.suggest_int("min_samples_leaf", 2, 8),
         max_features=trial.suggest_float("max_features", 0.05, 0.4),
-        criterion="entropy",
         random_state=seed,
     )
     return Pipeline(
@@ -183,13 +215,15 @@ def lightgbm(trial, evidence, seed):
 class Definition:
     """A candidate: its builder, its algorithm, and the hyperparameters that its search starts from.
 
-    `cost` is about how many seconds one fit takes, relative to the other candidates: it only tells the time left.
+    `first` is tried first, and alone where there is one trial; then `second`, where there is one. `cost` is about how
+    many seconds one fit takes, relative to the other candidates: it only tells the time left.
     """
 
     build: Callable
     algorithm: str
     first: dict = field(default_factory=dict)
     cost: float = 1.0
+    second: dict = field(default_factory=dict)
 
     @property
     def description(self) -> str:
@@ -197,6 +231,14 @@ class Definition:
 
 
 _BOOSTING = dict(
+    learning_rate=0.05, n_estimators=150, num_leaves=255, min_child_samples=20, reg_lambda=0.1, feature_fraction=0.3
+)
+# Smaller trees, held back more: better where there is less to learn, as on genes that nobody has seen.
+_BOOSTING_HELD_BACK = _BOOSTING | dict(num_leaves=128, reg_lambda=10.0)
+_BOOSTING_RANDOM = dict(
+    learning_rate=0.08, n_estimators=200, num_leaves=255, min_child_samples=5, reg_lambda=1.0, feature_fraction=0.3
+)
+_HISTOGRAM = dict(
     learning_rate=0.05, max_iter=150, max_leaf_nodes=128, min_samples_leaf=20, l2_regularization=10.0, max_features=0.2
 )
 DEFINITIONS = {
@@ -204,18 +246,21 @@ DEFINITIONS = {
     "token_bayes": Definition(token_bayes, "Naive Bayes", {"alpha": 1.0}, cost=0.3),
     "token_logistic": Definition(token_logistic, "Logistic regression", {"C": 3.0}, cost=1),
     "linear_columns": Definition(linear_columns, "Logistic regression", {"C": 0.03}, cost=4),
-    "boosting": Definition(boosting, "Gradient boosting", _BOOSTING, cost=20),
-    "boosting_columns": Definition(boosting_columns, "Gradient boosting", _BOOSTING, cost=20),
-    "boosting_early": Definition(
-        boosting_early, "Gradient boosting", {"learning_rate": 0.12, "max_iter": 150, "max_leaf_nodes": 16}, cost=6
-    ),
     "random_forest": Definition(
         random_forest, "Random forest", {"n_estimators": 30, "min_samples_leaf": 4, "max_features": 0.08}, cost=5
     ),
     "extra_trees": Definition(
-        extra_trees, "Extra trees", {"n_estimators": 100, "min_samples_leaf": 2, "max_features": 0.12}, cost=20
+        extra_trees, "Extra trees", {"n_estimators": 20, "min_samples_leaf": 2, "max_features": 0.2}, cost=10
     ),
+    "histogram_boosting": Definition(histogram_boosting, "Gradient boosting (scikit-learn)", _HISTOGRAM, cost=20),
+    "boosting": Definition(boosting, "Gradient boosting (LightGBM)", _BOOSTING, 6, _BOOSTING_HELD_BACK),
+    "boosting_columns": Definition(
+        boosting_columns, "Gradient boosting (LightGBM)", _BOOSTING | {"reg_lambda": 1.0}, 6, _BOOSTING_HELD_BACK
+    ),
+    "boosting_random": Definition(boosting_random, "Gradient boosting (LightGBM)", _BOOSTING_RANDOM, cost=6),
 }
+# What takes the place of LightGBM's candidates on a machine without the system's OpenMP library, which LightGBM needs.
+STAND_IN = "histogram_boosting"
 
 # Tried where a job asks for them: each needs the library, and the extra of this package, that has its name. (What comes
 # of a preset alone must not depend on what happens to be installed.)
@@ -246,39 +291,39 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(
-        {"majority": 1, "token_logistic": 1, "boosting": 1},
-        folds=2,
-        first={"boosting": _BOOSTING | {"learning_rate": 0.08, "max_iter": 80, "max_leaf_nodes": 96}},
-    ),
+    "quick": Preset({"majority": 1, "token_logistic": 1, "boosting": 1}, folds=2),
     "balanced": Preset(
         {
             "majority": 1,
-            "token_bayes": 4,
-            "token_logistic": 4,
-            "linear_columns": 2,
-            "boosting_early": 2,
-            "random_forest": 1,
+            "token_bayes": 1,
+            "token_logistic": 1,
             "extra_trees": 1,
-            "boosting": 1,
-            "boosting_columns": 1,
+            "boosting": 2,
+            "boosting_columns": 2,
+            "boosting_random": 1,
         },
         folds=3,
     ),
     "best": Preset(
         {
             "majority": 1,
-            "token_bayes": 8,
-            "token_logistic": 8,
-            "linear_columns": 6,
-            "boosting_early": 8,
-            "random_forest": 6,
-            "extra_trees": 10,
-            "boosting": 16,
-            "boosting_columns": 16,
+            "token_bayes": 4,
+            "token_logistic": 4,
+            "linear_columns": 2,
+            "random_forest": 1,
+            "histogram_boosting": 1,
+            "extra_trees": 3,
+            "boosting": 12,
+            "boosting_columns": 12,
+            "boosting_random": 6,
         },
         folds=5,
-        first={"extra_trees": {"n_estimators": 150, "min_samples_leaf": 2, "max_features": 0.2}},
+        first={
+            "extra_trees": {"n_estimators": 100, "min_samples_leaf": 2, "max_features": 0.38},
+            "boosting": _BOOSTING | {"learning_rate": 0.03, "n_estimators": 300},
+            "boosting_columns": _BOOSTING | {"learning_rate": 0.03, "n_estimators": 300},
+            "boosting_random": _BOOSTING_RANDOM | {"n_estimators": 300},
+        },
     ),
 }
 
@@ -292,17 +337,39 @@ def definitions(preset: str, extra: Sequence[str] = ()) -> dict[str, Definition]
         The library of an extra candidate is not installed, or does not load.
     """
     for name in extra:
-        try:
-            import_module(name)
-        except (ImportError, OSError) as problem:
-            raise InputError(
-                f"candidate {name}: {problem}; install it with: pip install 'genomicslearning[{name}]'"
-            ) from None
+        if problem := not_loading(name):
+            raise InputError(f"candidate {name}: {problem}; install it with: pip install 'genomicslearning[{name}]'")
     own = PRESETS[preset].first
-    chosen = {name: DEFINITIONS[name] for name in PRESETS[preset].trials} | {name: EXTRA[name] for name in extra}
-    return {name: replace(one, first=own.get(name, one.first)) for name, one in chosen.items()}
+    return {name: replace(one, first=own.get(name, one.first)) for name, one in _chosen(preset, extra).items()}
 
 
 def trials(preset: str, extra: Sequence[str] = ()) -> dict[str, int]:
-    """How many trials each candidate has; the extra ones as many as `boosting`."""
-    return PRESETS[preset].trials | dict.fromkeys(extra, PRESETS[preset].trials["boosting"])
+    """How many trials each candidate has; a stand-in and the extra ones as many as `boosting`."""
+    known = PRESETS[preset].trials
+    return {name: known.get(name, known["boosting"]) for name in _chosen(preset, extra)}
+
+
+def _chosen(preset: str, extra: Sequence[str]) -> dict[str, Definition]:
+    names = list(PRESETS[preset].trials)
+    if not_loading("lightgbm"):
+        names = [name for name in names if name not in (*LIBRARY_OF, STAND_IN)] + [STAND_IN]
+    return {name: DEFINITIONS[name] for name in names} | {name: EXTRA[name] for name in extra}
+
+
+def stand_in_note() -> str | None:
+    """What a job's notes say where LightGBM does not load; None where it does."""
+    if problem := not_loading("lightgbm"):
+        return (
+            f"LightGBM does not load here ({problem}), so scikit-learn's boosting stands in and another machine may "
+            "give another model. It needs OpenMP's library: apt install libgomp1, or brew install libomp."
+        )
+    return None
+
+
+def not_loading(library: str) -> str:
+    """Why a library cannot be imported; empty where it can."""
+    try:
+        import_module(library)
+    except (ImportError, OSError) as problem:
+        return " ".join(str(problem).split())
+    return ""

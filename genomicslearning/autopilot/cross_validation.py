@@ -15,10 +15,14 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from genomicslearning import InputError
 from genomicslearning.autopilot.scoring import FORESTS, positive
-from genomicslearning.features import ScoredFeatures, Variants
+from genomicslearning.features import ScoredFeatures, Variants, folds
 from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import cross, text_hash
+
+# Rows that candidates are searched, weighed and calibrated on; a larger table is sampled.
+SEARCH_ROWS = 100_000
 
 
 def canonical_order(table: pd.DataFrame) -> np.ndarray:
@@ -38,6 +42,45 @@ def same_numbers(groups: np.ndarray | None) -> np.ndarray | None:
     return None if groups is None else pd.factorize(np.asarray(groups))[0]
 
 
+def search_folds(
+    wanted: int, y: np.ndarray, groups: np.ndarray | None, seed: int, *, rows: int = SEARCH_ROWS
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Cross-validation folds (training rows, validation rows) over at most about `rows` of the rows.
+
+    A larger table is searched on rows drawn by `seed`: each with the same chance, or whole groups where there are
+    groups. Candidates differ by more than so many rows leave in doubt, and the chosen ones are fitted on all rows.
+    """
+    chosen = np.arange(len(y)) if len(y) <= rows else _drawn(len(y), groups, seed, rows)
+    labels, together = y[chosen], None if groups is None else groups[chosen]
+    parts = folds(fold_count(wanted, labels, together), labels, together, seed)
+    return [(chosen[fitted], chosen[scored]) for fitted, scored in parts]
+
+
+def _drawn(count: int, groups: np.ndarray | None, seed: int, rows: int) -> np.ndarray:
+    """At most `rows` of `count` row numbers, sorted; of groups as many whole ones as fit."""
+    random = np.random.default_rng(seed)
+    if groups is None:
+        return np.sort(random.choice(count, rows, replace=False))
+    numbers, sizes = np.unique(groups, return_counts=True)
+    order = random.permutation(len(numbers))
+    order = order[sizes[order] <= rows // 10]  # no gene is most of a fold
+    return np.flatnonzero(np.isin(groups, numbers[order[np.cumsum(sizes[order]) <= rows]]))
+
+
+def fold_count(wanted: int, y: np.ndarray, groups: np.ndarray | None) -> int:
+    """Folds that the rows allow: no more than the rows of the smaller class, or than groups.
+
+    Raises
+    ------
+    InputError
+        Fewer than two.
+    """
+    count = min(wanted, int(np.bincount(y).min()), wanted if groups is None else len(np.unique(groups)))
+    if count < 2:
+        raise InputError("training table: too few rows of one class, or of gene groups, to learn from; give more rows")
+    return count
+
+
 class CrossValidation:
     """Rows with labels, cut into folds, and what each fold's evidence looks like.
 
@@ -49,8 +92,13 @@ class CrossValidation:
     ----------
     variants : parsed rows, in canonical order.
     y : their labels.
-    folds : (training rows, validation rows) of each fold.
+    folds : (training rows, validation rows) of each fold; `search_folds` makes them.
     threads : fits that run at a time.
+
+    Attributes
+    ----------
+    scored : rows that are a validation row of some fold, in order: those that have out-of-fold predictions.
+    truth : labels of these rows.
     """
 
     def __init__(self, variants: Variants, y: np.ndarray, folds: list, *, threads: int = 2):
@@ -58,6 +106,8 @@ class CrossValidation:
         self.y = y
         self.folds = folds
         self.threads = threads
+        self.scored = np.sort(np.concatenate([scored for _, scored in folds]))
+        self.truth = y[self.scored]
         self._pool = ThreadPoolExecutor(threads, "fit")
         self._lock = Lock()
         self._callers = 0
@@ -71,7 +121,7 @@ class CrossValidation:
             return self._pool.submit(self._predict_fold, pipeline, fold).result()
 
     def predictions(self, pipeline: Pipeline, before_fit: Callable[[], None] = lambda: None) -> np.ndarray:
-        """Out-of-fold P(CLASS=1) of every row. `before_fit` may raise to give up."""
+        """Out-of-fold P(CLASS=1) of the rows in `scored`. `before_fit` may raise to give up."""
 
         def one(fold: int) -> np.ndarray:
             before_fit()
@@ -81,7 +131,7 @@ class CrossValidation:
         with self._one_blas_thread():
             for (_, scored), found in zip(self.folds, self._pool.map(one, range(len(self.folds))), strict=True):
                 result[scored] = found
-        return result
+        return result[self.scored]
 
     def _predict_fold(self, pipeline: Pipeline, fold: int) -> np.ndarray:
         key = (fold, settings_text(pipeline))

@@ -17,13 +17,19 @@ import pandas as pd
 
 from genomicslearning import InputError, __version__
 from genomicslearning.autopilot import manifest, notebooks
-from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions, trials
-from genomicslearning.autopilot.cross_validation import CrossValidation, canonical_order, same_numbers, table_sha256
+from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions, stand_in_note, trials
+from genomicslearning.autopilot.cross_validation import (
+    CrossValidation,
+    canonical_order,
+    same_numbers,
+    search_folds,
+    table_sha256,
+)
 from genomicslearning.autopilot.ensemble import blend, greedy_ensemble, scores
 from genomicslearning.autopilot.job import COMPLETED, FAILED, IN_PROGRESS, STOPPED, Candidate, Job
 from genomicslearning.autopilot.model import Model
 from genomicslearning.autopilot.search import BaseTrial, FixedTrial, Search, parameters_text
-from genomicslearning.features import Variants, folds
+from genomicslearning.features import Variants
 from genomicslearning.io import lake
 
 # Of the time a job may take, this share is left for fitting the chosen candidates on all rows and writing them.
@@ -57,7 +63,7 @@ class LocalJob(Job):
     ):
         self.name, self.folder, self.objective, self.status = folder.name, folder, objective, IN_PROGRESS
         self.candidates: list[Candidate] = []
-        self.notes: list[str] = []
+        self.notes: list[str] = list(filter(None, [stand_in_note()]))
         self.settings = {
             "objective": objective,
             "preset": preset,
@@ -131,14 +137,19 @@ class LocalJob(Job):
         self._take_folder(table, groups)
         preset, features, seed = (self.settings[name] for name in ("preset", "features", "seed"))
         self.variants = Variants.read(table, features, groups)
-        count = fold_count(PRESETS[preset].folds, self.y, groups)
-        self.cross_validation = CrossValidation(self.variants, self.y, folds(count, self.y, groups, seed))
+        folds = search_folds(PRESETS[preset].folds, self.y, groups, seed)
+        self.cross_validation = CrossValidation(self.variants, self.y, folds)
         self.evidence = Evidence(features, grouped=groups is not None, seed=seed)
         whole = " of whole groups" if groups is not None else ""
         self._say(
             f"{len(table):,} rows, {self.y.mean():.1%} of CLASS 1; features {features}; preset {preset}: "
-            f"{len(self.trials)} candidates, {sum(self.trials.values())} trials, {count} folds{whole}"
+            f"{len(self.trials)} candidates, {sum(self.trials.values())} trials, {len(folds)} folds{whole}"
         )
+        searched = len(self.cross_validation.scored)
+        if searched < len(table):
+            self._say(
+                f"candidates are compared on {searched:,} of these rows, drawn by seed; the model learns from all"
+            )
 
     def _take_folder(self, table: pd.DataFrame, groups: np.ndarray | None) -> None:
         """Make the job's folder, or take the job up where it was if a folder holds this very job.
@@ -231,7 +242,7 @@ class LocalJob(Job):
             algorithm=definition.algorithm,
             description=definition.description,
             parameters=parameters,
-            scores=scores(self.y, predictions),
+            scores=scores(self.cross_validation.truth, predictions),
             status=COMPLETED,
             seconds=time.monotonic() - started,
             trials=tried,
@@ -263,7 +274,7 @@ class LocalJob(Job):
         return predictions
 
     def _finish(self) -> None:
-        weights = greedy_ensemble(self.y, self.predictions, self.objective)
+        weights = greedy_ensemble(self.cross_validation.truth, self.predictions, self.objective)
         mixed = blend([self.predictions[name] for name in weights], list(weights.values()))
         parameters = {candidate.name: candidate.parameters for candidate in self.candidates}
         self._say(f"fitting {', '.join(weights)} on all rows")
@@ -275,6 +286,7 @@ class LocalJob(Job):
             candidates=self.definitions,
             parameters=parameters,
             weights=weights,
+            scored=self.cross_validation.scored,
             out_of_fold=mixed,
             notes=self.notes,
         )
@@ -335,17 +347,3 @@ def in_canonical_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[pd
     order = canonical_order(table)
     ordered = None if groups is None else same_numbers(np.asarray(groups)[order])
     return table.iloc[order].reset_index(drop=True), ordered
-
-
-def fold_count(wanted: int, y: np.ndarray, groups: np.ndarray | None) -> int:
-    """Folds that the rows allow: no more than the rows of the smaller class, or than groups.
-
-    Raises
-    ------
-    InputError
-        Fewer than two.
-    """
-    count = min(wanted, int(np.bincount(y).min()), wanted if groups is None else len(np.unique(groups)))
-    if count < 2:
-        raise InputError("training table: too few rows of one class, or of gene groups, to learn from; give more rows")
-    return count

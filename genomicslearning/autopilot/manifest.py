@@ -14,7 +14,7 @@ from genomicslearning.autopilot.calibration import calibrated, calibration
 from genomicslearning.autopilot.candidates import Definition
 from genomicslearning.autopilot.cross_validation import table_sha256
 from genomicslearning.autopilot.ensemble import best_threshold, scores
-from genomicslearning.autopilot.vocabulary import EXTRA_CANDIDATES
+from genomicslearning.autopilot.vocabulary import LIBRARY_OF
 
 FORMAT = 1
 LICENCE = "Apache-2.0"
@@ -22,8 +22,8 @@ LIBRARIES = ("genomicslearning", "scikit-learn", "numpy", "scipy", "pandas", "sk
 
 
 def extra_libraries(members: Iterable[str]) -> list[str]:
-    """The optional libraries that a model's members need: an extra candidate has its library's name."""
-    return [name for name in members if name in EXTRA_CANDIDATES]
+    """The libraries beside scikit-learn that a model's members need."""
+    return sorted({LIBRARY_OF[name] for name in members if name in LIBRARY_OF})
 
 
 def describe(
@@ -34,6 +34,7 @@ def describe(
     candidates: dict[str, Definition],
     parameters: dict[str, dict],
     weights: dict[str, float],
+    scored: np.ndarray,
     out_of_fold: np.ndarray,
     notes: list[str],
 ) -> dict:
@@ -45,11 +46,13 @@ def describe(
     settings : objective, preset, features, seed … of the job.
     candidates, parameters : definitions and chosen hyperparameters, by name.
     weights : share of each member of the model.
-    out_of_fold : the weighted members' P(CLASS=1) of each training row, before calibration.
+    scored : training rows that candidates were compared on.
+    out_of_fold : the weighted members' P(CLASS=1) of each of these rows, before calibration.
     notes : what makes the job not reproducible, if anything.
     """
     y = table["CLASS"].to_numpy(np.int64)
-    fitted = calibration(y, out_of_fold)
+    truth = y[scored]
+    fitted = calibration(truth, out_of_fold)
     probability = calibrated(out_of_fold, fitted)
     return {
         "format": FORMAT,
@@ -57,7 +60,7 @@ def describe(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "features": settings["features"],
         "classes": [0, 1],
-        "threshold": best_threshold(y, probability)[0],
+        "threshold": best_threshold(truth, probability)[0],
         "calibration": fitted,
         "members": {
             name: {"weight": weight, "algorithm": candidates[name].algorithm, "parameters": parameters[name]}
@@ -71,10 +74,11 @@ def describe(
             "sha256": table_sha256(table, np.arange(len(table))),
             "rows": len(table),
             "class_1": int(y.sum()),
+            "compared_on": len(scored),
             # Whether VEP's columns say anything.
             "annotated": "Consequence" in table and bool(table["Consequence"].notna().any()),
         },
-        "metrics": {"out_of_fold": scores(y, probability)},
+        "metrics": {"out_of_fold": scores(truth, probability)},
         "settings": settings,
         "reproducible": not notes,
         "notes": notes,

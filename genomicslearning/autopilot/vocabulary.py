@@ -3,6 +3,8 @@
 BACKENDS = ("local", "sagemaker")
 PRESET_NAMES = ("quick", "balanced", "best")
 EXTRA_CANDIDATES = ("lightgbm",)
+# Candidates that need a library beside scikit-learn.
+LIBRARY_OF = dict.fromkeys(("boosting", "boosting_columns", "boosting_random", *EXTRA_CANDIDATES), "lightgbm")
 OBJECTIVES = {
     "AUC": "area under the ROC curve",
     "AveragePrecision": "average precision of CLASS 1",

@@ -21,7 +21,7 @@ from genomicslearning import InputError, autopilot
 from genomicslearning.autopilot import manifest as manifests
 from genomicslearning.autopilot.calibration import calibrated, calibration
 from genomicslearning.autopilot.candidates import DEFINITIONS, EXTRA, PRESETS, Evidence
-from genomicslearning.autopilot.cross_validation import CrossValidation
+from genomicslearning.autopilot.cross_validation import CrossValidation, search_folds
 from genomicslearning.autopilot.ensemble import best_threshold, blend, greedy_ensemble, scores
 from genomicslearning.autopilot.model import MANIFEST, WEIGHTS, Model
 from genomicslearning.autopilot.scoring import positive
@@ -211,7 +211,7 @@ def test_members_share_what_is_fitted_on_the_same_rows(train, tmp_path):
     rows = train.head(300)
     y = rows["CLASS"].to_numpy(np.int64)
     evidence = Evidence("all", grouped=False, seed=0)
-    names = ("extra_trees", "boosting_early", "boosting_columns")
+    names = ("extra_trees", "histogram_boosting", "boosting_columns")
     pipelines = {
         name: DEFINITIONS[name].build(optuna.trial.FixedTrial(DEFINITIONS[name].first), evidence, 0) for name in names
     }
@@ -225,7 +225,7 @@ def test_members_share_what_is_fitted_on_the_same_rows(train, tmp_path):
     Model(fitted, manifest).save(tmp_path / "model")
     for model in (fitted, Model.load(tmp_path / "model").pipelines):
         assert model["extra_trees"][0] is model["boosting_columns"][0]
-        assert model["extra_trees"][0] is model["boosting_early"][0].columns_
+        assert model["extra_trees"][0] is model["histogram_boosting"][0].columns_
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +263,7 @@ def lightgbm_model(train, tmp_path_factory):
         candidates={"lightgbm": candidate},
         parameters={"lightgbm": candidate.first},
         weights={"lightgbm": 1.0},
+        scored=np.arange(len(train)),
         out_of_fold=positive(pipeline[1:], pipeline[0].transform(train)),
         notes=[],
     )
@@ -285,14 +286,27 @@ def test_an_extra_candidate_without_its_library(job, lightgbm_model, train, with
     with pytest.raises(InputError, match=r"pip install 'genomicslearning\[lightgbm\]'"):
         autopilot.start(train, name="next", **with_lightgbm)
     assert not (with_lightgbm["folder"] / "next").exists()
-    assert "lightgbm" not in package.requirements(Model.load(job.folder / "model").manifest)
+    plain = {"members": {"token_logistic": {"weight": 1.0}}}
+    assert not any(line.startswith("lightgbm") for line in package.requirements(plain))
+
+
+def test_where_lightgbm_does_not_load_scikit_learn_boosts(train, test, tmp_path, monkeypatch):
+    for name in {"lightgbm", *(name for name in sys.modules if name.partition(".")[0] == "lightgbm")}:
+        monkeypatch.setitem(sys.modules, name, None)
+    rows = train.head(400)
+    job = autopilot.start(rows, folder=tmp_path, name="without", preset="quick", progress=quiet).wait()
+    assert {one.name for one in job.candidates} - {"ensemble"} == {"majority", "token_logistic", "histogram_boosting"}
+    assert "scikit-learn's boosting stands in" in job.notes[0]
+    assert not job.model().manifest["reproducible"]
+    assert roc_auc_score(test["CLASS"], job.model().predict(test)) > 0.6
 
 
 def test_presets_have_candidates_enough():
     assert len(DEFINITIONS) >= 8
     learners = {type(_classifier(name)).__name__ for name in DEFINITIONS} - {"DummyClassifier"}
     assert len(learners) >= 5
-    assert set(PRESETS["balanced"].trials) == set(DEFINITIONS)
+    assert set(PRESETS["quick"].trials) < set(PRESETS["balanced"].trials) < set(PRESETS["best"].trials)
+    assert set(PRESETS["best"].trials) == set(DEFINITIONS)
     assert tuple(PRESETS) == autopilot.PRESET_NAMES and tuple(EXTRA) == autopilot.EXTRA_CANDIDATES
 
 
@@ -325,6 +339,39 @@ def test_trials_are_kept_and_not_run_twice(tmp_path):
     assert asked[0] == 1.0 and best == {"alpha": 1.0}
     assert asked[2] == asked[3], "the trial that was killed is run again"
     assert len(resumed) == len(at_once) == 5
+
+
+def test_a_large_table_is_searched_on_rows_drawn_by_seed():
+    y = np.tile([0, 0, 0, 1], 50)
+    small = search_folds(2, y, None, 7, rows=200)
+    assert sorted(np.concatenate([scored for _, scored in small])) == list(range(200))
+    drawn = search_folds(2, y, None, 7, rows=60)
+    rows = np.sort(np.concatenate([scored for _, scored in drawn]))
+    assert len(rows) == 60 and len(set(rows)) == 60 and rows.max() > 100
+    for fitted, scored in drawn:
+        assert not set(fitted) & set(scored) and {*fitted, *scored} == set(rows)
+    again, other = search_folds(2, y, None, 7, rows=60), search_folds(2, y, None, 8, rows=60)
+    assert all(np.array_equal(one, two) for one, two in zip(drawn[0], again[0], strict=True))
+    assert not np.array_equal(drawn[0][0], other[0][0])
+
+
+def test_a_large_table_of_genes_is_searched_on_whole_ones():
+    y, genes = np.tile([0, 1], 150), np.repeat(np.arange(100), 3)
+    drawn = search_folds(2, y, genes, 7, rows=60)
+    rows = np.sort(np.concatenate([scored for _, scored in drawn]))
+    assert 50 < len(rows) <= 60
+    assert {np.count_nonzero(genes[rows] == gene) for gene in set(genes[rows])} == {3}
+    assert not {*genes[drawn[0][0]]} & {*genes[drawn[0][1]]}
+
+
+def test_what_was_searched_on_is_what_the_model_is_calibrated_on(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_folds, "__kwdefaults__", {"rows": 500})
+    said = []
+    job = autopilot.start(train, folder=tmp_path, name="large", preset="quick", progress=said.append).wait()
+    facts = job.model().manifest["training_set"]
+    assert facts["compared_on"] == 500 and facts["rows"] == len(train)
+    assert any("compared on 500 of these rows" in line for line in said)
+    assert all(len(np.load(path)) == 500 for path in (job.folder / "out_of_fold").iterdir())
 
 
 @pytest.mark.parametrize(
