@@ -16,8 +16,9 @@ from genomicslearning.features import BLOCKS, Variants
 from genomicslearning.features.blocks import TOKENS, by_block
 
 STACKED = TOKENS.evidence
+FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
 # Forests of full-grown trees take a hundred times longer a row than boosted ones.
-ROWS = {HistGradientBoostingClassifier: 300, RandomForestClassifier: 40, ExtraTreesClassifier: 40}
+BOOSTED_ROWS, FOREST_ROWS = 150, 40
 
 
 def _shap():
@@ -31,36 +32,47 @@ def _shap():
 def tree_member(model: Model) -> str | None:
     """Name of the tree model to look into: the boosted one of the largest weight, else a forest; None without trees."""
     weights = {name: member["weight"] for name, member in model.manifest["members"].items()}
-    for kinds in ((HistGradientBoostingClassifier,), (RandomForestClassifier, ExtraTreesClassifier)):
-        found = [name for name, pipeline in model.pipelines.items() if isinstance(pipeline[-1], kinds)]
+    for kind in (_is_boosted, lambda classifier: isinstance(classifier, FORESTS)):
+        found = [name for name, pipeline in model.pipelines.items() if kind(pipeline[-1])]
         if found:
             return max(found, key=lambda name: weights.get(name, 0.0))
     return None
 
 
+def _is_boosted(classifier) -> bool:
+    # LightGBM, which only a model that holds it has to load, is told by what it has.
+    return isinstance(classifier, HistGradientBoostingClassifier) or hasattr(classifier, "booster_")
+
+
+def _of_trees(classifier, matrix: np.ndarray) -> np.ndarray:
+    """SHAP values (Lundberg et al. 2020), rows by columns; LightGBM computes the same ones itself, faster."""
+    if hasattr(classifier, "booster_"):
+        return classifier.booster_.predict(matrix, pred_contrib=True, num_threads=1)[:, :-1]
+    values = _shap().TreeExplainer(classifier).shap_values(matrix, check_additivity=False)
+    return values[..., 1] if values.ndim == 3 else values
+
+
 def shap_values(model: Model, table: pd.DataFrame, *, seed: int = 200) -> tuple[pd.DataFrame, pd.DataFrame]:
     """SHAP values (log odds, or probability for a forest) of the tree member, and the features they belong to.
 
-    Rows are a sample of the table (300 for boosted trees, 40 for forests). Columns that stand for a stacked model are
+    Rows are a sample of the table (150 for boosted trees, 40 for forests). Columns that stand for a stacked model are
     named as such, since their value mixes all evidence.
 
     Returns
     -------
     values and features, two DataFrames of one shape; empty where the model has no trees.
     """
-    shap = _shap()
     name = tree_member(model)
     if name is None:
         return pd.DataFrame(), pd.DataFrame()
     pipeline = model.pipelines[name]
-    rows = ROWS[type(pipeline[-1])]
+    rows = BOOSTED_ROWS if _is_boosted(pipeline[-1]) else FOREST_ROWS
     sample = table.sample(min(rows, len(table)), random_state=seed)
     features = pipeline[0].transform(Variants.read(sample, model.manifest["features"]))
     matrix = features
     for step in pipeline[1:-1]:
         matrix = step.transform(matrix)
-    values = shap.TreeExplainer(pipeline[-1]).shap_values(np.asarray(matrix), check_additivity=False)
-    values = values[..., 1] if values.ndim == 3 else values
+    values = _of_trees(pipeline[-1], np.asarray(matrix))
     names = [f"{column} ({STACKED})" if column == "token_score" else column for column in features.columns]
     return (
         pd.DataFrame(values[:, : len(names)], columns=names, index=sample.index),

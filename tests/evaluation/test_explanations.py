@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 
 from genomicslearning import InputError, autopilot, evaluation
 from genomicslearning.evaluation import attributions, explain, leakage, model_card, readable, split_comparison
@@ -210,7 +211,7 @@ def test_shap_values_add_up_to_the_tree_members_log_odds(model, parts):
     from genomicslearning.features import Variants
 
     matrix = pipeline[0].transform(Variants.read(rows, model.manifest["features"]))
-    odds = pipeline[-1].decision_function(matrix)
+    odds = logit(pipeline[-1].predict_proba(matrix)[:, 1])
     base = odds - values.sum(axis=1).to_numpy()
     assert np.ptp(base) < 1e-4, "what is left over is the same for every row"
     assert features.shape == values.shape
