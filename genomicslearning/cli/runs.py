@@ -135,42 +135,56 @@ def parameters(
 
 def report(
     run: Annotated[str, typer.Argument(help="A run's name or folder.")] = "",
-    all_runs: Annotated[bool, typer.Option("--all", help="Every run in the folder of runs.")] = False,
+    all_runs: Annotated[bool, typer.Option("--all", help="Every run in the folder, and a page of them all.")] = False,
+    zipped: Annotated[bool, typer.Option("--zip", help="Also pack the run into NAME.zip beside its folder.")] = False,
     runs_dir: Annotated[str, RUNS_DIR] = "runs",
 ) -> None:
-    """Render the HTML reports of finished runs again; nothing is executed.
+    """Render the HTML reports of finished runs again; nothing is executed. With --all, also a page of all runs.
 
-    Example: genomicslearning report latest
+    Example: genomicslearning report latest --zip
     """
     from genomicslearning.runs.folder import find, folders
     from genomicslearning.runs.record import load
 
     if bool(run) == all_runs:
         raise InputError("give one run, or --all")
+    if all_runs and zipped:
+        raise InputError("--zip packs one run; give its name instead of --all")
     chosen = folders(runs_dir) if all_runs else [find(run, runs_dir)]
-    for folder in chosen:
-        load(folder)  # a record that is cut or another's is refused before anything is rendered
-    from genomicslearning.runs.reports import render
+    if not all_runs:
+        load(chosen[0])  # a record that is cut or another's is refused before anything is rendered
+    from genomicslearning.runs import reports
 
-    for folder in chosen:
-        typer.echo(render(folder))
+    if all_runs:
+        typer.echo(reports.render_all(chosen, Path(runs_dir)))
+        return
+    typer.echo(reports.render(chosen[0]))
+    if zipped:
+        from genomicslearning.report.archive import archive
+
+        typer.echo(archive(chosen[0], chosen[0].with_name(f"{chosen[0].name}.zip")))
 
 
 def compare(
     first: Annotated[str, typer.Argument(help="A run's name or folder.")],
     second: Annotated[str, typer.Argument(help="Another one.")],
+    page: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Also write the comparison as a page.")] = None,
     runs_dir: Annotated[str, RUNS_DIR] = "runs",
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON, for scripts.")] = False,
 ) -> None:
     """Print what differs between two runs: figures with intervals, parameters, inputs, versions.
 
-    Example: genomicslearning compare monday tuesday
+    Example: genomicslearning compare monday tuesday --page comparison.html
     """
     from genomicslearning.runs import compare as room
     from genomicslearning.runs.folder import find
 
     found = room.comparison(find(first, runs_dir), find(second, runs_dir))
     typer.echo(json.dumps(found, indent=1) if as_json else room.as_text(found))
+    if page:
+        from genomicslearning.report.comparison import comparison_page
+
+        say(str(comparison_page(found, page)))
 
 
 def notebooks(folder: Annotated[Path, typer.Argument(help="Where to copy them.")]) -> None:

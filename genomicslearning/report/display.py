@@ -1,17 +1,33 @@
-"""What a notebook cell shows. Each output carries metadata by which the run's index page finds it again."""
+"""What a notebook cell shows. Each output carries metadata by which the pages of a run find it again.
+
+Colours are variables of the reports' stylesheet with a fallback, so that an output looks the same in JupyterLab.
+"""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
+import re
+from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 
-OURS = "genomicslearning"  # the metadata key of an output that the index page may quote
+OURS = "genomicslearning"  # the metadata key of an output that a page may quote
+
+# Columns whose whole numbers name something: no thousands separators.
+_NAMES = {"CHROM", "POS", "VARIATION_ID", "CLASS", "predicted_label", "rank", "seed", "year"}
+_TEXT = {"CHROM", "VARIATION_ID"}  # names, though they may look like numbers
+_FIGURE = re.compile(r"[<≈±]?[+−-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?( ?%)?( ?(±|to|–|\(|of)[\d\s.,%±()–−+<to-]*)?")
+_COLOURS = {
+    "warning": "border-left: 4px solid var(--warn-line, #b07900); background: var(--warn, #fff4d6)",
+    "finding": "border-left: 4px solid var(--accent, #0b5cad); background: var(--soft, #f4f6f9)",
+    "verdict": "border-left: 4px solid var(--accent, #0b5cad); background: var(--soft, #f4f6f9)",
+}
 
 
 def show(figure: Figure, alt: str, *, headline: bool = False) -> None:
@@ -35,38 +51,99 @@ def show(figure: Figure, alt: str, *, headline: bool = False) -> None:
 
 
 def table(frame: pd.DataFrame, caption: str = "", *, digits: int = 3) -> None:
-    """Display a table without its index; every cell is escaped, numbers are aligned, a wide one scrolls sideways."""
-    kinds = ["" if pd.api.types.is_numeric_dtype(kind) else ' class="text"' for kind in frame.dtypes]
+    """Display a table without its index: every cell escaped, figures to the right, counts with separators.
 
-    def row(tag: str, cells) -> str:
+    A table that is wider than the page scrolls sideways, also by keyboard.
+    """
+    display(
+        {"text/html": table_markup(frame, caption, digits=digits), "text/plain": frame.to_string(index=False)}, raw=True
+    )
+
+
+def table_markup(frame: pd.DataFrame, caption: str = "", *, digits: int = 3) -> str:
+    """The HTML of `table`."""
+    columns = [
+        [_cell(value, digits, separated=str(name) not in _NAMES) for value in frame.iloc[:, place]]
+        for place, name in enumerate(frame.columns)
+    ]
+    kinds = [
+        "" if _figures(cells) and name not in _TEXT else ' class="text" style="text-align: left"'
+        for name, cells in zip(map(str, frame.columns), columns, strict=True)
+    ]
+
+    def row(tag: str, cells: Iterable[str]) -> str:
         marked = zip(kinds, cells, strict=True)
-        return "<tr>" + "".join(f"<{tag}{kind}>{_cell(cell, digits)}</{tag}>" for kind, cell in marked) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}{kind}>{cell}</{tag.split()[0]}>" for kind, cell in marked) + "</tr>"
 
-    head = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    head += f"<thead>{row('th', frame.columns)}</thead>"
-    body = "".join(row("td", cells) for cells in frame.itertuples(index=False, name=None))
-    markup = f'<div class="table"><table>{head}<tbody>{body}</tbody></table></div>'
-    display({"text/html": markup, "text/plain": frame.to_string(index=False)}, raw=True)
+    head = f'<caption style="text-align: left">{html.escape(caption)}</caption>' if caption else ""
+    head += f"<thead>{row('th scope=col', map(_text, frame.columns))}</thead>"
+    body = "".join(row("td", cells) for cells in zip(*columns, strict=True))
+    label = html.escape(caption or "Table", quote=True)
+    scrolls = f'class="table" role="group" tabindex="0" aria-label="{label}"'
+    return f"<div {scrolls}><table>{head}<tbody>{body}</tbody></table></div>"
 
 
-def _cell(value: object, digits: int) -> str:
-    if pd.isna(value):
-        return "–"
-    if isinstance(value, float):
-        return f"{value:z,.{digits}f}"
+def _text(value: object) -> str:
     return html.escape(str(value))
+
+
+def _cell(value: object, digits: int, *, separated: bool) -> str:
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if pd.api.types.is_integer(value):
+        return f"{value:,}" if separated else str(value)
+    if isinstance(value, (float, np.floating)):
+        return _rounded(float(value), digits)
+    return _text(value)
+
+
+def _rounded(value: float, digits: int) -> str:
+    """Fixed decimals; what would read as zero and is not keeps two digits of its own."""
+    if value and abs(value) < 0.5 * 10**-digits and abs(value) > 1e-12:
+        return f"{value:.1e}"
+    return f"{value:z,.{digits}f}"
+
+
+def _figures(cells: list[str]) -> bool:
+    """Whether a column is of figures, so that it stands to the right."""
+    said = [cell for cell in cells if cell not in ("–", "")]
+    return bool(said) and all(_FIGURE.fullmatch(cell) for cell in said)
 
 
 def warn(text: str) -> None:
     """Display a warning, which the run's index page repeats."""
-    _note(text, kind="warning")
+    _note(text, "warning", {})
 
 
-def verdict(text: str) -> None:
-    """Display the conclusion of the evaluation, which opens the run's index page."""
-    _note(text, kind="verdict")
+def finding(text: str) -> None:
+    """Display the notebook's main finding in a sentence or two, which opens its report."""
+    _note(text, "finding", {})
 
 
-def _note(text: str, kind: str) -> None:
-    markup = f'<div class="{kind}" role="note">{html.escape(text)}</div>'
-    display({"text/html": markup, "text/plain": text}, metadata={OURS: {kind: text}}, raw=True)
+def verdict(text: str, answers: pd.DataFrame | None = None) -> None:
+    """Display the conclusion of the evaluation, which opens its report and the run's index page.
+
+    Parameters
+    ----------
+    answers
+        Rows of `evaluation.verdict.verdict`: `question`, `answer` (yes, with limits, no) and `because`. The index page
+        makes lists of them: what to use the model for, and what not.
+    """
+    columns = ["question", "answer", "because"]
+    uses = [] if answers is None else answers[columns].astype(str).to_dict("records")
+    _note(text, "verdict", {"uses": uses})
+
+
+def markdown(text: str) -> None:
+    """Display Markdown that holds data: HTML in it stays text, here and in the report."""
+    from genomicslearning.report.text import markdown as rendered
+
+    display({"text/html": rendered(text), "text/plain": text}, raw=True)
+
+
+def _note(text: str, kind: str, more: dict) -> None:
+    style = f"{_COLOURS[kind]}; color: var(--ink, #1d2733); padding: .6rem .9rem; margin: .6rem 0"
+    markup = f'<div class="{kind}" role="note" style="{style}">{html.escape(text)}</div>'
+    display({"text/html": markup, "text/plain": text}, metadata={OURS: {kind: text} | more}, raw=True)

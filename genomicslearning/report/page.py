@@ -1,125 +1,171 @@
-"""Render executed notebooks and a run's index page to HTML."""
+"""Render an executed notebook to a page of its own."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import itertools
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import jinja2
 import nbformat
 from nbconvert import HTMLExporter
 
 from genomicslearning.io import lake
+from genomicslearning.report import text as page_text
 from genomicslearning.report.display import OURS
 
-HERE = Path(__file__).resolve().parent
 SYNTHETIC = "Synthetic data from the embedded sample: nothing here says anything about a real variant."
 
-
-def stylesheet() -> str:
-    """The CSS that every page shares."""
-    return (HERE / "page.css").read_text(encoding="utf-8")
-
-
-def policy(script: str = "") -> str:
-    """Content security policy of a page: no request at all, and no script but the given text."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    scripts = f"script-src 'sha256-{digest}'" if script else "script-src 'none'"
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {scripts}; base-uri 'none'"
+# Sections that a reader of results does not start with: folded, and opened by a click.
+FOLDED = ("Parameters", "Setup")
+_PAPERMILL_NOTES = {"papermill-error-cell-tag", "papermill-error-cell"}
+LONG_OUTPUT = 12  # lines of progress from which they are folded
 
 
-def render(notebook: Path) -> Path:
+def render(notebook: Path, *, home: str = "index.html") -> Path:
     """Render an executed notebook beside itself and return the page's path. Nothing is executed.
 
-    The run's `run.json` and `index.html`, where there are any, give the page its name, date and way home.
+    The page opens with what the notebook found: its verdict or finding, and warnings of sections that are folded. The
+    run's `run.json`, where there is one beside `home`, gives the page its name, date and way home.
+
+    Parameters
+    ----------
+    home
+        The run's index page, relative to the notebook.
     """
     nb = nbformat.read(notebook, as_version=4)
-    run = _run_of(notebook.parent)
-    contents = _contents(nb)
-    script = (HERE / "page.js").read_text(encoding="utf-8")
-    exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(HERE)])
+    # papermill's own notes are HTML that says less than the page's opening does.
+    nb.cells = [cell for cell in nb.cells if not _PAPERMILL_NOTES & set(cell.metadata.get("tags", []))]
+    run = run_record((notebook.parent / home).parent)
+    _without_folders(nb, (notebook.parent / home).resolve().parent)
+    headings = contents(nb)
+    folded = _fold(nb)
+    _keep_together(nb)
+    executed = any(cell.get("outputs") for cell in nb.cells)
+    script = page_text.asset("page.js")
+    exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(page_text.HERE)])
+    exporter.register_filter("page_html", page_text.cleaned)
+    exporter.register_filter("page_markdown", page_text.markdown)
     resources = {
         "page": {
-            "title": contents[0][1] if contents else notebook.stem,
+            "title": headings[0][1] if headings else notebook.stem,
             "run": f"Run {run['id']}" if run else notebook.stem,
-            "home": "index.html" if run else "",
-            "date": (nb.metadata.get("papermill", {}).get("start_time") or "")[:16].replace("T", " "),
+            "home": home if run else "",
+            "date": page_text.stamp(_executed(nb)) if _executed(nb) else "",
             "synthetic": SYNTHETIC if run and run.get("synthetic") else "",
-            "contents": contents[1:],
-            "css": stylesheet(),
+            "contents": [heading for heading in headings[1:] if heading[1] not in folded],
+            "folded": bool(folded),
+            "opening": _opening(nb),
+            "executed": executed,
+            "long": LONG_OUTPUT,
+            "css": page_text.asset("page.css"),
             "script": script,
-            "policy": policy(script),
+            "policy": page_text.policy(script),
         }
     }
     page, _ = exporter.from_notebook_node(nb, resources=resources)
     target = notebook.with_suffix(".html")
-    _write(target, page)
+    write(target, page)
     return target
 
 
-def index(folder: Path) -> Path:
-    """Write a run's `index.html` from its `run.json` and executed notebooks; return its path."""
-    run = _run_of(folder)
-    metrics = folder / "metrics.json"
-    # What the reader came for is judged last and stands first.
-    quoted = _quoted(folder, [step["name"] for step in reversed(run["steps"])])
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.get_template("index.html.j2").render(
-        run=run,
-        metrics=json.loads(metrics.read_text()) if metrics.is_file() else None,
-        artifacts=[name for name in run["artifacts"] if (folder / name).exists()],
-        rendered={step["name"] for step in run["steps"] if (folder / f"{step['name']}.html").is_file()},
-        synthetic=SYNTHETIC if run.get("synthetic") else "",
-        css=stylesheet(),
-        policy=policy(),
-        **quoted,
-    )
-    target = folder / "index.html"
-    _write(target, page)
-    return target
-
-
-def _contents(nb: nbformat.NotebookNode) -> list[tuple[int, str, str]]:
-    """Headings as (level, text, anchor); the anchor is the one that nbconvert's Markdown renderer makes."""
+def contents(nb: nbformat.NotebookNode) -> list[tuple[int, str, str]]:
+    """Headings as (level, text, anchor)."""
     headings = []
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             for marks, text in re.findall(r"^(#{1,3}) +(.+?) *$", cell.source, flags=re.MULTILINE):
                 plain = text.replace("`", "").replace("*", "")
-                headings.append((len(marks), plain, plain.replace(" ", "-")))
+                headings.append((len(marks), plain, page_text.heading_anchor(plain)))
     return headings
 
 
-def _quoted(folder: Path, steps: list[str]) -> dict:
-    """The outputs of executed notebooks that asked to be repeated on the index page."""
-    found = {"verdicts": [], "warnings": [], "figures": []}
-    for step in steps:
-        path = folder / f"{step}.ipynb"
-        if not path.is_file():
-            continue
-        for cell in nbformat.read(path, as_version=4).cells:
-            for output in cell.get("outputs", []):
-                marks = output.get("metadata", {}).get(OURS, {})
-                if "verdict" in marks:
-                    found["verdicts"].append(marks["verdict"])
-                if "warning" in marks:
-                    found["warnings"].append({"step": step, "text": marks["warning"]})
-                if marks.get("headline"):
-                    png = output["data"]["image/png"].replace("\n", "")
-                    found["figures"].append({"step": step, "png": png, "alt": output["data"]["text/plain"]})
-    return found
+def marked(nb: nbformat.NotebookNode) -> Iterator[tuple[dict, nbformat.NotebookNode]]:
+    """The outputs that `report` displayed: their marks, and the output."""
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            marks = output.get("metadata", {}).get(OURS)
+            if isinstance(marks, dict):
+                yield marks, output
 
 
-def _run_of(folder: Path) -> dict | None:
+def run_record(folder: Path) -> dict | None:
+    """A folder's `run.json`, None where there is none."""
     path = folder / "run.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _write(target: Path, text: str) -> None:
+def write(target: Path, text: str) -> None:
+    """Write a page whole or not at all."""
     with lake.output(target) as [part]:
         part.write_text(text, encoding="utf-8")
+
+
+def _executed(nb: nbformat.NotebookNode) -> str:
+    return nb.metadata.get("papermill", {}).get("start_time") or ""
+
+
+def _fold(nb: nbformat.NotebookNode) -> list[str]:
+    """Mark the cells between which the template folds a section; return the headings that are folded.
+
+    A section with an error stays open.
+    """
+    sections: list[tuple[str, list]] = [("", [])]
+    for cell in nb.cells:
+        heading = re.match(r"## +(.+?) *(?:\n|$)", cell.source) if cell.cell_type == "markdown" else None
+        if heading:
+            sections.append((heading[1], []))
+        sections[-1][1].append(cell)
+    fold = [name in FOLDED and not any(map(_failed, cells)) for name, cells in sections]
+    for place, (_, cells) in enumerate(sections):
+        if fold[place]:
+            cells[0].metadata["opens_fold"] = not fold[place - 1]
+            cells[-1].metadata["closes_fold"] = place + 1 == len(sections) or not fold[place + 1]
+    for cell in (cell for (_, cells), hidden in zip(sections, fold, strict=True) if hidden for cell in cells):
+        cell.metadata["folded"] = True
+    return [name for (name, _), hidden in zip(sections, fold, strict=True) if hidden]
+
+
+def _keep_together(nb: nbformat.NotebookNode) -> None:
+    """Mark headings with what follows them, which a printed page keeps on one sheet where it fits."""
+    for cell, after in itertools.pairwise(nb.cells):
+        if cell.cell_type == "markdown" and after.cell_type == "code" and not after.metadata.get("folded"):
+            cell.metadata["opens_together"] = after.metadata["closes_together"] = True
+
+
+def _failed(cell: nbformat.NotebookNode) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", []))
+
+
+def _opening(nb: nbformat.NotebookNode) -> list[dict]:
+    """What moves before everything else: verdict, finding, warnings that a fold would hide; and a copy of an error."""
+    opening = []
+    for cell in nb.cells:
+        moving = ("verdict", "finding", *(["warning"] if cell.metadata.get("folded") else []))
+        staying = []
+        for output in cell.get("outputs", []):
+            marks = output.get("metadata", {}).get(OURS) or {}
+            moved = [{"kind": kind, "text": marks[kind]} for kind in moving if kind in marks]
+            opening += moved
+            staying += [] if moved else [output]
+            if output.output_type == "error":
+                opening.append({"kind": "failed", "text": f"A cell failed: {output.ename}: {output.evalue}"})
+        if cell.cell_type == "code":
+            cell.outputs = staying
+    return opening
+
+
+def _without_folders(nb: nbformat.NotebookNode, folder: Path) -> None:
+    """Paths in a report are file names: the run's folder and the reader's home are not for others to see."""
+
+    def shortened(text: str) -> str:
+        return text.replace(f"{folder}/", "").replace(str(folder), folder.name).replace(f"{Path.home()}/", "~/")
+
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                output["text"] = shortened(output["text"])
+            for kind in ("text/plain", "text/html", "text/markdown"):
+                if kind in output.get("data", {}):
+                    output["data"][kind] = shortened(output["data"][kind])

@@ -1,17 +1,38 @@
-"""A run's reports and index page, rendered again from its executed notebooks."""
+"""A run's reports and index page, rendered again from its executed notebooks; the page of all runs."""
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from genomicslearning import report
+from genomicslearning import InputError, report
+from genomicslearning.report.gallery import gallery
+from genomicslearning.runs.record import load
 
 
 def render(folder: Path) -> Path:
-    """Render a run's reports and index page from its executed notebooks; return the index page's path."""
-    for step in json.loads((folder / "run.json").read_text())["steps"]:
+    """Render a run's reports and index page from its executed notebooks; return the index page's path.
+
+    Raises
+    ------
+    InputError
+        A `run.json` that cannot be read.
+    """
+    for step in load(folder).get("steps", []):
         path = folder / f"{step['name']}.ipynb"
         if path.is_file():
             report.render(path)
+    for path in sorted(folder.glob("autopilot/*/notebooks/*.ipynb")):
+        report.render(path, home=os.path.relpath(folder / "index.html", path.parent))
     return report.index(folder)
+
+
+def render_all(folders: Sequence[Path], runs_dir: Path) -> Path:
+    """Render every run, and the page of all runs, `index.html` in the folder of runs; return its path."""
+    for folder in folders:
+        try:
+            render(folder)
+        except InputError:
+            continue  # its row in the page of all runs says so
+    return gallery(folders, runs_dir / "index.html")

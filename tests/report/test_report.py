@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import nbformat
@@ -78,7 +77,7 @@ def test_nothing_is_loaded_from_another_host(page):
 
 
 def test_only_the_page_s_own_script_may_run(page):
-    from genomicslearning.report.page import policy
+    from genomicslearning.report.text import policy
 
     scripts = page.find_all("script")
     assert len(scripts) == 1
@@ -96,29 +95,8 @@ def test_code_is_collapsed_and_contents_lead_to_headings(page):
     links = [link["href"] for link in page.find("nav").find_all("a")]
     assert links == ["#First-look", "#Second-look"]
     assert all(page.find(id=link[1:]) for link in links)
-    assert page.title.string == "The title"
+    assert page.title.string == "The title · step"
 
 
 def test_an_error_is_shown(page):
     assert "ValueError: bad" in page.get_text()
-
-
-def test_index_quotes_what_notebooks_marked(tmp_path, captured):
-    import matplotlib.pyplot as plt
-
-    report.show(plt.figure(), "Quoted figure", headline=True)
-    report.show(plt.figure(), "Not quoted")
-    report.warn("Careful <here>")
-    report.verdict("Good for ranking.")
-    nbformat.write(notebook(code("", *displayed(captured))), tmp_path / "evaluation.ipynb")
-    run = {
-        "id": "x", "started": "2026-01-01T00:00:00Z", "finished": None, "status": "done", "backend": "local",
-        "git": None, "versions": {"genomicslearning": "0"}, "synthetic": True, "inputs": [], "parameters": {},
-        "artifacts": [], "steps": [{"name": "evaluation", "status": "done", "seconds": 1.0}],
-    }  # fmt: skip
-    (tmp_path / "run.json").write_text(json.dumps(run))
-    page = BeautifulSoup(report.index(tmp_path).read_text(encoding="utf-8"), "html.parser")
-    assert [image["alt"] for image in page.find_all("img")] == ["Quoted figure"]
-    assert page.find("p", class_="warning").get_text().startswith("Careful <here>")
-    assert page.find("p", class_="verdict").get_text() == "Good for ranking."
-    assert "Synthetic data" in page.find("p", class_="synthetic").get_text()

@@ -1,0 +1,96 @@
+"""A real browser for the tests of pages: Debian's Chromium and its driver, where they are installed."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+WIDE, NARROW = (1400, 1000), (390, 844)
+
+
+@contextmanager
+def chromium() -> Iterator:
+    """A headless Chromium of its own, with a profile that is thrown away."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (program and driver):
+        pytest.skip("no Chromium here: install Debian's chromium and chromium-driver to test pages in a real browser")
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = program
+        for switch in (
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+            f"--user-data-dir={profile}",
+        ):  # fmt: skip
+            options.add_argument(switch)
+        started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+        try:
+            yield started
+        finally:
+            started.quit()
+
+
+@contextmanager
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """A server on this machine: its address, and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def open_at(browser, page: Path, size: tuple[int, int], *, dark: bool = False) -> None:
+    """Open a page from disk in a window of this size."""
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(page.resolve().as_uri())
+
+
+def serious_findings(browser) -> list[str]:
+    """What axe-core finds on the open page that is serious or critical: rule and the first element."""
+    axe = pytest.importorskip("axe_selenium_python", reason="axe-selenium-python is not installed")
+    script = next(Path(axe.__file__).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+    # By the debugger, which a page's content policy does not bind.
+    browser.execute_cdp_cmd("Runtime.evaluate", {"expression": script})
+    answer = browser.execute_cdp_cmd(
+        "Runtime.evaluate",
+        {
+            "expression": "axe.run().then(found => JSON.stringify(found.violations))",
+            "awaitPromise": True,
+            "returnByValue": True,
+        },
+    )
+    violations = json.loads(answer["result"]["value"])
+    return [
+        f"{one['id']} ({len(one['nodes'])}): {one['nodes'][0]['html'][:200]}"
+        for one in violations
+        if one["impact"] in ("serious", "critical")
+    ]
