@@ -291,7 +291,9 @@ class LocalJob(Job):
             notes=self.notes,
         )
         self._weigh(weights, described["metrics"]["out_of_fold"])
-        Model(pipelines, described).save(self.folder / "model")
+        model = Model(pipelines, described)
+        described["evidence"] = manifest.evidence_by_column(model.predict, self.table)
+        model.save(self.folder / "model")
         shutil.rmtree(self.folder / "notebooks", ignore_errors=True)
         notebooks.write(
             self.folder,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from genomicslearning.autopilot.calibration import calibrated, calibration
 from genomicslearning.autopilot.candidates import Definition
 from genomicslearning.autopilot.cross_validation import table_sha256
-from genomicslearning.autopilot.ensemble import best_threshold, scores
+from genomicslearning.autopilot.ensemble import FLOOR, best_threshold, scores
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
+from genomicslearning.training_set.schema import COLUMNS, SITE_COLUMNS
 
-FORMAT = 1
+#: 2 since manifest and weights are tied by checksums.
+FORMAT = 2
 LICENCE = "Apache-2.0"
 LIBRARIES = ("genomicslearning", "scikit-learn", "numpy", "scipy", "pandas", "skops", "optuna")
 
@@ -24,6 +26,51 @@ LIBRARIES = ("genomicslearning", "scikit-learn", "numpy", "scipy", "pandas", "sk
 def extra_libraries(members: Iterable[str]) -> list[str]:
     """The libraries beside scikit-learn that a model's members need."""
     return sorted({LIBRARY_OF[name] for name in members if name in LIBRARY_OF})
+
+
+#: Rows on which a model is asked what each column is worth.
+PROBE_ROWS = 200
+
+
+def evidence_by_column(predict: Callable[[pd.DataFrame], np.ndarray], table: pd.DataFrame) -> dict[str, float]:
+    """What each column is worth to a model: how far the log odds move without it, as shares that add up to 1.
+
+    Parameters
+    ----------
+    predict : P(CLASS=1) of a table's rows.
+    table : the training rows; every so manieth of them is asked about. Columns that are empty throughout have no share.
+    """
+    rows = table.iloc[:: max(1, len(table) // PROBE_ROWS)].head(PROBE_ROWS)
+    filled = [name for name in COLUMNS if name in table and name not in (*SITE_COLUMNS, "CLASS")]
+    filled = [name for name in filled if table[name].notna().any()]
+    empty = pd.Series(np.nan, index=rows.index, dtype="str")
+    odds = logit(np.clip(predict(rows), FLOOR, 1 - FLOOR))
+    moved = {}
+    for name in filled:
+        without = logit(np.clip(predict(rows.assign(**{name: empty})), FLOOR, 1 - FLOOR))
+        moved[name] = float(np.abs(odds - without).mean())
+    total = sum(moved.values())
+    return {name: round(value / total, 4) for name, value in moved.items()} if total else {}
+
+
+def missing_evidence(manifest: dict, names: Iterable[str], *, least: float = 0.0) -> str:
+    """Words for what a table lacks that a model has learnt from; empty where it lacks nothing.
+
+    Parameters
+    ----------
+    names : columns that the table has.
+    least : share from which a column is worth a word.
+    """
+    shares = manifest.get("evidence", {})
+    there = set(names)
+    lacking = {name: share for name, share in shares.items() if name not in there and share > least}
+    if not lacking:
+        return ""
+    ordered = sorted(lacking, key=lambda name: -lacking[name])
+    return (
+        f"no column {', '.join(ordered)}; the model has learnt from {'them' if len(ordered) > 1 else 'it'}, "
+        f"{sum(lacking.values()):.0%} of its evidence: expect other probabilities than with the whole table"
+    )
 
 
 def describe(
@@ -57,7 +104,6 @@ def describe(
     return {
         "format": FORMAT,
         "job": job,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "features": settings["features"],
         "classes": [0, 1],
         "threshold": best_threshold(truth, probability)[0],

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +14,15 @@ from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from genomicslearning import InputError
+from genomicslearning.autopilot import integrity, probe
 from genomicslearning.autopilot.calibration import calibrated
 from genomicslearning.autopilot.ensemble import blend
 from genomicslearning.autopilot.manifest import FORMAT, extra_libraries
 from genomicslearning.autopilot.scoring import positive
 from genomicslearning.features import ScoredFeatures, Variants
+from genomicslearning.io import lake
+from genomicslearning.io.limits import advice, limit
+from genomicslearning.io.text import first_line, one_line
 
 MANIFEST, WEIGHTS = "manifest.json", "model.skops"
 # Beside what skops itself trusts (scikit-learn estimators, NumPy arrays) a model may hold these types and nothing else.
@@ -106,16 +107,19 @@ class Model:
         return calibrated(blend(members, weights), self.manifest["calibration"])
 
     def save(self, folder: str | os.PathLike) -> Path:
-        """Write the model's folder; it appears whole or not at all, and replaces an earlier one."""
+        """Write the model's folder; it appears whole or not at all, and replaces an earlier model, nothing else.
+
+        Equal models have equal bytes.
+        """
         folder = Path(folder)
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        skops.io.dump(self.pipelines, part / WEIGHTS, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
-        (part / MANIFEST).write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
+        if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder}: holds something else than a model; choose another folder")
+        weights = integrity.same_bytes(skops.io.dumps(self.pipelines))
+        probed = np.asarray(self.predict(probe.rows(), threads=1)).tolist()
+        text = integrity.sealed(self.manifest | {"probe": probed}, weights)
+        with lake.output_folder(folder) as part:
+            (part / WEIGHTS).write_bytes(weights)
+            (part / MANIFEST).write_text(text, encoding="utf-8")
         return folder
 
     @classmethod
@@ -125,36 +129,59 @@ class Model:
         Raises
         ------
         InputError
-            The folder is missing or incomplete, or holds types that a model has no use for.
+            The folder is missing or incomplete, its files do not belong together, it holds types that a model has no
+            use for or more than the limits allow, or the installed libraries let it predict otherwise.
         """
         folder = Path(folder)
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{folder}: no {MANIFEST}; give the model folder that a job wrote") from None
-        except json.JSONDecodeError as problem:
-            raise InputError(f"{folder / MANIFEST}: {problem}; the model folder is damaged") from None
+        _check_there(folder, MANIFEST)
+        manifest = lake.read_json(folder / MANIFEST, "manifest of a model")
         if manifest.get("backend") == "sagemaker":
             raise InputError(f"{folder}: this model lives on SageMaker; use endpoint.deploy, nothing is loaded here")
         if manifest.get("format") != FORMAT:
             raise InputError(
-                f"{folder / MANIFEST}: format {manifest.get('format')}, this version reads {FORMAT}; train again"
+                f"{folder / MANIFEST}: format {one_line(manifest.get('format'), 20)}, this version reads {FORMAT}; "
+                "train again"
             )
-        try:
-            return cls(skops.io.load(folder / WEIGHTS, trusted=TRUSTED), manifest)
-        except UntrustedTypesFoundException:
-            foreign = sorted(set(skops.io.get_untrusted_types(file=folder / WEIGHTS)) - set(TRUSTED))
-            raise InputError(
-                f"{folder / WEIGHTS}: holds {', '.join(foreign[:3])}; not loaded, a model has no such types"
-            ) from None
-        except FileNotFoundError:
-            raise InputError(f"{folder}: no {WEIGHTS}; give the model folder that a job wrote") from None
-        except (ImportError, OSError) as problem:
-            extra = ",".join(extra_libraries(manifest["members"]))
-            what = f"install what its members need: pip install 'genomicslearning[{extra}]'" if extra else "check it"
-            raise InputError(f"{folder / WEIGHTS}: {problem}; {what}") from None
-        except zipfile.BadZipFile:
-            raise InputError(f"{folder / WEIGHTS}: damaged or cut off; copy the model folder again") from None
+        _check_there(folder, WEIGHTS)
+        if (folder / WEIGHTS).stat().st_size > limit("MODEL_MB") << 20:
+            raise InputError(f"{folder}: weights of more than {limit('MODEL_MB'):,} MB; {advice('MODEL_MB')}")
+        weights = (folder / WEIGHTS).read_bytes()
+        integrity.check_seal(folder, (folder / MANIFEST).read_bytes(), weights)
+        integrity.check_manifest(folder, manifest)
+        model = cls(_pipelines(folder, weights, manifest), manifest)
+        probe.check(folder, manifest, model.predict)
+        return model
+
+
+def _check_there(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        raise InputError(f"{folder}: no {name}; give the model folder that a job wrote")
+
+
+def _pipelines(folder: Path, weights: bytes, manifest: dict) -> dict[str, Pipeline]:
+    """The pipelines in a model's archive, checked before and after they are built."""
+    try:
+        integrity.check_archive(folder, weights)
+        pipelines = skops.io.loads(weights, trusted=TRUSTED)
+        if not isinstance(pipelines, dict) or set(pipelines) != set(manifest["members"]):
+            raise InputError(f"{folder}: the weights are not those of the manifest's members; train again")
+        for pipeline in pipelines.values():
+            for _, step in pipeline.steps:
+                integrity.check_trees(folder, step)
+        return pipelines
+    except InputError:
+        raise
+    except UntrustedTypesFoundException:
+        foreign = sorted(set(skops.io.get_untrusted_types(data=weights)) - set(TRUSTED))
+        shown = one_line(", ".join(foreign[:3]), 200)
+        raise InputError(f"{folder / WEIGHTS}: holds {shown}; not loaded, a model has no such types") from None
+    except (ImportError, OSError) as problem:  # OSError: a library that its own libraries are missing to
+        extra = ",".join(extra_libraries(manifest["members"]))
+        what = f"install what its members need: pip install 'genomicslearning[{extra}]'" if extra else "check it"
+        raise InputError(f"{folder / WEIGHTS}: {first_line(problem)}; {what}") from None
+    except Exception as problem:  # skops raises whatever a node of its tree happens to run into
+        why = first_line(problem)
+        raise InputError(f"{folder / WEIGHTS}: damaged or forged ({why}); copy the model folder again") from None
 
 
 def _transformed(step, variants: Variants, kept: dict[int, object]):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from genomicslearning import InputError
+from genomicslearning.autopilot.manifest import missing_evidence
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import wire
 from genomicslearning.io import lake
-from genomicslearning.training_set.table import SITE_COLUMNS
+from genomicslearning.io.text import FORMULA_PATTERN
+from genomicslearning.training_set import user_table
+from genomicslearning.training_set.schema import SITE_COLUMNS
 
 #: Columns of a predictions file, in order.
 PREDICTION_COLUMNS = ("VARIATION_ID", *SITE_COLUMNS, "SYMBOL", "CLASS", "predicted_label", "probability")
@@ -43,88 +42,52 @@ def predict_file(
 
     Parameters
     ----------
-    source : CSV with a header, .csv.gz, .zip with one CSV, or parquet; local or s3://. CLASS is copied where it is.
-    target : .csv or .parquet, local or s3://; it appears whole or not at all.
+    source : a table as `user_table.open_table` takes it; ``-`` is standard input. CLASS is copied where it is.
+    target : .csv or .parquet, local or s3://; it appears whole or not at all. Text cells of a CSV are formula-safe
+        (`io.text.formula_safe`).
+    progress : called with a line of text after each piece, and with a warning where the table lacks what the model
+        learnt from.
 
     Returns the number of rows. Raises `InputError` that names the file, the row and the column.
     """
     if not str(target).endswith((".csv", ".parquet")):
         raise InputError(f"{target}: predictions are written as .csv or .parquet; choose such a name")
     rows = 0
+    say = progress or (lambda text: None)
     with ExitStack() as stack:
-        pieces = stack.enter_context(open_pieces(source))
+        [part] = stack.enter_context(lake.output(target, inputs=[source, model_folder]))
+        opened = user_table.open_table(source, rows=PIECE_ROWS, block_bytes=BLOCK_BYTES)
+        pieces = Pieces(stack.enter_context(opened))
         model = Model.load(model_folder)
-        [part] = stack.enter_context(lake.output(target))
+        if lacking := missing_evidence(model.manifest, pieces.names):
+            say(f"warning: {source}: {lacking}")
         write = stack.enter_context(_writer(part, parquet=str(target).endswith(".parquet")))
-        try:
-            for answer in _in_order(model, pieces):
+        with user_table.naming(source):
+            for answer in _in_order(model, iter(pieces)):
                 write(answer)
                 rows += answer.num_rows
-                if progress:
-                    progress(f"predicted {rows:,} rows")
-        except InputError as problem:
-            raise InputError(f"{source}: {problem}") from None
+                say(f"predicted {rows:,} rows")
         if not rows:
             raise InputError(f"{source}: has no rows; give a table with variants")
+        if lacking := missing_evidence(model.manifest, [*pieces.filled, *pieces.absent], least=0.01):
+            say(f"warning: {source}: {lacking.replace('no column', 'nothing in column')}")
     return rows
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+class Pieces:
+    """The rows of a table as text, at most `PIECE_ROWS` at a time; which columns hold anything is noted meanwhile."""
 
+    def __init__(self, table: user_table.OpenTable):
+        self.names = table.names
+        self.absent = [name for name in user_table.KNOWN if name not in table.names]
+        self.filled: set[str] = set()
+        self._table = table
 
-@contextmanager
-def open_pieces(source: str | Path) -> Iterator[Iterator[pa.Table]]:
-    """The rows of a table as text, at most `PIECE_ROWS` at a time."""
-    with ExitStack() as stack:
-        file = stack.enter_context(lake.open_input(source))
-        magic = file.read(4)
-        file.seek(0)
-        try:
-            if magic == b"PAR1":
-                yield _parquet_pieces(file)
-                return
-            if magic == b"PK\x03\x04":
-                file = stack.enter_context(_single_member(stack.enter_context(zipfile.ZipFile(file))))
-            elif magic[:2] == b"\x1f\x8b":
-                from isal import igzip
-
-                file = stack.enter_context(igzip.open(file, "rb"))
-            yield _csv_pieces(file)
-        except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as problem:
-            raise InputError(f"{source}: cannot be unpacked ({problem}); the file is damaged or cut off") from None
-
-
-def _single_member(archive: zipfile.ZipFile) -> BinaryIO:
-    names = [n for n in archive.namelist() if n.lower().endswith(".csv") and not n.startswith("__MACOSX")]
-    if len(names) != 1:
-        found = ", ".join(names) or "none"
-        raise InputError(f"expected one .csv in the zip, found {found}; unpack it and name the file")
-    return archive.open(names[0])
-
-
-def _csv_pieces(file: BinaryIO) -> Iterator[pa.Table]:
-    buffered = io.BufferedReader(file, BLOCK_BYTES) if not isinstance(file, io.BufferedReader) else file
-    header = wire.first_cells(buffered.readline(BLOCK_BYTES))
-    if not wire.is_header(header):
-        raise InputError(f"the first line does not name {', '.join(SITE_COLUMNS)}; give a CSV with a header or parquet")
-    names = wire.csv_names(header, has_header=True)
-    yield from _cut(wire.arrow_csv(buffered, names, has_header=False, block_bytes=BLOCK_BYTES))
-
-
-def _parquet_pieces(file: BinaryIO) -> Iterator[pa.Table]:
-    try:
-        parquet = pq.ParquetFile(pa.PythonFile(file, "r"))
-        columns = [name for name in parquet.schema_arrow.names if name in (*wire.READ_COLUMNS, "CLASS")]
-        for batch in parquet.iter_batches(PIECE_ROWS, columns=columns):
-            yield pa.table({name: batch[name].cast(pa.string()) for name in columns})
-    except (pa.ArrowInvalid, OSError) as problem:
-        raise InputError(f"not a parquet file ({str(problem).splitlines()[0]})") from None
-
-
-def _cut(batches) -> Iterator[pa.Table]:
-    for batch in batches:
-        for start in range(0, batch.num_rows, PIECE_ROWS):
-            yield pa.Table.from_batches([batch.slice(start, PIECE_ROWS)])
+    def __iter__(self) -> Iterator[pa.Table]:
+        for batch in self._table:
+            self.filled |= {name for name in batch.schema.names if batch.column(name).null_count < batch.num_rows}
+            for start in range(0, batch.num_rows, PIECE_ROWS):
+                yield pa.Table.from_batches([batch.slice(start, PIECE_ROWS)])
 
 
 # --- predicting ------------------------------------------------------------------------------------------------------
@@ -186,10 +149,13 @@ def _csv_lines(table: pa.Table) -> bytes:
 
 
 def _csv_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column's cells, missing ones empty, those with a comma, a quote or a line break quoted."""
+    """A column's cells, missing ones empty, formulas made safe, those with a comma, quote or line break quoted."""
     texts = pc.fill_null(column.cast(pa.string()), "")
     if not pa.types.is_string(column.type):
         return texts
+    formula = pc.match_substring_regex(texts, FORMULA_PATTERN)
+    if pc.any(formula).as_py():
+        texts = pc.if_else(formula, pc.binary_join_element_wise("'", texts, ""), texts)
     special = pc.match_substring_regex(texts, r'[",\r\n]')
     if not pc.any(special).as_py():
         return texts
@@ -202,6 +168,6 @@ def _result(piece: pa.Table, labels: np.ndarray, probabilities: np.ndarray) -> p
     if "GENEINFO" in piece.column_names:
         gene = pc.struct_field(pc.extract_regex(piece["GENEINFO"], r"^(?P<symbol>[^:|]+)"), "symbol")
         cells["SYMBOL"] = pc.coalesce(cells["SYMBOL"], gene) if "SYMBOL" in cells else gene
-    cells |= {"predicted_label": labels, "probability": probabilities, "POS": piece["POS"].cast(pa.int64())}
+    cells |= {"predicted_label": labels, "probability": probabilities, "POS": user_table.positions(piece["POS"])}
     empty = pa.nulls(piece.num_rows, pa.string())
     return pa.table({name: cells.get(name, empty) for name in PREDICTION_COLUMNS}, schema=_RESULT_SCHEMA)

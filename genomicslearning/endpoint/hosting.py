@@ -39,9 +39,11 @@ def deploy(
     if remote or mode in REMOTE_MODES.values():
         from genomicslearning.endpoint import sagemaker
 
-        options = {"keep_endpoint": keep_endpoint, "progress": progress}
-        options["real_time"] = REMOTE_MODES.get(mode, mode) == "real-time"
-        return sagemaker.deploy(remote, **options) if remote else sagemaker.deploy_local(Path(model_folder), **options)
+        real_time = REMOTE_MODES.get(mode, mode) == "real-time"
+        if remote:
+            return sagemaker.deploy(remote, real_time=real_time, keep_endpoint=keep_endpoint, progress=progress)
+        folder = Path(model_folder)
+        return sagemaker.deploy_local(folder, real_time=real_time, keep_endpoint=keep_endpoint, progress=progress)
 
     from genomicslearning.autopilot.model import Model
 

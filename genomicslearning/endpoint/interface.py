@@ -6,6 +6,7 @@ import abc
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from genomicslearning import InputError
@@ -34,7 +35,7 @@ class Endpoint(abc.ABC):
             if progress:
                 progress(f"predicted {min(start + chunk, len(table)):,} of {len(table):,} rows")
         if not answers:
-            return wire.predictions([], 0.5).set_index(table.index)
+            return wire.predictions(np.zeros(0), 0.5).set_index(table.index)
         return pd.concat(answers, ignore_index=True).set_index(table.index)
 
     def close(self) -> None:  # noqa: B027 (most endpoints have nothing to stop)

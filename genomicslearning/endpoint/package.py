@@ -21,12 +21,12 @@ from genomicslearning.endpoint import wire
 from genomicslearning.io import lake
 
 #: What serving imports; their own requirements are added.
-NEEDED = ("numpy", "packaging", "pandas", "pyarrow", "scikit-learn", "skops", "starlette", "uvicorn")
+NEEDED = ("isal", "numpy", "packaging", "pandas", "pyarrow", "scikit-learn", "skops", "starlette", "uvicorn")
 #: Notebook stack and the like stay out: these parts of the package are all that `inference.py` imports.
 MODULES = (
     *("__init__.py", "clinvar.py", "features/*.py", "autopilot/*.py"),
-    *(f"io/{name}.py" for name in ("__init__", "lake")),
-    *(f"training_set/{name}.py" for name in ("__init__", "table")),
+    *(f"io/{name}.py" for name in ("__init__", "archives", "lake", "limits", "text")),
+    *(f"training_set/{name}.py" for name in ("__init__", "schema", "table", "user_table")),
     *(f"endpoint/{name}.py" for name in ("__init__", "app", "hosting", "inference", "interface", "server", "wire")),
 )
 

@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from genomicslearning import InputError
-from genomicslearning.training_set.table import COLUMNS, EXTRA_COLUMNS, MISSING, SITE_COLUMNS
+from genomicslearning.io.text import one_line
+from genomicslearning.training_set import user_table
+from genomicslearning.training_set.schema import COLUMNS, EXTRA_COLUMNS, SITE_COLUMNS
 
 CSV, JSON, JSONLINES = "text/csv", "application/json", "application/jsonlines"
 FORMATS = (CSV, JSON, JSONLINES)
@@ -66,35 +68,22 @@ def _parameter(parameters: str, name: str) -> str | None:
 
 
 def _read_csv(body: bytes, header: str | None) -> pd.DataFrame:
-    first = first_cells(body.partition(b"\n")[0])
+    if b"\0" in body:
+        raise InputError("the request has a NUL character; send text")
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    first = user_table.first_cells(body.partition(b"\n")[0])
     if not first:
         raise InputError("the request has no rows")
-    has_header = is_header(first) if header is None else header == "present"
+    has_header = user_table.is_header(first) if header is None else header == "present"
     names = csv_names(first, has_header)
-    return read_text(arrow_csv(io.BytesIO(body), names, has_header).read_all())
-
-
-def first_cells(line: bytes) -> list[str]:
-    """Cells of a CSV's first line, none where it is not one. (Python's csv module stops at cells of 128 kB.)"""
-    try:
-        options = pa_csv.ReadOptions(autogenerate_column_names=True, use_threads=False)
-        [row] = pa_csv.read_csv(io.BytesIO(line.rstrip(b"\r\n") + b"\n"), options).to_pylist()
-    except (pa.ArrowInvalid, ValueError):
-        return []
-    return ["" if cell is None else str(cell) for cell in row.values()]
-
-
-def is_header(cells: list[str]) -> bool:
-    """Whether a first line names columns: no variant has a chromosome called CHROM."""
-    return set(SITE_COLUMNS) <= set(cells)
+    rows = user_table.TextTable(io.BytesIO(body), names, has_header=has_header, wanted=READ_COLUMNS)
+    return read_text(rows.read_all())
 
 
 def csv_names(first: list[str], has_header: bool) -> list[str]:
     """Column names of a CSV whose first record is given."""
     if has_header:
-        twice = {name for name in first if first.count(name) > 1}
-        if twice:
-            raise InputError(f"the header names a column twice: {', '.join(sorted(twice))}")
+        user_table.check_names(first)
         return first
     if len(first) == len(COLUMNS):
         return list(COLUMNS)
@@ -106,66 +95,10 @@ def csv_names(first: list[str], has_header: bool) -> list[str]:
     )
 
 
-def arrow_csv(stream, names: list[str], has_header: bool, block_bytes: int = 1 << 24) -> _CsvReader:
-    """Stream a CSV as Arrow batches of text; every cell keeps its characters, and `MISSING` texts become null."""
-    return _CsvReader(stream, names, has_header, block_bytes)
-
-
-class _CsvReader:
-    """Arrow's streaming CSV reader, with its errors told as row and column."""
-
-    def __init__(self, stream, names: list[str], has_header: bool, block_bytes: int):
-        self._names, self._first = names, 2 if has_header else 1
-        wanted = [name for name in names if name in (*READ_COLUMNS, "CLASS")]
-        self._open = lambda: pa_csv.open_csv(
-            stream,
-            # Arrow numbers the rows of its errors only when it reads with one thread.
-            read_options=pa_csv.ReadOptions(
-                column_names=names, skip_rows=self._first - 1, use_threads=False, block_size=block_bytes
-            ),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(wanted, pa.string()),
-                include_columns=wanted,
-                null_values=list(MISSING),
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        )
-
-    def __iter__(self):
-        try:
-            yield from self._open()
-        except pa.ArrowInvalid as problem:
-            if "Empty CSV" in str(problem):
-                return
-            raise InputError(self._explain(str(problem))) from None
-
-    def read_all(self) -> pa.Table:
-        batches = list(self)
-        if not batches:
-            raise InputError("the request has no rows")
-        return pa.Table.from_batches(batches)
-
-    def _explain(self, text: str) -> str:
-        """Arrow counts lines of the file from 1, header included; a request's rows are counted from 1 without it."""
-        row = re.search(r"Row #(\d+)", text)
-        where = f"row {int(row[1]) - self._first + 1}" if row else "a row"
-        column = re.search(r"CSV column #(\d+)", text)
-        if column:
-            where += f", column {self._names[int(column[1])]}"
-        cells = re.search(r"Expected (\d+) columns, got (\d+)", text)
-        if cells:
-            return f"{where}: {cells[2]} cells where {cells[1]} were expected"
-        if "UTF8" in text:
-            return f"{where}: not UTF-8 text"
-        return f"{where}: {text.splitlines()[0]}"
-
-
 def _json_instances(body: bytes) -> list:
     try:
         document = json.loads(body)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:  # a hundred thousand brackets
         raise InputError(f"the request is not JSON: {problem}") from None
     rows = document.get("instances") if isinstance(document, dict) else document
     if not isinstance(rows, list) or not rows:
@@ -180,7 +113,7 @@ def _json_lines(body: bytes) -> list:
             continue
         try:
             rows.append(json.loads(line))
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             raise InputError(f"line {number}: not JSON: {problem}") from None
     if not rows:
         raise InputError("the request has no rows")
@@ -198,20 +131,31 @@ def _read_records(rows: list) -> pd.DataFrame:
                 )
             row = dict(zip(FEATURE_COLUMNS if len(row) == len(FEATURE_COLUMNS) else COLUMNS, row, strict=True))
         elif not isinstance(row, dict):
-            raise InputError(f"row {number}: a row is an object or a list, not {json.dumps(row)[:40]}")
+            raise InputError(f"row {number}: a row is an object or a list, not {_shown(row)}")
         for name, cells in columns.items():
             cells.append(_cell_text(row.get(name), number, name))
     present = {name: cells for name, cells in columns.items() if any(cell is not None for cell in cells)}
     return read_text(pa.table({name: pa.array(cells, pa.string()) for name, cells in present.items()}))
 
 
-def _cell_text(cell, row: int, column: str) -> str | None:
-    if cell is None or cell in MISSING:
+def _shown(value: object) -> str:
+    """The beginning of a JSON value, for a message."""
+    try:
+        return one_line(json.dumps(value)[:40])
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__}"
+
+
+def _cell_text(cell: object, row: int, column: str) -> str | None:
+    if cell is None:
         return None
     if isinstance(cell, str):
-        return cell
+        # Arrow holds UTF-8; JSON's escapes can name half a character.
+        if not cell.isascii() and any("\ud800" <= letter <= "\udfff" for letter in cell):
+            raise InputError(f"row {row}, column {column}: a lone surrogate, which is no text")
+        return None if user_table.is_missing(column, cell) else cell
     if isinstance(cell, bool) or not isinstance(cell, int | float):
-        raise InputError(f"row {row}, column {column}: a cell is text or a number, not {json.dumps(cell)[:40]}")
+        raise InputError(f"row {row}, column {column}: a cell is text or a number, not {_shown(cell)}")
     return None if cell != cell else str(cell)
 
 
@@ -226,11 +170,7 @@ def read_text(rows: pa.Table, first_row: int = 1) -> pd.DataFrame:
         if rows[name].null_count:
             row = pc.index(pc.is_null(rows[name]), True).as_py() + first_row
             raise InputError(f"row {row}, column {name}: empty; a variant needs {', '.join(SITE_COLUMNS)}")
-    digits = pc.match_substring_regex(rows["POS"], r"^\d{1,18}$")
-    if not pc.all(digits).as_py():
-        index = pc.index(digits, False).as_py()
-        raise InputError(f"row {index + first_row}, column POS: {rows['POS'][index].as_py()!r} is not a whole number")
-    positions = rows["POS"].cast(pa.int64()).to_numpy()
+    positions = user_table.positions(rows["POS"], first_row).to_numpy()
     empty = pa.nulls(rows.num_rows, pa.string())
     names = [*FEATURE_COLUMNS, *(name for name in EXTRA_COLUMNS if name in rows.column_names)]
     texts = {name: rows[name] if name in rows.column_names else empty for name in names}

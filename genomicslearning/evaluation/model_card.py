@@ -94,7 +94,7 @@ def model_card(
         "## Versions",
         _list([f"{name} {version}" for name, version in manifest.get("versions", {}).items()]),
         f"Training set sha256 {manifest.get('training_set', {}).get('sha256', 'not recorded')}; model made "
-        f"{manifest.get('created', 'at an unknown time')}; licence {manifest.get('licence', 'not recorded')}.",
+        f"weights {manifest.get('weights_sha256', 'unknown')[:16]}; licence {manifest.get('licence', 'not recorded')}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

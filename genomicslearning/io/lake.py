@@ -180,13 +180,44 @@ def output(*paths: str | os.PathLike, inputs: Iterable[str | os.PathLike] = ()) 
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
-        if isinstance(problem, OSError) and problem.errno in _NO_ROOM:
-            raise InputError(
-                f"{paths[-1]}: {_why(problem)}; nothing was written: make room, or choose another output"
-            ) from None
+        if isinstance(problem, OSError):
+            raise _no_room(paths[-1], problem) from None
         raise
     for one in scratch:
         one.remove()
+
+
+@contextmanager
+def output_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """A local folder to fill in place of `path`; it takes its place, and an earlier one goes, if the block succeeds.
+
+    Raises
+    ------
+    InputError
+        There is a file, or its folder cannot be written, or the disk is full.
+    """
+    place = Path(os.path.realpath(path))
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{path}: is a file; choose another folder")
+    made: list[Path] = []
+    scratch = _Scratch(place, made)
+    try:
+        scratch.file.mkdir(mode=0o755)
+        yield scratch.file
+        with suppress(FileNotFoundError):
+            os.replace(place, scratch.file.with_name("earlier"))
+        os.replace(scratch.file, place)
+    except OSError as problem:
+        raise _no_room(path, problem) from None
+    finally:
+        scratch.remove()
+
+
+def _no_room(path: str | os.PathLike, problem: OSError) -> Exception:
+    """A full or broken disk as an `InputError`; any other problem as it is."""
+    if problem.errno not in _NO_ROOM:
+        return problem
+    return InputError(f"{path}: {_why(problem)}; nothing was written: make room, or choose another output")
 
 
 def write_json(content: object, path: str | os.PathLike) -> None:
@@ -224,7 +255,7 @@ def check_outputs(paths: Iterable[str | os.PathLike], inputs: Iterable[str | os.
     """
     read = [part for path in inputs for part in _files_of(path)]
     taken: list[str] = []
-    for path in map(os.fspath, paths):
+    for path in [os.fspath(path) for path in paths]:
         check_name(path)
         if not is_s3(path):
             _check_replaceable(path)

@@ -4,48 +4,40 @@ from __future__ import annotations
 
 import os
 import time
-import zipfile
-import zlib
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
+from genomicslearning.io.limits import advice, limit
 from genomicslearning.io.text import write_json
+from genomicslearning.training_set import user_table
+from genomicslearning.training_set.schema import (
+    AF_COLUMNS,
+    CLN_COLUMNS,
+    COLUMNS,
+    EXTRA_COLUMNS,
+    SCHEMA,
+    SITE_COLUMNS,
+    VEP_COLUMNS,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SITE_COLUMNS = ("CHROM", "POS", "REF", "ALT")
-AF_COLUMNS = ("AF_ESP", "AF_EXAC", "AF_TGP")
-CLN_COLUMNS = (
-    "CLNDISDB", "CLNDISDBINCL", "CLNDN", "CLNDNINCL", "CLNHGVS", "CLNSIGINCL", "CLNVC", "CLNVI", "MC", "ORIGIN", "SSR",
-)  # fmt: skip
-VEP_COLUMNS = (
-    "Allele", "Consequence", "IMPACT", "SYMBOL", "Feature_type", "Feature", "BIOTYPE", "EXON", "INTRON",
-    "cDNA_position", "CDS_position", "Protein_position", "Amino_acids", "Codons", "DISTANCE", "STRAND", "BAM_EDIT",
-    "SIFT", "PolyPhen", "MOTIF_NAME", "MOTIF_POS", "HIGH_INF_POS", "MOTIF_SCORE_CHANGE", "LoFtool", "CADD_PHRED",
-    "CADD_RAW", "BLOSUM62",
-)  # fmt: skip
-# The published schema of the ClinVar-conflict table, in its order.
-COLUMNS = (*SITE_COLUMNS, *AF_COLUMNS, *CLN_COLUMNS, "CLASS", *VEP_COLUMNS)
-# Beside them in the parquet file only.
-EXTRA_COLUMNS = ("VARIATION_ID", "GENEINFO", "CONFLICT")
-
-_TYPES = {"POS": pa.int64(), "CLASS": pa.int8()}
-SCHEMA = pa.schema([(column, _TYPES.get(column, pa.string())) for column in (*COLUMNS, *EXTRA_COLUMNS)])
-
-# What counts as missing in a table that somebody else wrote: the published one has the text `nan`.
-MISSING = ("", "nan")
+__all__ = [
+    "AF_COLUMNS", "CLN_COLUMNS", "COLUMNS", "EXTRA_COLUMNS", "SCHEMA", "SITE_COLUMNS", "VEP_COLUMNS", "adopt_table",
+    "identity", "lacking_columns", "read_table", "write_table_csv",
+]  # fmt: skip
 
 
 def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFrame:
-    """Read a training set from ``.csv``, ``.csv.gz``, ``.zip`` (with one CSV in it) or ``.parquet``, local or s3://.
+    """Read a training set: text separated by commas, tabs or semicolons, plain, gzip or zip (one table in it), or
+    parquet, told by content; local or s3://.
 
-    A ``.parquet`` may be a folder of parts, as the Glue job writes it.
+    Parquet may be a folder of parts, as the Glue job writes it.
 
     Parameters
     ----------
@@ -58,15 +50,15 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
     -------
     DataFrame
         The 46 columns in their order, then those of ``EXTRA_COLUMNS`` that the file has. Cells are the source's text
-        (dtype ``str``), except POS (int64) and CLASS (int8); missing (empty or the text ``nan``) is NaN. Columns
-        that the file lacks are missing throughout.
+        (dtype ``str``), except POS (int64) and CLASS (int8); missing (`user_table.MISSING`) is NaN. Columns that the
+        file lacks are missing throughout.
 
     Raises
     ------
     InputError
         The file is missing or no table, lacks CHROM, POS, REF, ALT or CLASS, or has one class only.
     """
-    table = _read_parquet(path) if str(path).endswith(".parquet") else _read_csv(path)
+    table = _read_text(path)
     needed = [*SITE_COLUMNS, "CLASS"] if labelled else SITE_COLUMNS
     if lacking := [column for column in needed if column not in table.column_names]:
         raise InputError(
@@ -80,11 +72,26 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
         raise InputError(f"{path}: has a header and no rows; give a table with variants")
     columns = [_column(path, table, column) for column in wanted]
     if labelled:
-        classes = set(columns[wanted.index("CLASS")].unique().to_pylist())
-        if len(classes) == 1:
-            raise InputError(f"{path}: every row has CLASS {classes.pop()}; a model needs rows of both classes")
-    frame = pa.table(columns, names=wanted).to_pandas(types_mapper=_pandas_types().get)
-    return frame
+        found = set(columns[wanted.index("CLASS")].unique().to_pylist())
+        if len(found) == 1:
+            raise InputError(f"{path}: every row has CLASS {found.pop()}; a model needs rows of both classes")
+    return pa.table(columns, names=wanted).to_pandas(types_mapper=_pandas_types().get)
+
+
+def _read_text(path: str | os.PathLike) -> pa.Table:
+    """All rows as text, known columns only, missing cells null."""
+    most = limit("TABLE_ROWS")
+    with user_table.open_table(path) as opened:
+        batches, rows = [], 0
+        for batch in opened:
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows > most:
+                raise InputError(f"{path}: more than {most:,} rows; {advice('TABLE_ROWS')}")
+        if batches:
+            return pa.Table.from_batches(batches)
+        known = [name for name in opened.names if name in user_table.KNOWN]
+        return pa.table({name: pa.array([], pa.string()) for name in known})
 
 
 def _pandas_types() -> dict:
@@ -99,90 +106,20 @@ def _column(path: str | os.PathLike, table: pa.Table, column: str) -> pa.Chunked
     if column not in table.column_names:
         return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
     cells = table.column(column)
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.cast(cells.type.value_type)
-    kind = SCHEMA.field(column).type
     try:
-        if cells.type != kind:
-            cells = cells.cast(kind)
-    except pa.ArrowInvalid as problem:
-        raise InputError(f"{path}: column {column}: {problem}; expected {kind}") from None
-    if kind == pa.string():
-        return cells
-    if cells.null_count:
-        row = cells.is_null().index(True).as_py()
-        raise InputError(f"{path}: row {row + 1}: {column} is missing; every row needs it")
-    if column == "CLASS" and (odd := set(cells.unique().to_pylist()) - {0, 1}):
-        raise InputError(f"{path}: CLASS has the value {min(odd)}; 0 (agree) and 1 (conflict) are allowed")
+        if column == "CLASS":
+            return user_table.classes(cells)
+        if column == "POS":
+            return user_table.positions(cells)
+    except InputError as problem:
+        raise InputError(f"{path}: {problem}") from None
     return cells
 
 
-def _read_parquet(path: str | os.PathLike) -> pa.Table:
-    """One file, or a folder of parts as Spark writes them, in the order of their names."""
-    return pa.concat_tables(_read_part(part) for part in lake.parts(path, ".parquet") or [path])
-
-
-def _read_part(path: str | os.PathLike) -> pa.Table:
-    with lake.open_input(path) as file:
-        try:
-            return pq.read_table(pa.PythonFile(file, "r"))
-        except (pa.ArrowInvalid, OSError) as problem:
-            raise InputError(
-                f"{path}: not a parquet file ({_first_line(problem)}); give .csv, .csv.gz, .zip or .parquet"
-            ) from None
-
-
-def _read_csv(path: str | os.PathLike) -> pa.Table:
-    with lake.open_input(path) as file:
-        try:
-            text = _csv_bytes(path, file)
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as problem:
-            raise InputError(
-                f"{path}: cannot be unpacked ({_first_line(problem)}); the file is damaged or cut off"
-            ) from None
-    if not text.strip() or b"\0" in text[:4096]:
-        raise InputError(f"{path}: not a table; give .csv, .csv.gz, .zip (with a CSV in it) or .parquet")
-    try:
-        return pc.read_csv(
-            pa.BufferReader(text),
-            # Every column as text: a typed reader would change cells (0.10020 is not 0.1002).
-            convert_options=pc.ConvertOptions(
-                column_types=dict.fromkeys((*COLUMNS, *EXTRA_COLUMNS), pa.string()),
-                null_values=MISSING,
-                strings_can_be_null=True,
-            ),
-            parse_options=pc.ParseOptions(newlines_in_values=True),
-        )
-    except (pa.ArrowInvalid, UnicodeDecodeError) as problem:
-        raise InputError(f"{path}: not a table of comma-separated values ({_first_line(problem)})") from None
-
-
-def _csv_bytes(path: str | os.PathLike, file) -> bytes:
-    """The CSV text inside a plain, gzip or zip file, told apart by its first bytes, not by its name."""
-    start = file.read(4)
-    file.seek(0)
-    if start == b"PK\x03\x04":
-        with zipfile.ZipFile(file) as archive:
-            # macOS adds __MACOSX/._name.csv entries that hold no table.
-            names = [
-                entry
-                for entry in archive.namelist()
-                if entry.lower().endswith(".csv") and not entry.startswith("__MACOSX")
-            ]
-            if len(names) != 1:
-                found = ", ".join(names) or "none"
-                raise InputError(f"{path}: expected one .csv in the zip, found {found}; unpack it and name the file")
-            return archive.read(names[0])
-    if start[:2] == b"\x1f\x8b":
-        from isal import igzip
-
-        with igzip.open(file, "rb") as unpacked:
-            return unpacked.read()
-    return file.read()
-
-
-def _first_line(problem: Exception) -> str:
-    return str(problem).strip().splitlines()[0].rstrip(".") if str(problem).strip() else type(problem).__name__
+def lacking_columns(names: list[str]) -> str:
+    """Words for what a table lacks that a model could learn from; empty where it has every column."""
+    lacking = [name for name in COLUMNS if name not in names and name not in (*SITE_COLUMNS, "CLASS")]
+    return f"no column {', '.join(lacking)}" if lacking else ""
 
 
 def write_table_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
@@ -206,6 +143,8 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
     """
     started = time.monotonic()
     table = read_table(path)
+    with user_table.open_table(path) as opened:
+        lacking = lacking_columns(opened.names)
     known = [column for column in SCHEMA.names if column in table]
     report = {
         "records_read": len(table),
@@ -220,6 +159,7 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
             {"name": lake.name(part), "bytes": lake.size(part), "sha256": lake.sha256(part)}
             for part in lake.parts(path, ".parquet")
         ],
+        "warnings": [f"{lake.name(path)}: {lacking}; the model learns without them"] if lacking else [],
         "engine": "table",
         "seconds": round(time.monotonic() - started, 2),
     }

@@ -116,7 +116,7 @@ def build(
             "warnings": warnings,
             "expected_conflict": kinds.summary,
             "inputs": waiting.inputs,
-            "model": {"folder": lake.name(model), "created": scorer.manifest.get("created")},
+            "model": {"folder": lake.name(model), "weights_sha256": scorer.manifest.get("weights_sha256")},
             "left_out": waiting.left_out,
         }
         places = [f"{out}/watchlist.{kind}" for kind in ("csv", "html", "json")]

@@ -18,11 +18,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 from genomicslearning import InputError, autopilot
+from genomicslearning.autopilot import integrity
 from genomicslearning.autopilot import manifest as manifests
 from genomicslearning.autopilot.calibration import calibrated, calibration
 from genomicslearning.autopilot.candidates import DEFINITIONS, EXTRA, PRESETS, Evidence
 from genomicslearning.autopilot.cross_validation import CrossValidation, search_folds
 from genomicslearning.autopilot.ensemble import best_threshold, blend, greedy_ensemble, scores
+from genomicslearning.autopilot.manifest import FORMAT
 from genomicslearning.autopilot.model import MANIFEST, WEIGHTS, Model
 from genomicslearning.autopilot.scoring import positive
 from genomicslearning.endpoint import package
@@ -199,7 +201,7 @@ def test_every_candidate_fits_saves_and_loads(name, train, test, tmp_path):
     evidence = Evidence("biology", grouped=False, seed=0)
     pipeline = definition.build(optuna.trial.FixedTrial(parameters), evidence, 0)
     pipeline.fit(train, train["CLASS"].to_numpy())
-    manifest = {"format": 1, "features": "biology", "threshold": 0.5, "members": {name: {"weight": 1.0}}}
+    manifest = {"format": FORMAT, "features": "biology", "threshold": 0.5, "members": {name: {"weight": 1.0}}}
     model = Model({name: pipeline}, manifest | {"calibration": {"low": 1.0, "high": 1.0, "intercept": 0.0}})
     model.save(tmp_path / "model")
     expected = np.clip(pipeline.predict_proba(test)[:, 1], 1e-6, 1 - 1e-6)
@@ -221,8 +223,13 @@ def test_members_share_what_is_fitted_on_the_same_rows(train, tmp_path):
     alone = pipelines["extra_trees"].fit(rows, y)
     # A forest that was fitted on two cores adds up its trees in no fixed order, until it is in a Model.
     np.testing.assert_allclose(fitted["extra_trees"].predict_proba(train), alone.predict_proba(train), rtol=1e-12)
-    manifest = {"format": 1, "features": "all", "threshold": 0.5, "members": {name: {"weight": 1.0} for name in names}}
-    Model(fitted, manifest).save(tmp_path / "model")
+    manifest = {
+        "format": FORMAT,
+        "features": "all",
+        "threshold": 0.5,
+        "members": {name: {"weight": 1.0} for name in names},
+    }
+    Model(fitted, manifest | {"calibration": {"low": 1.0, "high": 1.0, "intercept": 0.0}}).save(tmp_path / "model")
     for model in (fitted, Model.load(tmp_path / "model").pipelines):
         assert model["extra_trees"][0] is model["boosting_columns"][0]
         assert model["extra_trees"][0] is model["histogram_boosting"][0].columns_
@@ -399,8 +406,9 @@ def test_one_class_only(train, tmp_path):
 
 
 def test_a_model_folder_with_foreign_types_is_not_loaded(job, tmp_path):
-    (tmp_path / MANIFEST).write_text((job.folder / "model" / MANIFEST).read_text())
     skops.io.dump({"boosting": subprocess.Popen}, tmp_path / WEIGHTS)
+    manifest = json.loads((job.folder / "model" / MANIFEST).read_text())
+    (tmp_path / MANIFEST).write_text(integrity.sealed(manifest, (tmp_path / WEIGHTS).read_bytes()))
     with pytest.raises(InputError, match="subprocess.Popen"):
         Model.load(tmp_path)
 
@@ -412,7 +420,7 @@ def test_a_damaged_model_folder(job, tmp_path):
     with pytest.raises(InputError, match="no model.skops"):
         Model.load(tmp_path)
     (tmp_path / WEIGHTS).write_bytes((job.folder / "model" / WEIGHTS).read_bytes()[:1000])
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="the weights are not those of the manifest"):
         Model.load(tmp_path)
     assert zipfile.is_zipfile(job.folder / "model" / WEIGHTS)
 

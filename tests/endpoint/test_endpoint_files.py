@@ -122,9 +122,9 @@ ROWS = "CHROM,POS,REF,ALT\n" + "1,1,A,T\n" * 300
     [
         (ROWS + "1,x,A,T\n", "rows.csv: row 301, column POS: 'x' is not a whole number"),
         (ROWS + "1,1,A\n", "rows.csv: row 301: 3 cells where 4 were expected"),
-        ("1,1,A,T\n", "rows.csv: the first line does not name CHROM, POS, REF, ALT; give a CSV with a header"),
+        ("1,1,A,T\n", "rows.csv: the first line does not name CHROM, POS, REF, ALT, it is"),
         ("CHROM,POS,REF,ALT\n", "rows.csv: has no rows"),
-        ("", "rows.csv: the first line does not name"),
+        ("", "rows.csv: not a table, it is empty"),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_one_line_and_leaves_no_output(folder, tmp_path, text, message):

@@ -44,7 +44,7 @@ def test_tables_round_trip(labelled_table, tmp_path):
         ("CHROM,POS,REF,ALT,CLASS\n1,2,A,G,\n1,2,A,G,1\n", "CLASS is missing"),
         ("CHROM,POS,REF,ALT,CLASS\n", "no rows"),
         ("", "not a table"),
-        ("a,b\n1,2,3\n", "not a table of comma-separated values"),
+        ("a,b\n1,2,3\n", "does not name CHROM, POS, REF, ALT"),
     ],
 )
 def test_bad_tables(tmp_path, text, message):
