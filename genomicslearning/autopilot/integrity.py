@@ -62,13 +62,14 @@ def check_seal(folder: Path, text: bytes, weights: bytes) -> None:
 def check_manifest(folder: Path, manifest: dict) -> None:
     """Refuse a manifest that lacks what a prediction needs, or has it in another form."""
     members, calibration = manifest.get("members"), manifest.get("calibration")
+    fine = manifest.get("features") in ("all", "biology", "prospective")
     numbers = [manifest.get("threshold")]
-    fine = isinstance(members, dict) and bool(members) and isinstance(calibration, dict)
-    fine = fine and manifest.get("features") in ("all", "biology", "prospective")
-    if fine:
+    if isinstance(members, dict) and members and isinstance(calibration, dict):
         numbers += [member.get("weight") if isinstance(member, dict) else None for member in members.values()]
         numbers += [value for key, value in calibration.items() if key != "method"]
-    if not fine or not all(type(value) in (int, float) and math.isfinite(value) for value in numbers):
+    else:
+        fine = False
+    if not fine or not all(isinstance(value, int | float) and math.isfinite(value) for value in numbers):
         raise InputError(f"{folder}: the manifest lacks features, threshold, members or calibration; train again")
 
 

@@ -12,17 +12,32 @@ from genomicslearning.cli.common import say
 
 def serve(
     model_dir: Annotated[Path, typer.Argument(help="Model folder that an Autopilot job left.")],
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 8080,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Host name that clients may use; repeatable.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the token that clients must send; else GENOMICSLEARNING_TOKEN.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No line a request on stderr.")] = False,
 ) -> None:
-    """Serve a model over HTTP on this machine, in SageMaker's protocol: /ping, /invocations; prints its address.
+    """Serve a model over HTTP, in SageMaker's protocol (/ping, /invocations) and /health, /metrics; prints its address.
 
     Example: genomicslearning serve runs/latest/autopilot/variant-classifier/model --port 8080
     """
     from genomicslearning.autopilot.model import Model
     from genomicslearning.endpoint import app as application
-    from genomicslearning.endpoint import server
+    from genomicslearning.endpoint import gate, server
 
-    server.serve(application.create(Model.load(model_dir)), port=port, ready=typer.echo)
+    token = gate.read_token(token_file)
+    local = server.is_loopback(host)
+    hosts = [*(allow_host or ()), *(server.LOOPBACK_NAMES if local else ())]
+    if not local and not token:
+        say("warning: other machines can ask this server and no token is needed; set GENOMICSLEARNING_TOKEN")
+    log = None if quiet else say
+    created = application.create(Model.load(model_dir), token=token, hosts=hosts, log=log)
+    server.serve(created, port=port, host=host, ready=typer.echo)
 
 
 def predict(

@@ -1,45 +1,90 @@
 """The HTTP application: SageMaker's container contract, and the route of SageMaker's runtime beside it.
 
 `GET /ping`, `POST /invocations`, and `POST /endpoints/{name}/invocations`, so that an unmodified
-`boto3.client("sagemaker-runtime", endpoint_url=…).invoke_endpoint(EndpointName=…)` finds it.
+`boto3.client("sagemaker-runtime", endpoint_url=…).invoke_endpoint(EndpointName=…)` finds it. `GET /health` says which
+model answers, `GET /metrics` what was asked so far.
 """
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
+import os
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from genomicslearning import InputError
+from genomicslearning import InputError, __version__
 from genomicslearning.endpoint import wire
+from genomicslearning.endpoint.gate import Gate, Metrics
 
 if TYPE_CHECKING:
     from genomicslearning.autopilot.model import Model
 
 VARIANT = "AllTraffic"
+#: Seconds for a request's body.
+BODY_SECONDS = 60.0
+# After a body of this size memory goes back to the system: its rows took many times as much.
+_LARGE = 256 << 10
 
 
 class _BodyTooLarge(Exception):
     pass
 
 
-def create(model: Model, outputs: tuple[str, ...] = wire.DEFAULT_OUTPUTS) -> Starlette:
-    """The application that answers for one model; `outputs` is what an answer holds unless a request asks."""
+def create(
+    model: Model,
+    outputs: tuple[str, ...] = wire.DEFAULT_OUTPUTS,
+    *,
+    token: str = "",
+    hosts: Iterable[str] = (),
+    log: Callable[[str], None] | None = None,
+) -> Gate:
+    """The application that answers for one model.
 
-    async def ping(request: Request) -> Response:
+    Parameters
+    ----------
+    outputs : what an answer holds unless a request asks.
+    token, hosts, log : as `gate.Gate` takes them.
+    """
+    metrics = Metrics()
+    # More at a time would wait for each other, and hold their rows meanwhile.
+    turns = asyncio.Semaphore(os.cpu_count() or 1)
+    manifest = model.manifest
+    about = {"status": "ok", "version": __version__, "features": manifest.get("features")}
+    about["weights_sha256"] = manifest.get("weights_sha256")
+
+    async def ping(_request: Request) -> Response:
         return Response()
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse(about)
+
+    async def counts(_request: Request) -> Response:
+        return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
 
     async def invocations(request: Request) -> Response:
         try:
-            body = await _body(request)
-            return await run_in_threadpool(_answer, model, outputs, request, body)
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(request)
+            async with turns:
+                response, rows = await run_in_threadpool(_answer, model, outputs, request, body)
+            metrics.rows += rows
+            return response
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody reads it; the log's word for a client that left
+        except TimeoutError:
+            return _refusal(408, f"the request did not arrive within {BODY_SECONDS:g} s", close=True)
         except _BodyTooLarge:
             limit = wire.MAX_BODY_BYTES >> 20
-            return _refusal(413, f"the request is larger than {limit} MB; send fewer rows at a time, or use predict")
+            why = f"the request is larger than {limit} MB; send fewer rows at a time, or use predict"
+            return _refusal(413, why, close=True)
         except wire.UnsupportedAnswer as problem:
             return _refusal(406, str(problem))
         except wire.UnsupportedFormat as problem:
@@ -47,18 +92,22 @@ def create(model: Model, outputs: tuple[str, ...] = wire.DEFAULT_OUTPUTS) -> Sta
         except InputError as problem:
             return _refusal(400, str(problem))
 
-    return Starlette(
+    application = Starlette(
         routes=[
             Route("/ping", ping, methods=["GET"]),
+            Route("/health", health, methods=["GET"]),
+            Route("/metrics", counts, methods=["GET"]),
             Route("/invocations", invocations, methods=["POST"]),
             Route("/endpoints/{name}/invocations", invocations, methods=["POST"]),
         ]
     )
+    return Gate(application, metrics, token=token, hosts=hosts, log=log)
 
 
 async def _body(request: Request) -> bytes:
     """The request's body; reading stops at the limit, whatever length the client announced."""
-    if int(request.headers.get("content-length", 0)) > wire.MAX_BODY_BYTES:
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > wire.MAX_BODY_BYTES:
         raise _BodyTooLarge
     body = bytearray()
     async for piece in request.stream():
@@ -68,20 +117,33 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _answer(model: Model, default_outputs: tuple[str, ...], request: Request, body: bytes) -> Response:
+def _answer(model: Model, default_outputs: tuple[str, ...], request: Request, body: bytes) -> tuple[Response, int]:
+    """The answer, and how many rows it has."""
     content_type = request.headers.get("content-type", wire.CSV)
     asked = request.headers.get("x-amzn-sagemaker-inference-output") or request.query_params.get("output")
     outputs = wire.choose_outputs(asked, default_outputs)
     kind = wire.choose_format(request.headers.get("accept"), content_type)
-    table = wire.read_rows(body, content_type)
-    answer = wire.predictions(model.predict(table), model.threshold)
-    return Response(
-        wire.write_predictions(answer, outputs, kind),
-        media_type=kind,
-        headers={"x-Amzn-Invoked-Production-Variant": VARIANT},
-    )
+    try:
+        table = wire.read_rows(body, content_type)
+        answer = wire.predictions(model.predict(table), model.threshold)
+        content = wire.write_predictions(answer, outputs, kind)
+        del table
+    finally:
+        if len(body) > _LARGE:
+            _give_memory_back()
+    headers = {"x-Amzn-Invoked-Production-Variant": VARIANT}
+    return Response(content, media_type=kind, headers=headers), len(answer)
 
 
-def _refusal(status: int, message: str) -> JSONResponse:
+def _give_memory_back() -> None:
+    """Return what Arrow and the C library keep for later to the system."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+    if trim:
+        trim(0)
+
+
+def _refusal(status: int, message: str, *, close: bool = False) -> JSONResponse:
     """An error that boto3 raises as `ModelError` with this message."""
-    return JSONResponse({"Message": message}, status_code=status, headers={"x-amzn-ErrorType": "ModelError"})
+    headers = {"x-amzn-ErrorType": "ModelError"} | ({"connection": "close"} if close else {})
+    return JSONResponse({"Message": message}, status_code=status, headers=headers)

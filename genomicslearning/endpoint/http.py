@@ -25,7 +25,7 @@ class HttpEndpoint(Endpoint):
     def __init__(self, model: Model, port: int = 0):
         listener = server.listen(port)
         self.url = f"http://{server.HOST}:{listener.getsockname()[1]}"
-        self._server = server.server(app.create(model))
+        self._server = server.server(app.create(model, hosts=server.LOOPBACK_NAMES))
         self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True, name=self.url)
         self._thread.start()
         # The socket listens already, so a first request waits for the server instead of being refused.

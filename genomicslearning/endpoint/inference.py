@@ -39,14 +39,15 @@ def output_fn(answer, accept: str) -> tuple[bytes, str]:
 
 
 def main() -> None:
-    from genomicslearning.endpoint import app, server
+    from genomicslearning.endpoint import app, gate, server
 
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container")
     options.add_argument("--port", type=int, default=int(os.environ.get(PORT, 8080)))
     chosen = options.parse_args()
     archive = Path(__file__).resolve().parent.parent
-    served = app.create(model_fn(str(archive)), wire.choose_outputs(os.environ.get(OUTPUT)))
+    token = gate.read_token(None)
+    served = app.create(model_fn(str(archive)), wire.choose_outputs(os.environ.get(OUTPUT)), token=token)
     server.serve(served, host=chosen.host, port=chosen.port, ready=lambda address: print(address, flush=True))
 
 

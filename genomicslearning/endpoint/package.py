@@ -27,7 +27,10 @@ MODULES = (
     *("__init__.py", "clinvar.py", "features/*.py", "autopilot/*.py"),
     *(f"io/{name}.py" for name in ("__init__", "archives", "lake", "limits", "text")),
     *(f"training_set/{name}.py" for name in ("__init__", "schema", "table", "user_table")),
-    *(f"endpoint/{name}.py" for name in ("__init__", "app", "hosting", "inference", "interface", "server", "wire")),
+    *(
+        f"endpoint/{name}.py"
+        for name in ("__init__", "app", "gate", "hosting", "inference", "interface", "server", "wire")
+    ),
 )
 
 

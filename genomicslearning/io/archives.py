@@ -21,7 +21,7 @@ from genomicslearning.io.limits import RATIO_FREE_BYTES, advice, limit
 from genomicslearning.io.text import first_line
 
 #: All that reading a damaged, encrypted or unusual zip, gzip or bgzip file can raise.
-DAMAGED: tuple[type[BaseException], ...] = (
+DAMAGED: tuple[type[BaseException], ...] = (  # type: ignore[assignment] # isal's stub calls a class an instance
     OSError,  # gzip.BadGzipFile, and what bz2 says
     EOFError,
     zlib.error,
