@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from genomicslearning import InputError, __version__
 from genomicslearning.cli import annotate, aws, data, models, runs
+from genomicslearning.cli.common import Printable
+from genomicslearning.io.text import first_line, one_line
 
 app = typer.Typer(
     name="genomicslearning",
@@ -61,8 +64,24 @@ def _pair(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command; bad arguments and bad input exit 2 with one line on stderr, anything else exits 1."""
+    sys.stdout, sys.stderr = Printable(sys.stdout), Printable(sys.stderr)  # type: ignore[assignment]
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # Told to end, a command tidies up as it does when it is interrupted.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        for argument in sys.argv[1:]:
+            if not argument.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in argument):
+                raise InputError(f"{argument}: is not UTF-8; rename the file")
         app(_pair(sys.argv[1:]) if sys.argv[1:2] == ["run"] else None)
     except InputError as problem:
-        print(f"genomicslearning: {problem}", file=sys.stderr)
-        sys.exit(2)
+        _fail(problem, 2)
+    except MemoryError:
+        _fail("not enough memory; give the machine more, or less at a time", 1)
+    except OSError as problem:  # a disk that is full or gone, a folder without rights
+        where = f"{problem.filename}: " if problem.filename else ""
+        _fail(f"{where}{problem.strerror or first_line(problem)}; nothing more was written", 2)
+
+
+def _fail(why: object, code: int) -> None:
+    print(f"genomicslearning: {one_line(why)}", file=sys.stderr)
+    sys.exit(code)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import secrets
+import sys
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+from typing import TextIO
 
 import typer
+
+from genomicslearning.io.text import escaped
 
 
 def say(text: str) -> None:
@@ -30,8 +35,40 @@ def teller(quiet: bool) -> Callable[[str], None]:
 
 
 def coloured(text: str, **style: object) -> str:
-    """The text in colour; click takes it out again where there is no terminal, and NO_COLOR does everywhere."""
-    return text if os.environ.get("NO_COLOR") else typer.style(text, **style)  # type: ignore[arg-type]
+    """The text in colour; `Printable` takes it out again where there is no terminal, and NO_COLOR does everywhere."""
+    if os.environ.get("NO_COLOR") or not isinstance(sys.stderr, Printable):
+        return text
+    return typer.style(text, **style).replace("\x1b", _OURS)  # type: ignore[arg-type]
+
+
+# What our own escape sequences begin with until they are written: no file can hold it.
+_OURS = f"\x1b{secrets.token_hex(8)}"
+
+
+class Printable:
+    """A text stream for the terminal that shows control characters escaped: a file's text commands no terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; line feeds and tabs stay, and our own colours on a terminal."""
+        first, *rest = text.split(_OURS)
+        shown = [escaped(first)]
+        for piece in rest:
+            colour, letter, after = piece.partition("m")
+            shown += [f"\x1b{colour}{letter}" if self._stream.isatty() else "", escaped(after)]
+        return self._stream.write("".join(shown))
+
+    def writelines(self, texts: Iterable[str]) -> None:
+        """Write several texts."""
+        for text in texts:
+            self.write(text)
+
+    def __getattr__(self, name: str) -> object:
+        if name == "buffer":  # bytes would go past
+            raise AttributeError(name)
+        return getattr(self._stream, name)
 
 
 class Pick(StrEnum):

@@ -34,9 +34,9 @@ def one_line(text: object, longest: int = LONGEST_LINE) -> str:
     return _CONTROL.sub(_escaped, shown)
 
 
-def lines(text: object) -> str:
-    """A text of several lines for the terminal, each as `one_line` gives it."""
-    return "\n".join(one_line(line) if line.strip() else "" for line in str(text).split("\n"))
+def escaped(text: str) -> str:
+    """A text of any number of lines for the terminal: control characters escaped, line feeds and tabs as they are."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), text)
 
 
 def first_line(problem: BaseException) -> str:
