@@ -180,7 +180,9 @@ def per_record_rows(data: Path | None, pairs: dict[int, tuple[Path, Path]], fold
         lifted = folder / "brca1.vcf.gz"
         with gzip.open(source, "rt") as file, gzip.open(lifted, "wt") as target:
             for text in file:
-                if not text.startswith("#"):
+                if text.startswith("#"):
+                    text = text.replace("GRCh37", "GRCh38")
+                else:
                     chrom, pos, rest = text.split("\t", 2)
                     text = f"{chrom}\t{int(pos) + 1_847_983}\t{rest}"
                 target.write(text)

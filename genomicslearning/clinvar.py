@@ -1,4 +1,5 @@
-"""ClinVar's vocabulary: review statuses, the label rule, which groups conflict, what leaks the label. No I/O.
+"""ClinVar's vocabulary: review statuses, the label rule, which groups conflict, names of chromosomes and assemblies,
+what leaks the label. No I/O.
 
 Sources: ClinVar "Review status" and "Representation of classifications" help pages, the headers of the VCF releases,
 and Ensembl "Calculated variant consequences". Each table says the date it was checked.
@@ -7,6 +8,7 @@ and Ensembl "Calculated variant consequences". Each table says the date it was c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # Review statuses as VCF releases write them (checked 2026-02). Wording changed from "interpretation" and "assertion"
 # to "classification" in January 2024; both eras are accepted in any file.
@@ -32,6 +34,7 @@ REVIEW_STATUSES = {
     "no_classification_for_the_individual_variant": 0,
     "no_classifications_from_unflagged_records": 0,
 }
+SINGLE_SUBMITTER = "criteria_provided,_single_submitter"
 LABELS = {NO_CONFLICT: 0, CONFLICT_UNTIL_2023: 1, CONFLICT_SINCE_2024: 1}
 
 # VCF releases before 2017 wrote review status and significance as numbers or short codes ("mult", "single", "5|255").
@@ -60,10 +63,10 @@ CONFLICTS = ("P/LP vs VUS", "P/LP vs B/LB", "VUS vs B/LB", "P/LP vs VUS vs B/LB"
 OTHER_CONFLICT = "other"
 UNKNOWN_CONFLICT = "unknown"
 
-# One classification and its number of submissions. The separator is "|" since 2024 and "," before; names contain commas
-# too ("Pathogenic,_low_penetrance"), so the count in parentheses is what ends a term.
-_SUBMISSIONS = re.compile(r"([^()]+)\((\d+)\)")
+# Between two classifications. The separator is "|" since 2024 and "," before; names contain commas too
+# ("Pathogenic,_low_penetrance"), so the count in parentheses is what ends a term.
 _SEPARATORS = re.compile(r"^(?:[\s|,;/]|%2C|%3B|%7C)+")
+_MOST_DIGITS = 9  # of a number of submissions; what is longer is none
 
 
 def group(term: str) -> str | None:
@@ -78,9 +81,11 @@ def group(term: str) -> str | None:
 def submissions(clnsigconf: str) -> dict[str, int]:
     """Number of submissions of each classification term in a CLNSIGCONF value, in its order."""
     counts: dict[str, int] = {}
-    for term, number in _SUBMISSIONS.findall(clnsigconf):
-        term = _SEPARATORS.sub("", term)
-        counts[term] = counts.get(term, 0) + int(number)
+    for piece in clnsigconf.split(")"):
+        before, opened, number = piece.rpartition("(")
+        term = _SEPARATORS.sub("", before.rpartition("(")[2])
+        if opened and term and number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS:
+            counts[term] = counts.get(term, 0) + int(number)
     return counts
 
 
@@ -173,3 +178,57 @@ UNKNOWN_RANK = len(CONSEQUENCES) + 1
 def consequence_rank(consequence: str) -> int:
     """Rank of a CSQ Consequence cell (terms joined by ``&``): that of its worst term, 1 the most severe."""
     return min(CONSEQUENCE_RANK.get(term, UNKNOWN_RANK) for term in consequence.split("&"))
+
+
+# Chromosomes 1 to 22, X, Y as RefSeq numbers them, and the version of each accession (NC_000001.10 ...) in GRCh37; in
+# GRCh38 every version is higher by one. Source: NCBI, assemblies GCF_000001405.25 and GCF_000001405.26.
+_NUMBERED = (*map(str, range(1, 23)), "X", "Y")
+_GRCH37_VERSIONS = (10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9)
+_ACCESSION = re.compile(r"NC_0000(\d\d)\.(\d{1,3})", re.ASCII)
+_MITOCHONDRIAL = ("M", "MT", "NC_012920.1")
+# Spellings in ##reference, file names and VEP's header. The first that is found decides, so the longer ones come first.
+_ASSEMBLIES = (
+    (
+        "GRCh38",
+        ("grch38", "hg38", "b38", "assembly38", "gca_000001405.15")
+        + tuple(f"gcf_000001405.{patch}" for patch in ("26", "27", "28", "29", "3", "4")),
+    ),
+    ("GRCh37", ("grch37", "hg19", "b37", "g1k_v37", "hs37d5", "assembly19", "gcf_000001405.1", "gcf_000001405.2")),
+    ("T2T-CHM13", ("chm13", "gca_009914755", "gcf_009914755")),
+)
+
+
+def chromosome(name: str) -> str:
+    """One name for each chromosome: without ``chr``, ``MT`` for ``M``, RefSeq accessions by number (``NC_000001.11``).
+
+    Any other name (a scaffold, a patch) is given back as it is.
+    """
+    bare = name[3:] if name[:3].lower() == "chr" else name
+    if bare in _MITOCHONDRIAL:
+        return "MT"
+    if bare[:3] == "NC_" and (found := _ACCESSION.fullmatch(bare)) and 1 <= int(found[1]) <= len(_NUMBERED):
+        return _NUMBERED[int(found[1]) - 1]
+    return bare
+
+
+def assembly_name(text: str) -> str | None:
+    """``GRCh37``, ``GRCh38`` or ``T2T-CHM13`` from its usual spellings, with patch or path, else None."""
+    lower = text.lower()
+    return next((name for name, spellings in _ASSEMBLIES if any(one in lower for one in spellings)), None)
+
+
+def assembly_of_hgvs(expressions: Iterable[str]) -> str | None:
+    """Assembly to which accession versions in genomic HGVS (``NC_000001.10:g.…``) belong, by majority, else None."""
+    votes = {"GRCh37": 0, "GRCh38": 0}
+    for text in expressions:
+        found = _ACCESSION.search(text)
+        if found and 1 <= int(found[1]) <= len(_GRCH37_VERSIONS):
+            newer = int(found[2]) - _GRCH37_VERSIONS[int(found[1]) - 1]
+            if newer in (0, 1):
+                votes[("GRCh37", "GRCh38")[newer]] += 1
+    return max(votes, key=lambda name: votes[name]) if any(votes.values()) else None
+
+
+def first_symbol(geneinfo: str) -> str:
+    """First gene symbol of a GENEINFO value (``BRCA2:675|ZAR1L:646799``)."""
+    return geneinfo.partition("|")[0].partition(":")[0]

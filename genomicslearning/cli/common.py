@@ -76,3 +76,4 @@ class Pick(StrEnum):
     severe = "severe"
     mane = "mane"
     canonical = "canonical"
+    flagged = "flagged"

@@ -12,7 +12,7 @@ from genomicslearning.cli.common import Pick, say
 
 def training_set(
     out: Annotated[str, typer.Option(help="Table to write: FILE.csv or FILE.parquet, local or s3://.")],
-    clinvar: Annotated[str | None, typer.Option(help="ClinVar VCF(.gz).")] = None,
+    clinvar: Annotated[str | None, typer.Option(help="ClinVar VCF(.gz); - is standard input.")] = None,
     annotated: Annotated[str | None, typer.Option(help="The same variants annotated by Ensembl VEP, VCF(.gz).")] = None,
     pick: Annotated[Pick, typer.Option(help="Which transcript's annotation a row gets.")] = Pick.mane,
     csq_key: Annotated[str | None, typer.Option(help="INFO key of VEP's annotation, if it is not CSQ.")] = None,
@@ -32,9 +32,10 @@ def training_set(
 
 
 def vcf_to_parquet(
-    source: Annotated[str, typer.Argument(metavar="IN", help="VCF(.gz), local or s3://.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="VCF(.gz), local or s3://; - is standard input.")],
     out: Annotated[str, typer.Argument(metavar="OUT", help="Parquet file to write, local or s3://.")],
     text: Annotated[bool, typer.Option("--text", help="Keep every cell as the VCF's text.")] = False,
+    csq_key: Annotated[str | None, typer.Option(help="INFO key of VEP's annotation, if it is not CSQ.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail at the first malformed record.")] = False,
 ) -> None:
     """Convert a VCF to parquet: every record, every INFO key, all transcripts.
@@ -44,12 +45,14 @@ def vcf_to_parquet(
     from genomicslearning.io import accounting
     from genomicslearning.parquet.vcf import vcf_to_parquet as convert
 
-    report = convert(source, out, text=text, strict=strict, progress=say)
+    report = convert(source, out, text=text, csq_key=csq_key, strict=strict, progress=say)
     typer.echo(accounting.summary(report))
 
 
 def tsv_to_parquet(
-    source: Annotated[str, typer.Argument(metavar="IN", help="Tab-delimited text(.gz), local or s3://.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="Tab-delimited text(.gz), local or s3://; - is standard input.")
+    ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="Parquet file to write, local or s3://.")],
     text: Annotated[bool, typer.Option("--text", help="Keep every column as text.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail at the first row that does not fit.")] = False,

@@ -15,11 +15,35 @@ from genomicslearning import InputError, clinvar
 NO_GERMLINE = "no_germline_classification"
 NO_MATCH = "no_clinvar_match"
 UNSUPPORTED_ALLELE = "unsupported_allele"
+REPEATED_RECORD = "repeated_record"
 REVIEW_STATUS = "review_status:"
+# Why a row has no annotation; they stand among the rules that decided.
+NO_ANNOTATION = "no_annotation"
+AMBIGUOUS_ALLELE = "ambiguous_allele"
+UNFIT_ANNOTATION = "unfit_annotation"
 
 # A file may have a few malformed records; more than both of these means that it is not what it seems.
 MALFORMED_SHARE = 0.001
 MALFORMED_RECORDS = 10
+# ClinVar has had 21 review statuses since 2017.
+MOST_STATUSES = 1_000
+_STATUS_BYTES = 100  # of a review status, for a report
+
+
+def check_malformed(path: str, read: int, malformed: int, first_problem: str | None, what: str = "records") -> None:
+    """Refuse a file in which all records, or more than 0.1 % of them and more than 10, are malformed.
+
+    Raises
+    ------
+    InputError
+        With the first problem, which names its line.
+    """
+    if malformed and (malformed == read or (malformed > MALFORMED_RECORDS and malformed > MALFORMED_SHARE * read)):
+        share = "all of them" if malformed == read else "more than 0.1 %"
+        raise InputError(
+            f"{first_problem or path}; {malformed:,} of {read:,} {what} of {path} are malformed, {share}: "
+            "get the file again, or repair it"
+        )
 
 
 class Account:
@@ -31,7 +55,11 @@ class Account:
         self.rows = 0
         self.quarantined = 0
         self.repeated_keys = 0
+        self.repeated_variants = 0
+        self.shared_labels = 0
+        self.other_ids = 0
         self.gene_decided = 0
+        self.strange = 0
         self.first_problem: str | None = None
         self.classes: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -53,27 +81,58 @@ class Account:
         """The counts as plain values."""
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
 
-    def drop_status(self, status: str, path: str) -> None:
+    def drop_status(self, status: bytes, path: str) -> None:
         """Count a record left out for its review status; releases too old to have one in words are refused."""
-        reason = REVIEW_STATUS + status
+        text = status[:_STATUS_BYTES].decode("utf-8", "replace")
+        reason = REVIEW_STATUS + text
         if reason not in self.dropped:
-            parts = re.split(r"[|,]", status)
-            if any(part in clinvar.OLD_REVIEW_STATUSES or part.isdigit() for part in parts):
+            if any(part in clinvar.OLD_REVIEW_STATUSES or part.isdigit() for part in re.split(r"[|,]", text)):
                 raise InputError(
-                    f"{path}: CLNREVSTAT is a code ({status[:40]}), as before 2017; "
+                    f"{path}: CLNREVSTAT is a code ({text[:40]}), as before 2017; "
                     f"give one of the {clinvar.SUPPORTED_RELEASES}"
+                )
+            if len(self.dropped) > MOST_STATUSES:
+                raise InputError(
+                    f"{path}: CLNREVSTAT has more than {MOST_STATUSES:,} different values, such as {text[:40]}; "
+                    "ClinVar's has some twenty: is it ClinVar's key?"
                 )
         self.dropped[reason] += 1
 
-    def check_malformed(self, path: str) -> None:
-        """Refuse a file in which more than 0.1 % of the records and more than 10 are malformed."""
-        if self.quarantined > MALFORMED_RECORDS and self.quarantined > MALFORMED_SHARE * self.read:
-            raise InputError(
-                f"{self.first_problem}; {self.quarantined:,} of {self.read:,} records of {path} are malformed, "
-                "more than 0.1 %: get the file again"
-            )
+    def count_rows(self, kind: dict, count: int) -> None:
+        """Count rows of one kind: `label`, `conflict`, `submissions`, `rule`, `by_gene`, `strange`."""
+        self.rows += count
+        self.classes[str(kind["label"])] += count
+        if kind["label"]:
+            self.conflicts[kind["conflict"].decode()] += count
+            for group, submissions in zip(clinvar.GROUPS, kind["submissions"], strict=True):
+                self.submissions[group] += submissions * count
+        if kind["rule"] is not None:
+            self.pick[kind["rule"]] += count
+            self.gene_decided += kind["by_gene"] * count
+            self.strange += kind["strange"] * count
 
-    def check_classes(self, path: str) -> None:
+    def count_repeated(self, variants: int, records: int) -> None:
+        """Count rows whose variant came before with other cells, and records of which nothing is left."""
+        self.repeated_variants += variants
+        if records:
+            self.written -= records
+            self.dropped[REPEATED_RECORD] += records
+
+    def check(self, path: str, csq_key: str | None = None) -> None:
+        """Refuse an outcome that cannot be right.
+
+        Too many records are malformed, the fields of VEP's annotation are shifted, or a class is empty.
+        """
+        check_malformed(path, self.read, self.quarantined, self.first_problem)
+        chosen = self.rows - sum(self.pick[why] for why in (NO_ANNOTATION, AMBIGUOUS_ALLELE, UNFIT_ANNOTATION))
+        if self.strange * 2 > chosen:
+            raise InputError(
+                f"{path}: {self.strange:,} of {chosen:,} rows have none of Ensembl's terms where the header's Format "
+                f"of {csq_key} names Consequence; the header belongs to another file"
+            )
+        self._check_classes(path)
+
+    def _check_classes(self, path: str) -> None:
         """Refuse an outcome in which a class is empty, naming the review statuses that were seen."""
         lacking = [name for name in ("0", "1") if not self.classes[name]]
         if not lacking:
@@ -83,7 +142,8 @@ class Account:
             f"{reason.removeprefix(REVIEW_STATUS)} ({count:,})" for reason, count in self.dropped.most_common(12)
         ]
         advice = (
-            "none of its IDs is in the ClinVar file: give the release that was annotated"
+            "none of its variants is in the ClinVar file, by place and alleles: give the release that was annotated, "
+            "of the same assembly"
             if self.dropped[NO_MATCH] == self.read > 0
             else "no record has CLNREVSTAT: give the ClinVar file as well (--clinvar)"
             if self.dropped[NO_GERMLINE] == self.read > 0
@@ -93,6 +153,28 @@ class Account:
             f"{path}: no row for CLASS {' and '.join(lacking)}; seen: {', '.join(kept + left_out) or 'no records'}; "
             f"{advice}"
         )
+
+    def warnings(self) -> list[str]:
+        """What is odd about the records, in words."""
+        said = (
+            (self.repeated_keys, "records have an INFO key more than once; its last value counts"),
+            (
+                self.pick[AMBIGUOUS_ALLELE],
+                "rows have no annotation: VEP's blocks name their alleles ambiguously; annotate with --allele_number",
+            ),
+            (
+                self.pick[UNFIT_ANNOTATION],
+                "rows have no annotation, since their only value may belong to an earlier definition in the header",
+            ),
+            (self.repeated_variants, "rows are of a variant that stands in an earlier row, with other cells"),
+            (
+                self.shared_labels,
+                "records have several ALTs and one classification, which each ALT took; give ClinVar's file "
+                "(--clinvar) to tell them apart",
+            ),
+            (self.other_ids, "rows have the ID of another variant; place and alleles decided"),
+        )
+        return [f"{count:,} {what}" for count, what in said if count]
 
     def report(self) -> dict:
         """The counts under the names of a report."""
@@ -108,6 +190,9 @@ class Account:
             "pick": dict(self.pick.most_common()),
             "pick_by_gene": self.gene_decided,
             "repeated_keys": self.repeated_keys,
+            "repeated_variants": self.repeated_variants,
+            "ambiguous_allele": self.pick[AMBIGUOUS_ALLELE],
+            "unfit_annotation": self.pick[UNFIT_ANNOTATION],
         }
 
 
@@ -137,9 +222,11 @@ def _peak_memory() -> float:
     try:
         # getrusage counts the parent's memory too, from the moment between fork and exec.
         status = Path("/proc/self/status").read_text()
-        return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
+        if found := re.search(r"VmHWM:\s*(\d+)", status):
+            return int(found[1]) / 1024
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def summary(report: dict) -> str:

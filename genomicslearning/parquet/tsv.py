@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pyarrow as pa
 import pyarrow.compute as pac
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from genomicslearning import InputError
-from genomicslearning.io import lake
-from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
-from genomicslearning.io.lines import LineFile, unique_names
+from genomicslearning.io import lake, separated
+from genomicslearning.io.accounting import Stopwatch, check_malformed
+from genomicslearning.io.lines import LineFile, rereadable, unique_names
 from genomicslearning.io.text import write_json
 
 _GROUP_BYTES = 8 << 20
 _TAB = b"\t"
 _NUMBERS = (pa.int64(), pa.float64())
+MOST_COLUMNS = 10_000
+MOST_COMMENTS = 100_000
+_LOOKED_AT = 200  # rows that tell whether the header is the last comment
 
 
 def tsv_to_parquet(
@@ -33,13 +36,14 @@ def tsv_to_parquet(
 
     A column becomes int64 or float64 only where every value, written back, is the text that was read; any other stays
     text. An empty cell is null. Quotes are text. Empty and repeated column names are made unique; an empty name at the
-    header's end that no row has a cell for is left out. Rows with another number of cells, or that are not UTF-8,
-    are set aside in ``<out>.quarantine.tsv``.
+    header's end that no row has a cell for is left out. Lines before the header that begin with ``#`` are comments; the
+    header may be the last of them (as in ClinVar's files and VEP's), and its ``#`` is no part of a name. Rows
+    with another number of cells, or that are not UTF-8, are set aside in ``<out>.quarantine.tsv``.
 
     Parameters
     ----------
     source, out
-        Text (plain, gzip, bgzip) and the parquet file, local or ``s3://``.
+        Text (plain, gzip, bgzip; a pipe, or ``-`` for standard input) and the parquet file, local or ``s3://``.
     text
         Keep every column as text.
     strict
@@ -60,50 +64,66 @@ def tsv_to_parquet(
     """
     watch = Stopwatch(progress, "tsv-to-parquet")
     places = (f"{out}.quarantine.tsv", f"{out}.report.json", out)
-    with lake.output(*places, inputs=[source]) as [quarantine, report_part, part]:
-        with Tsv(source) as tsv:
-            names = tsv.names
-            types = dict.fromkeys(names, pa.string())
-        if not text:
-            with Tsv(source) as tsv:
-                candidates = Candidates(names)
-                for table in tsv.tables():
-                    candidates.see(table)
-                    watch.tick(tsv.read, " (finding types)")
-                types = candidates.types()
+    why = "the types of the columns are found before it is read"
+    with ExitStack() as stack:
+        path = source if text else stack.enter_context(rereadable(source, why, progress))
+        quarantine, report_part, part = stack.enter_context(lake.output(*places, inputs=[source]))
+        types = None if text else _types(path, source, watch)
+        tsv = stack.enter_context(Tsv(path, called=source))
+        types = types or dict.fromkeys(tsv.names, pa.string())
         schema = pa.schema(list(types.items()))
-        with Tsv(source) as tsv, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
             for table in tsv.tables(strict=strict):
                 writer.write_table(table.cast(schema))
                 watch.tick(tsv.read)
-            if len(tsv.ragged) > MALFORMED_RECORDS and len(tsv.ragged) > MALFORMED_SHARE * tsv.read:
-                raise InputError(
-                    f"{tsv.first_problem}; {len(tsv.ragged):,} of {tsv.read:,} rows do not fit, more than 0.1 %: "
-                    "is it tab-delimited?"
-                )
-            if tsv.ragged:
-                quarantine.write_bytes(b"\n".join([tsv.header, *tsv.ragged]) + b"\n")
-            report = {
-                "records_read": tsv.read,
-                "records_written": tsv.read - len(tsv.ragged),
-                "rows_written": tsv.read - len(tsv.ragged),
-                "dropped": {},
-                "quarantined": len(tsv.ragged),
-                "columns": {name: str(type_) for name, type_ in types.items()},
-                "inputs": [tsv.facts()],
-                "warnings": tsv.warnings,
-                "engine": "one machine",
-                **watch.cost(),
-            }
+        check_malformed(tsv.path, tsv.read, len(tsv.ragged), tsv.first_problem, "rows")
+        if tsv.ragged:
+            quarantine.write_bytes(b"\n".join([*tsv.comments, tsv.header, *tsv.ragged]) + b"\n")
+        report = {
+            "records_read": tsv.read,
+            "records_written": tsv.read - len(tsv.ragged),
+            "rows_written": tsv.read - len(tsv.ragged),
+            "dropped": {},
+            "quarantined": len(tsv.ragged),
+            "columns": {name: str(type_) for name, type_ in types.items()},
+            "inputs": [tsv.facts()],
+            "warnings": tsv.warnings,
+            "engine": "one machine",
+            **watch.cost(),
+        }
         write_json(report, report_part)
     return report
 
 
-class Tsv(LineFile):
-    """A tab-delimited file being read, as Arrow tables of text."""
+def _types(path: str | os.PathLike, called: str | os.PathLike, watch: Stopwatch) -> dict[str, pa.DataType]:
+    """The narrowest type of each column in which every value can be written back the same."""
+    with Tsv(path, called=called) as tsv:
+        candidates = Candidates(tsv.names)
+        for table in tsv.tables():
+            candidates.see(table)
+            watch.tick(tsv.read, " (finding types)")
+    return candidates.types()
 
-    def __init__(self, path: str | os.PathLike) -> None:
-        super().__init__(path)
+
+class Tsv(LineFile):
+    """A tab-delimited file being read, as Arrow tables of text.
+
+    Attributes
+    ----------
+    comments
+        Lines before the header.
+    header
+        The header's line.
+    names
+        Names of the columns, unique.
+    read
+        Rows read.
+    ragged
+        Rows that do not fit the header.
+    """
+
+    def __init__(self, path: str | os.PathLike, called: str | os.PathLike | None = None) -> None:
+        super().__init__(path, called)
         self.read = 0
         self.ragged: list[bytes] = []
         self.first_problem: str | None = None
@@ -114,29 +134,44 @@ class Tsv(LineFile):
             raise
 
     def _read_header(self) -> None:
-        text = b""
-        lines: list[bytes] = []
-        for piece in self._text_pieces:  # the header, and the first row, which says how many of its names count
-            text += piece
-            lines = text.split(b"\n")
-            if sum(map(bool, lines)) > 1:
-                break
-        if not lines or not lines[0].strip():
-            raise InputError(
-                f"{self.path}: has no header; give a tab-delimited table with column names in its first line"
-            )
-        self.header = lines[0].removeprefix(b"\xef\xbb\xbf")
+        comments, text = self._comments()
+        rows = [line for line in text.split(b"\n")[:_LOOKED_AT] if line]
+        widths = {row.count(_TAB) + 1 for row in (rows if comments else rows[1:])}
+        if comments and (not rows or _width(comments[-1], widths) in widths):
+            self.header = comments.pop()
+        elif rows:
+            self.header = rows[0]
+            widths = {row.count(_TAB) + 1 for row in rows[1:]}
+            text = text[text.index(b"\n", text.index(rows[0])) + 1 :]
+        else:
+            raise InputError(f"{self.path}: has no header; give a tab-delimited table with a line of column names")
         if b"\0" in self.header:
             raise InputError(f"{self.path}: not a text file; give a tab-delimited table")
-        found = self.header.decode("utf-8", "replace").split("\t")
-        first_row = next((line for line in lines[1:] if line), None)
-        if first_row is not None:
-            width = first_row.count(b"\t") + 1
-            while len(found) > width and not found[-1]:
-                found.pop()
+        found = self.header.removeprefix(b"#").decode("utf-8", "replace").split("\t")
+        if len(found) > MOST_COLUMNS:
+            raise InputError(f"{self.path}: {len(found):,} columns, more than {MOST_COLUMNS:,}, the most that are read")
+        del found[_width(self.header, widths) :]
+        self.comments = comments
         self.names = unique_names([name.strip() for name in found])
-        self._pending = text[len(lines[0]) + 1 :]
-        self.line = 1
+        self._pending = text
+        self.line = len(comments) + 1
+
+    def _comments(self) -> tuple[list[bytes], bytes]:
+        """The lines at the beginning that start with ``#``, and the text after them as far as it was read."""
+        comments: list[bytes] = []
+        text = b""
+        for piece in self._text_pieces:
+            text += piece
+            if not comments:
+                text = text.removeprefix(b"\xef\xbb\xbf")
+            while text.startswith(b"#"):
+                line, _, text = text.partition(b"\n")
+                comments.append(line)
+                if len(comments) > MOST_COMMENTS:
+                    raise InputError(f"{self.path}: more than {MOST_COMMENTS:,} lines begin with #; the most read")
+            if text.count(b"\n") > 1 and text.strip():
+                break
+        return comments, text
 
     def tables(self, *, strict: bool = False) -> Iterator[pa.Table]:
         """The rows that fit, as tables of text; the others are kept in `ragged`."""
@@ -164,26 +199,17 @@ class Tsv(LineFile):
         yield text_table(self.names, rows)
 
 
+def _width(header: bytes, widths: set[int]) -> int:
+    """Number of columns of a header: without empty names at its end that no row has a cell for."""
+    names = header.split(_TAB)
+    while widths and len(names) > max(widths) and not names[-1].strip():
+        names.pop()
+    return len(names)
+
+
 def text_table(names: list[str], rows: list[bytes]) -> pa.Table:
     """Rows of tab-separated cells as an Arrow table of text, empty cells null."""
-    types = dict.fromkeys(names, pa.string())
-    if not rows:
-        return pa.schema(list(types.items())).empty_table()
-    text = b"\n".join(rows)
-    if b"\r" in text or (len(names) == 1 and b"" in rows):
-        # Arrow's reader takes a lone carriage return for a line's end, and skips empty lines.
-        columns = zip(*(row.split(b"\t") for row in rows), strict=True)
-        return pa.table(
-            [pa.array([cell.decode() or None for cell in column], pa.string()) for column in columns], names
-        )
-    return pc.read_csv(
-        pa.BufferReader(text),
-        read_options=pc.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
-        parse_options=pc.ParseOptions(delimiter="\t", quote_char=False, escape_char=False),
-        convert_options=pc.ConvertOptions(
-            column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=False
-        ),
-    )
+    return separated.text_table(pa.schema([(name, pa.string()) for name in names]), rows)
 
 
 def misfit(line: bytes, tabs: int) -> str | None:

@@ -11,16 +11,17 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pac
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
+from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.lines import unique_names
+from genomicslearning.io.separated import text_table
 from genomicslearning.io.text import write_json
-from genomicslearning.io.vcf import Definition, InfoReader, Vcf, check_columns, problem
+from genomicslearning.io.vcf import MOST_KEY_BYTES, Definition, InfoReader, Quarantine, Vcf, check_no_header, problem
 from genomicslearning.parquet import columns as vcf_columns
+from genomicslearning.parquet.numbers import to_numbers
 from genomicslearning.training_set import transcripts
 
 FIXED = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER")
@@ -28,6 +29,7 @@ FIXED = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER")
 OTHER = "INFO_OTHER"
 _GROUP_BYTES = 5 << 20
 _NUMBERS = {"Integer": pa.int64(), "Float": pa.float64()}
+_MOST_NAMED = 10  # keys in a line for people
 # More than this are no keys, but text that is not INFO: it stays in INFO_OTHER.
 _UNDECLARED = 200
 _LESSONS = 200  # lines from which the order of the INFO keys is learnt
@@ -38,6 +40,7 @@ def vcf_to_parquet(
     out: str | os.PathLike,
     *,
     text: bool = False,
+    csq_key: str | None = None,
     strict: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> dict:
@@ -47,12 +50,15 @@ def vcf_to_parquet(
     Float float64, Flag boolean, String text; lists of numbers where the header's Number is not 1; ``.`` is null);
     VEP's CSQ as a list of structs with all transcripts; ``INFO_OTHER`` for items whose value is not of the key's type;
     FORMAT and one column for each sample, as text. A name that occurs twice gets a number. A file whose records have
-    INFO keys that its header does not declare is read twice, and gives a column for each of them, as text.
+    INFO keys that its header does not declare is read twice, and gives a column for each of them, as text; from a pipe,
+    which can be read only once, they go to ``INFO_OTHER``.
 
     Parameters
     ----------
     source, out
-        VCF (plain, gzip, bgzip) and the parquet file, local or ``s3://``.
+        VCF (plain, gzip, bgzip; a pipe, or ``-`` for standard input) and the parquet file, local or ``s3://``.
+    csq_key
+        INFO key of VEP's annotation where it is not CSQ; its column has its name.
     text
         Keep every cell as the text it is in the VCF (a flag that is set is its own name).
     strict
@@ -73,46 +79,48 @@ def vcf_to_parquet(
     watch = Stopwatch(progress, "vcf-to-parquet")
     places = (f"{out}.quarantine.vcf", f"{out}.report.json", out)
     undeclared: dict[str, bool] = {}
-    with lake.output(*places, inputs=[source]) as [quarantine, report_part, part]:
+    with lake.output(*places, inputs=[source]) as [quarantine_part, report_part, part]:
         while True:
             with Vcf(source) as vcf:
-                converter = Converter(vcf, text=text, undeclared=undeclared)
-                read, malformed = _write(vcf, converter, part, strict=strict, watch=watch)
-                if not converter.asks_for_columns:
+                converter = Converter(vcf, text=text, csq_key=csq_key, undeclared=undeclared)
+                counts = _write(vcf, converter, part, quarantine_part, strict=strict, watch=watch)
+                piped = lake.is_stream(source)
+                if piped or not converter.asks_for_columns:
                     inputs = [vcf.facts()]
+                    warnings = [*vcf.warnings, *converter.warnings(piped=piped)]
                     break
             undeclared = converter.undeclared
+            quarantine_part.unlink(missing_ok=True)
             if progress:
-                names = ", ".join(undeclared)
-                progress(f"INFO keys that the header does not declare: {names}; reading again, with columns for them")
-        if malformed:
-            quarantine.write_bytes("\n".join(vcf.header).encode() + b"\n" + b"\n".join(malformed) + b"\n")
-        report = {
-            "records_read": read,
-            "records_written": read - len(malformed),
-            "rows_written": read - len(malformed),
-            "dropped": {},
-            "quarantined": len(malformed),
-            "repeated_keys": converter.repeated,
-            "untyped_values": converter.untyped,
-            "undeclared_keys": sorted(undeclared),
-            "inputs": inputs,
-            "warnings": vcf.warnings,
-            "engine": "one machine",
-            **watch.cost(),
-        }
+                progress(
+                    f"INFO keys that the header does not declare: {_some(undeclared)}; reading again, with columns for "
+                    "them"
+                )
+        report = counts | converter.counts() | {"undeclared_keys": sorted(undeclared)}
+        report |= {"inputs": inputs, "warnings": warnings, "engine": "one machine", **watch.cost()}
         write_json(report, report_part)
     return report
 
 
-def _write(vcf: Vcf, converter: Converter, part: Path, *, strict: bool, watch: Stopwatch) -> tuple[int, list[bytes]]:
-    """Write all records as parquet; gives the number of records, and those that are malformed."""
-    malformed: list[bytes] = []
+def _some(keys: Sequence[str] | Mapping[str, bool]) -> str:
+    """Names of keys for people, the first ten."""
+    names = list(keys)
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(name[:40] for name in names[:_MOST_NAMED]) + more
+
+
+def _write(
+    vcf: Vcf, converter: Converter, part: Path, quarantine_part: Path, *, strict: bool, watch: Stopwatch
+) -> dict[str, object]:
+    """Write all records as parquet, and set malformed ones aside; what a report says of their numbers."""
     why = None
-    read = 0
-    with pq.ParquetWriter(
-        part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
-    ) as writer:
+    read = aside = 0
+    with (
+        pq.ParquetWriter(
+            part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
+        ) as writer,
+        Quarantine(quarantine_part, vcf.header) as quarantine,
+    ):
         for first, text in _groups(vcf):
             table, bad = converter.convert(text, first)
             writer.write_table(table)
@@ -120,18 +128,27 @@ def _write(vcf: Vcf, converter: Converter, part: Path, *, strict: bool, watch: S
             for place, line in sorted(bad.items()):
                 if not line.strip():
                     continue  # an empty line is no record
-                read += 1
-                check_columns(line, vcf.columns, f"{vcf.path}:{first + place}")
-                why = why or f"{vcf.path}:{first + place}: {problem(line)}"
+                check_no_header(line, f"{vcf.path}:{first + place}")
+                why = why or f"{vcf.path}:{first + place}: {problem(line, vcf.columns)}"
                 if strict:
                     raise InputError(f"{why}; repair it, or leave out --strict to set such records aside")
-                malformed.append(line)
+                read, aside = read + 1, aside + 1
+                quarantine.add([line])
             watch.tick(read)
-    if len(malformed) > MALFORMED_RECORDS and len(malformed) > MALFORMED_SHARE * read:
-        raise InputError(
-            f"{why}; {len(malformed):,} of {read:,} records are malformed, more than 0.1 %: get the file again"
-        )
-    return read, malformed
+    check_malformed(vcf.path, read, aside, why)
+    return counts_of(read, aside)
+
+
+def counts_of(read: int, aside: int) -> dict[str, object]:
+    """What a report says of the records of a conversion, which keeps all that are not malformed."""
+    kept = read - aside
+    return {
+        "records_read": read,
+        "records_written": kept,
+        "rows_written": kept,
+        "dropped": {},
+        "quarantined": aside,
+    }
 
 
 def _groups(vcf: Vcf) -> Iterator[tuple[int, bytes]]:
@@ -164,17 +181,33 @@ class Converter:
         The file, for its header.
     text
         Keep cells as text.
+    csq_key
+        INFO key of VEP's annotation; without it CSQ, if that is VEP's.
     undeclared
         INFO keys to add to the header's, as text: key -> whether it is a flag.
+
+    Raises
+    ------
+    InputError
+        `csq_key` is not VEP's annotation.
     """
 
-    def __init__(self, vcf: Vcf, *, text: bool = False, undeclared: Mapping[str, bool] | None = None) -> None:
+    def __init__(
+        self,
+        vcf: Vcf,
+        *,
+        text: bool = False,
+        csq_key: str | None = None,
+        undeclared: Mapping[str, bool] | None = None,
+    ) -> None:
         self.path = vcf.path
         self.untyped = 0
+        self.unfit = 0
         # INFO keys met that the header does not declare: key -> whether it never had a value.
         self.undeclared: dict[str, bool] = {}
         self._undeclared = dict(undeclared or {})
-        self._csq_key, self._csq_fields = _csq(vcf)
+        self._layout = _layout(vcf, csq_key)
+        self._csq_key = self._layout.key if self._layout else None
         info = dict(vcf.info)
         for key, flag in self._undeclared.items():
             info[key] = Definition("0", "Flag") if flag else Definition("1", "String")
@@ -182,11 +215,11 @@ class Converter:
         flags = {key for key in self._keys if info[key].type == "Flag"}
         wanted = [*self._keys, self._csq_key] if self._csq_key else self._keys
         self._reader = InfoReader(wanted, flags=flags, only=True)
-        dots = () if text else (b"", *(key.encode() for key in self._keys))
-        self._dots = frozenset(dots)
+        csq_dot = (self._csq_key.encode(),) if self._csq_key else ()
+        self._dots = frozenset(csq_dot if text else (b"", *csq_dot, *(key.encode() for key in self._keys)))
         self._columns = vcf.columns
         extra = ["FORMAT", *vcf.samples] if vcf.columns > 8 else []
-        names = unique_names([*FIXED, *self._keys, OTHER, *(["CSQ"] if self._csq_key else []), *extra])
+        names = unique_names([*FIXED, *self._keys, OTHER, *([self._csq_key] if self._csq_key else []), *extra])
         self._fixed_names = names[: len(FIXED)]
         self._info_names = dict(zip(self._keys, names[len(FIXED) :], strict=False))
         self._other_name = names[len(FIXED) + len(self._keys)]
@@ -196,8 +229,8 @@ class Converter:
         if not text:
             types |= {"POS": pa.int64(), "QUAL": pa.float64()}
             types |= {name: _type_of(info[key]) for key, name in self._info_names.items()}
-        if self._csq_key:
-            block = [(field, pa.string()) for field in unique_names(self._csq_fields)]
+        if self._layout and self._csq_name:
+            block = [(field, pa.string()) for field in unique_names(list(self._layout.fields))]
             types[self._csq_name] = pa.list_(pa.struct(block))
         self.schema = pa.schema(list(types.items()))
         self._lessons = _LESSONS
@@ -213,10 +246,45 @@ class Converter:
         """Whether keys were met that the header does not declare and that can have columns of their own."""
         return bool(self.undeclared) and not self._undeclared and len(self.undeclared) <= _UNDECLARED
 
-    def meet(self, keys: Mapping[str, bool]) -> None:
+    def counts(self) -> dict[str, int]:
+        """What a report counts of the values."""
+        found = {"repeated_keys": self.repeated, "untyped_values": self.untyped}
+        return found | ({"unfit_annotation": self.unfit} if self._layout and self._layout.earlier else {})
+
+    def given(self) -> dict[str, object]:
+        """What a part of a conversion has counted, for `take`."""
+        return {"repeated": self.repeated, "untyped": self.untyped, "unfit": self.unfit, "undeclared": self.undeclared}
+
+    def take(self, part: dict) -> None:
+        """Add what another part has counted."""
+        self._reader.repeated += part["repeated"]
+        self.untyped += part["untyped"]
+        self.unfit += part["unfit"]
+        self.note_undeclared(part["undeclared"])
+
+    def warnings(self, *, piped: bool = False) -> list[str]:
+        """What is odd about the file, in words."""
+        found = self._layout.warnings(lake.name(self.path)) if self._layout else []
+        if self.repeated:
+            found.append(f"{self.repeated:,} records have an INFO key more than once; its last value counts")
+        if self.untyped:
+            found.append(f"{self.untyped:,} values are not of their declared type; they stand in {OTHER}")
+        if self.unfit:
+            found.append(
+                f"{self.unfit:,} annotations may belong to an earlier definition in the header; they stand in {OTHER}"
+            )
+        if piped and self.undeclared:
+            found.append(
+                f"INFO keys that the header does not declare stand in {OTHER}, since a pipe is read once: "
+                + _some(self.undeclared)
+            )
+        return found
+
+    def note_undeclared(self, keys: Mapping[str, bool]) -> None:
         """Take note of INFO keys that the header does not declare, and whether each had no value."""
         for key, flag in keys.items():
-            self.undeclared[key] = flag and self.undeclared.get(key, True)
+            if len(key) <= MOST_KEY_BYTES and (len(self.undeclared) <= _UNDECLARED or key in self.undeclared):
+                self.undeclared[key] = flag and self.undeclared.get(key, True)
 
     def convert(self, text: bytes, first: int | None = None) -> tuple[pa.Table, dict[int, bytes]]:
         """The records of lines, each ended by LF, as a table; and the lines that are no records, by their places.
@@ -244,13 +312,32 @@ class Converter:
             cells = {name: column.take(pa.array(kept)) for name, column in cells.items()}
             others = {int(np.searchsorted(kept, place)): items for place, items in others.items()}
         self._numbers = kept + first if first else None
+        if self._layout and self._layout.earlier:
+            values = {int(np.searchsorted(kept, place)): _values(lines[place], self._layout.key) for place in records}
+            self._leave_out_unfit(cells, values, others)
         return self._table(cells, len(kept), others), bad
+
+    def _leave_out_unfit(
+        self, cells: dict[str, pa.Array], values: dict[int, int], others: dict[int, list[str]]
+    ) -> None:
+        """Annotations that cannot be told to follow the last of several definitions go to `others`.
+
+        `values`: how many values a record has, where that is not one.
+        """
+        assert self._layout and self._csq_name
+        texts = cells[self._csq_name].to_pylist()
+        for place, text in enumerate(texts):
+            if text and not transcripts.belongs(self._layout, text.encode(), values.get(place, 1)):
+                others.setdefault(place, []).append(f"{self._layout.key}={text}")
+                texts[place] = None
+                self.unfit += 1
+        cells[self._csq_name] = pa.array(texts, pa.string())
 
     def _regular(self, read: vcf_columns.Columns) -> dict[str, pa.Array]:
         """Columns as they were read together, by name."""
         cells = dict(zip(self._fixed_names, read.fixed, strict=True))
         cells |= {name: read.info[key.encode()] for key, name in self._info_names.items()}
-        if self._csq_key:
+        if self._csq_key and self._csq_name:
             cells[self._csq_name] = read.info[self._csq_key.encode()]
         return cells | dict(zip(self._extra_names, read.extra, strict=True))
 
@@ -267,25 +354,24 @@ class Converter:
             if column.type == pa.bool_():
                 alone = pa.array([bool(value) for value in values])
             else:
-                missing = (b"", b".") if b"" in self._dots and name != self._csq_name else (b"",)
+                missing = (b"", b".") if b"" in self._dots or name == self._csq_name else (b"",)
                 alone = pa.array([None if value in missing else value.decode() for value in values], pa.string())
             cells[name] = pa.concat_arrays([column, alone]).take(pa.array(order))
         for place, record in records.items():
             for item in record.rest:
                 key, equals, _ = item.decode().partition("=")
                 if key not in self._info_names and key != self._csq_key:
-                    self.meet({key: not equals})
+                    self.note_undeclared({key: not equals})
                 others.setdefault(place, []).append(item.decode())
         return cells
 
     def _record(self, line: bytes) -> _Record | None:
         """One line read by itself; None where it is no record."""
-        if problem(line):
+        if problem(line, self._columns):
             return None
         fields = line.split(b"\t")
-        if len(fields) > self._columns:
-            return None
-        values, rest = self._reader.match(fields[7]), []
+        values: Sequence[bytes] | None = self._reader.match(fields[7])
+        rest: list[bytes] = []
         if values is None:
             values, rest = self._reader.parse(fields[7])
         extra = fields[8:] + [b""] * (self._columns - max(len(fields), 8))
@@ -303,8 +389,6 @@ class Converter:
                 pass
             elif column.type == pa.bool_():  # a flag as text is its own name
                 column = pac.if_else(column, keys[name], pa.scalar(None, pa.string()))
-            elif pa.types.is_list(kind):
-                column = self._list(keys[name], column, kind, others)
             elif kind != pa.string():
                 column = self._typed(keys.get(name, name), column, kind, others)
             columns[name] = column
@@ -322,24 +406,22 @@ class Converter:
         values = csq.drop_null() if csq.null_count else csq
         joined = pac.binary_join(pa.ListArray.from_arrays([0, len(values)], values), "\n")[0]
         text = joined.as_buffer().to_pybytes().replace(b",", b"\n")
+        rows = text.split(b"\n") if text else []
         try:
-            if b"\r" in text:  # which Arrow's reader takes for a line's end
-                raise pa.ArrowInvalid("carriage return")
-            table = _read_blocks(text, names)
-        except pa.ArrowInvalid:
+            table = text_table(pa.schema([(name, pa.string()) for name in names]), rows, "|")
+        except ValueError:  # blocks of other lengths than the header's; found one by one, with their lines
             rows = [
-                self._padded(block, record).split("|")
+                self._padded(block, record).encode()
                 for record, value in enumerate(csq.to_pylist())
                 for block in (value.split(",") if value else ())
             ]
-            columns = [[cell or None for cell in column] for column in zip(*rows, strict=True)]
-            table = pa.table([pa.array(column, pa.string()) for column in columns], names=names)
+            table = text_table(pa.schema([(name, pa.string()) for name in names]), rows, "|")
         structs = pa.StructArray.from_arrays([column.combine_chunks() for column in table.columns], names=names)
         return pa.ListArray.from_arrays(pa.array(offsets), structs, mask=csq.is_null())
 
     def _padded(self, block: str, record: int) -> str:
         """A CSQ block with as many fields as the header names."""
-        width = len(self._csq_fields)
+        width = len(self._layout.fields) if self._layout else 0
         missing = width - 1 - block.count("|")
         if missing < 0:
             line = f":{self._numbers[record]}" if self._numbers is not None else ""
@@ -350,41 +432,12 @@ class Converter:
         return block + "|" * missing
 
     def _typed(self, key: str, column: pa.Array, kind: pa.DataType, others: dict[int, list[str]]) -> pa.Array:
-        """A column of numbers."""
-        try:
-            return column.cast(kind)
-        except pa.ArrowInvalid:
-            return pa.array(self._fitting(key, column.to_pylist(), kind, others), kind)
-
-    def _list(self, key: str, column: pa.Array, kind: pa.ListType, others: dict[int, list[str]]) -> pa.Array:
-        """A column of numbers with commas between as lists of numbers."""
-        parts = pac.split_pattern(column, ",")
-        values = parts.flatten()
-        values = pac.if_else(pac.equal(values, "."), None, values)
-        try:
-            return _list_of(parts, values.cast(kind.value_type))
-        except pa.ArrowInvalid:
-            return pa.array(self._fitting(key, column.to_pylist(), kind, others), kind)
-
-    def _fitting(self, key: str, texts: list, kind: pa.DataType, others: dict[int, list[str]]) -> list:
-        """Values of a column's texts; a text that is no such value goes to `others` under its INFO key."""
-        many = pa.types.is_list(kind)
-        convert = int if (kind.value_type if many else kind) == pa.int64() else float
-        values = []
-        for place, text in enumerate(texts):
-            try:
-                if many:
-                    value = text and [None if item == "." else convert(item) for item in text.split(",")]
-                else:
-                    value = text and convert(text)
-                if text and ("_" in text or " " in text):  # Python's numbers may have these, VCF's may not
-                    raise ValueError
-            except ValueError:
-                value = None
-                self.untyped += 1
-                others.setdefault(place, []).append(f"{key}={text}")
-            values.append(value)
-        return values
+        """A column of numbers, or of lists of numbers; a text that is none goes to `others` under its INFO key."""
+        found, misfits = to_numbers(column, kind)
+        for place, text in misfits.items():
+            self.untyped += 1
+            others.setdefault(place, []).append(f"{key}={text}")
+        return found
 
 
 def _type_of(definition: Definition) -> pa.DataType:
@@ -395,30 +448,17 @@ def _type_of(definition: Definition) -> pa.DataType:
     return kind if definition.number == "1" or kind == pa.string() else pa.list_(kind)
 
 
-def _csq(vcf: Vcf) -> tuple[str | None, list[str]]:
+def _layout(vcf: Vcf, csq_key: str | None) -> transcripts.Layout | None:
+    """VEP's annotation by the header; without a key asked for, None where there is none."""
+    if csq_key:
+        return transcripts.layout(vcf, csq_key)
     try:
-        return transcripts.fields(vcf)
+        return transcripts.layout(vcf)
     except InputError:
-        return None, []
+        return None
 
 
-def _list_of(parts: pa.ListArray, values: pa.Array) -> pa.ListArray:
-    """Lists with the shape of `parts` and these values."""
-    lengths = pac.fill_null(pac.list_value_length(parts), 0)
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pac.cumulative_sum(lengths).cast(pa.int32())])
-    return pa.ListArray.from_arrays(offsets, values, mask=parts.is_null())
-
-
-def _read_blocks(text: bytes, names: Sequence[str]) -> pa.Table:
-    """CSQ blocks, one a line, as a table of text."""
-    types = dict.fromkeys(names, pa.string())
-    if not text:
-        return pa.schema(list(types.items())).empty_table()
-    return pc.read_csv(
-        pa.BufferReader(text),
-        read_options=pc.ReadOptions(column_names=names, use_threads=False, block_size=len(text) + 1),
-        parse_options=pc.ParseOptions(delimiter="|", quote_char=False, escape_char=False, ignore_empty_lines=False),
-        convert_options=pc.ConvertOptions(
-            column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=False
-        ),
-    )
+def _values(line: bytes, key: str) -> int:
+    """How many values an INFO key has in a record."""
+    item = f"{key}=".encode()
+    return sum(part.startswith(item) for part in line.split(b"\t", 8)[7].split(b";"))

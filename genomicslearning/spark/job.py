@@ -12,6 +12,7 @@ import re
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -52,7 +53,16 @@ def spark_session(name: str) -> SparkSession:
     return builder.getOrCreate()
 
 
-def staged(frame: DataFrame, function: Callable, schema: pa.Schema) -> tuple[DataFrame, list[dict], list[bytes], str]:
+class Staged(NamedTuple):
+    """Rows kept on disk in a folder, the accounts of the tasks that made them, and the lines that are no records."""
+
+    rows: DataFrame
+    accounts: list[dict]
+    aside: list[bytes]
+    folder: str
+
+
+def staged(frame: DataFrame, function: Callable, schema: pa.Schema) -> Staged:
     """Rows that a per-record function makes, kept on disk, with its accounts and the lines that are no records.
 
     `function` takes and gives Arrow batches; beside the columns of `schema` it gives the row's place, or an account
@@ -72,9 +82,14 @@ def staged(frame: DataFrame, function: Callable, schema: pa.Schema) -> tuple[Dat
         remove(spark, folder)
         raise input_error(problem) from None
     rows = spark.read.parquet(folder)
-    accounts = [json.loads(row[0]) for row in rows.where("_account is not null").select("_account").collect()]
-    aside = [bytes(row[0]) for row in rows.where("_aside is not null").orderBy(*PLACE).select("_aside").collect()]
-    return rows.where("_account is null and _aside is null"), accounts, aside, folder
+    accounts = rows.where("_account is not null").orderBy("_account").select("_account").collect()
+    aside = rows.where("_aside is not null").orderBy(*PLACE).select("_aside").collect()
+    return Staged(
+        rows.where("_account is null and _aside is null"),
+        [json.loads(row[0]) for row in accounts],
+        [bytes(row[0]) for row in aside],
+        folder,
+    )
 
 
 def with_place(schema: pa.Schema) -> pa.Schema:
@@ -97,6 +112,14 @@ def placed(table: pa.Table, places: list[tuple[int, int, int]]) -> list[pa.Recor
     columns = [pa.array(column, kind) for column, kind in zip(zip(*places, strict=True), _PLACE_TYPES, strict=True)]
     empty = [pa.nulls(table.num_rows, pa.string()), pa.nulls(table.num_rows, pa.binary())]
     return pa.Table.from_arrays([*table.columns, *columns, *empty], schema=full).to_batches()
+
+
+def batch_of(rows: list[tuple], schema: pa.Schema) -> list[pa.RecordBatch]:
+    """Rows as a batch of a schema; none where there are none."""
+    if not rows:
+        return []
+    columns = zip(zip(*rows, strict=True), schema, strict=True)
+    return [pa.record_batch([pa.array(column, field.type) for column, field in columns], schema=schema)]
 
 
 def cells(batch: pa.RecordBatch, *names: str) -> Iterator[tuple]:
@@ -213,8 +236,8 @@ def run_job(
     return 0
 
 
-def run_conversion(name: str, convert: Callable[..., dict], argv: list[str]) -> int:
-    """A job that converts one file to a folder of parquet files."""
+def run_conversion(name: str, convert: Callable[..., dict], argv: list[str], options: tuple[str, ...] = ()) -> int:
+    """A job that converts one file to a folder of parquet files; `options` are more arguments that `convert` takes."""
 
     def work(given: dict[str, str], progress: Callable[[str], None]) -> dict:
         source = address(given, "input_bucket", "input_key", "input")
@@ -222,9 +245,10 @@ def run_conversion(name: str, convert: Callable[..., dict], argv: list[str]) -> 
         if not source or not out:
             raise InputError("give --input and --output, or their buckets and keys")
         text = given.get("text", "").lower() == "true"
-        return convert(spark_session(name), source, out, text=text, progress=progress)
+        more = {option: given[option] for option in options if given.get(option)}
+        return convert(spark_session(name), source, out, text=text, progress=progress, **more)
 
-    wanted = ("input", "output", "text", "input_bucket", "input_key", "output_bucket", "output_key")
+    wanted = ("input", "output", "text", "input_bucket", "input_key", "output_bucket", "output_key", *options)
     return run_job(name, wanted, work, argv)
 
 

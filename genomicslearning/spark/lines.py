@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from genomicslearning import InputError
 from genomicslearning.io import bgzf, lake
 
 # A line and where it stands: byte of its block in the file, then its number among the lines of its task.
@@ -18,6 +19,8 @@ LINE = "block long, number long, line binary"
 
 def read_lines(spark: SparkSession, path: str, progress: Callable[[str], None] | None = None) -> DataFrame:
     """Lines of a text file with their places; bgzip and plain text are read in parallel, plain gzip by one task."""
+    if lake.is_stream(path):
+        raise InputError(f"{path}: Spark's tasks read a file in parts, which a pipe does not allow; give a file")
     if bgzf.is_bgzf(path):
         parts = bgzf.ranges(path, spark.sparkContext.defaultParallelism * 3)
         frame = spark.createDataFrame(parts, "start long, stop long").repartition(len(parts), "start")
@@ -32,6 +35,13 @@ def read_lines(spark: SparkSession, path: str, progress: Callable[[str], None] |
         F.monotonically_increasing_id().alias("number"),
         F.col("value").cast("binary").alias("line"),
     )
+
+
+def data_lines(lines: DataFrame, header: int) -> DataFrame:
+    """The lines of a file without the first `header` ones, and without empty ones."""
+    # Lines of the first block are numbered from 0; Spark has its task's number in the upper bits.
+    within = F.col("number").bitwiseAND(F.lit((1 << 33) - 1))
+    return lines.where(~((F.col("block") == 0) & (within < header)) & (F.length("line") > 0))
 
 
 def hadoop_path(path: str) -> str:

@@ -7,39 +7,47 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
-from genomicslearning import InputError
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
+from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.text import write_json
-from genomicslearning.io.vcf import Vcf, check_columns
+from genomicslearning.io.vcf import Vcf, check_no_header, problem
 from genomicslearning.parquet.tsv import Candidates, Tsv, misfit, text_table
-from genomicslearning.parquet.vcf import Converter
+from genomicslearning.parquet.vcf import Converter, counts_of
 from genomicslearning.spark import job
-from genomicslearning.spark.lines import read_lines
+from genomicslearning.spark.lines import data_lines, read_lines
 
 
 def vcf_to_parquet(
-    session: SparkSession, source: str, out: str, *, text: bool = False, progress: Callable[[str], None] | None = None
+    session: SparkSession,
+    source: str,
+    out: str,
+    *,
+    text: bool = False,
+    csq_key: str | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> dict:
     """Convert a VCF to a folder of parquet files, as `parquet.vcf.vcf_to_parquet` does to one."""
     watch = Stopwatch(progress, "vcf-to-parquet on Spark")
-    lines = read_lines(session, source, progress)
-    lines = lines.where(~F.col("line").startswith(F.lit(b"#")))
     undeclared: dict[str, bool] = {}
     while True:
         with Vcf(source) as vcf:
-            converter = Converter(vcf, text=text, undeclared=undeclared)
-            facts = {"undeclared_keys": sorted(undeclared), "inputs": [vcf.facts()], "warnings": vcf.warnings}
+            converter = Converter(vcf, text=text, csq_key=csq_key, undeclared=undeclared)
+            inputs = [vcf.facts()]
+        lines = data_lines(read_lines(session, source, progress), len(vcf.header))
         staged = job.staged(lines, partial(_vcf_rows, converter, vcf.columns), converter.schema)
-        for part in staged[1]:
-            converter.meet(part.pop("undeclared"))
+        for part in staged.accounts:
+            converter.take(part)
         if not converter.asks_for_columns:
             break
-        job.remove(session, staged[-1])
+        job.remove(session, staged.folder)
         undeclared = converter.undeclared
+    facts = converter.counts() | {
+        "undeclared_keys": sorted(undeclared),
+        "inputs": inputs,
+        "warnings": [*vcf.warnings, *converter.warnings()],
+    }
     header = "\n".join(vcf.header).encode()
     return _convert(staged, converter.schema, source, out, ("vcf", header), facts, watch)
 
@@ -47,26 +55,26 @@ def vcf_to_parquet(
 def tsv_to_parquet(
     session: SparkSession, source: str, out: str, *, text: bool = False, progress: Callable[[str], None] | None = None
 ) -> dict:
-    """Convert a tab-delimited table to a folder of parquet files, as `tsv_parquet.tsv_to_parquet` does to one."""
+    """Convert a tab-delimited table to a folder of parquet files, as `parquet.tsv.tsv_to_parquet` does to one."""
     watch = Stopwatch(progress, "tsv-to-parquet on Spark")
     with Tsv(source) as tsv:
         names, header = tsv.names, tsv.header
         facts = {"inputs": [tsv.facts()], "warnings": tsv.warnings}
-    lines = read_lines(session, source, progress)
+    lines = data_lines(read_lines(session, source, progress), len(tsv.comments) + 1)
     types = dict.fromkeys(names, pa.string())
     if not text:
         candidates = Candidates(names)
-        for row in lines.mapInArrow(partial(_tsv_candidates, names, header), "found string").collect():
+        for row in lines.mapInArrow(partial(_tsv_candidates, names), "found string").collect():
             candidates.narrow(json.loads(row[0]))
         types = candidates.types()
     schema = pa.schema(list(types.items()))
     facts["columns"] = {name: str(kind) for name, kind in types.items()}
-    staged = job.staged(lines, partial(_tsv_rows, names, header, schema), schema)
-    return _convert(staged, schema, source, out, ("tsv", header), facts, watch)
+    staged = job.staged(lines, partial(_tsv_rows, names, schema), schema)
+    return _convert(staged, schema, source, out, ("tsv", b"\n".join([*tsv.comments, header])), facts, watch)
 
 
 def _convert(
-    staged: tuple[DataFrame, list[dict], list[bytes], str],
+    staged: job.Staged,
     schema: pa.Schema,
     source: str,
     out: str,
@@ -75,37 +83,44 @@ def _convert(
     watch: Stopwatch,
 ) -> dict:
     extension, header = kind
-    rows, parts, aside, folder = staged
-    session = rows.sparkSession
+    session = staged.rows.sparkSession
     try:
-        counts = {name: sum(part[name] for part in parts) for name in parts[0]} if parts else {}
-        read = counts.pop("read", 0)
-        if len(aside) > MALFORMED_RECORDS and len(aside) > MALFORMED_SHARE * read:
-            raise InputError(f"{source}: {len(aside):,} of {read:,} records are malformed, more than 0.1 %")
-        report = {
-            "records_read": read,
-            "records_written": read - len(aside),
-            "rows_written": read - len(aside),
-            "dropped": {},
-            "quarantined": len(aside),
-            **counts,
-            **facts,
-            "engine": f"Spark {session.version}",
-            **watch.cost(),
-        }
+        read = sum(part["read"] for part in staged.accounts)
+        first = min(((part["first"], part["why"]) for part in staged.accounts if part["why"]), default=(None, None))
+        why = f"{source}: {first[1]}" if first[1] else None
+        check_malformed(source, read, len(staged.aside), why, "records" if extension == "vcf" else "rows")
+        report = counts_of(read, len(staged.aside)) | facts | {"engine": f"Spark {session.version}", **watch.cost()}
         with lake.output(f"{out}.quarantine.{extension}", f"{out}.report.json") as [quarantine, report_part]:
-            if aside:
-                quarantine.write_bytes(b"\n".join([header, *aside]) + b"\n")
+            if staged.aside:
+                quarantine.write_bytes(b"\n".join([header, *staged.aside]) + b"\n")
             write_json(report, report_part)
-        job.write_parquet(rows, schema.names, out)
+        job.write_parquet(staged.rows, schema.names, out)
     finally:
-        job.remove(session, folder)
+        job.remove(session, staged.folder)
     return report
 
 
+class _Task:
+    """What a task counts: rows, and the lines that are none."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.aside: list[tuple[int, int, bytes]] = []
+        self._first: list[int] | None = None
+        self._why: str | None = None
+
+    def set_aside(self, block: int, number: int, line: bytes, why: str | None) -> None:
+        self.read += 1
+        self.aside.append((block, number, line))
+        if self._first is None:
+            self._first, self._why = [block, number], why
+
+    def account(self) -> dict:
+        return {"read": self.read, "first": self._first, "why": self._why}
+
+
 def _vcf_rows(converter: Converter, columns: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    read = 0
-    aside: list[tuple[int, int, bytes]] = []
+    task = _Task()
     for batch in batches:
         found = [
             (block, number, line.removesuffix(b"\r"))
@@ -115,55 +130,46 @@ def _vcf_rows(converter: Converter, columns: int, batches: Iterable[pa.RecordBat
             continue
         table, bad = converter.convert(b"".join(line + b"\n" for _, _, line in found))
         places = [(block, number, 0) for place, (block, number, _) in enumerate(found) if place not in bad]
-        read += len(places)
+        task.read += len(places)
         for place, line in sorted(bad.items()):
             if line.strip():
-                read += 1
-                check_columns(line, columns, converter.path)
-                aside.append((*found[place][:2], line))
+                check_no_header(line, converter.path)
+                task.set_aside(*found[place][:2], line, problem(line, columns))
         if places:
             yield from job.placed(table, places)
-    account = {
-        "read": read,
-        "repeated_keys": converter.repeated,
-        "untyped_values": converter.untyped,
-        "undeclared": converter.undeclared,
-    }
-    yield from job.rest_batches(converter.schema, account, aside)
+    yield from job.rest_batches(converter.schema, task.account() | converter.given(), task.aside)
 
 
-def _fitting(names: list[str], header: bytes, batch: pa.RecordBatch) -> Iterator[tuple[int, int, bytes, bool]]:
-    """Rows of a batch, without the header, and whether each fits it."""
-    tabs = len(names) - 1
+def _rows_of(batch: pa.RecordBatch, tabs: int) -> Iterator[tuple[int, int, bytes]]:
+    """Rows of a batch with their places."""
     for block, number, line in job.cells(batch, "block", "number", "line"):
         line = line.removesuffix(b"\r")
-        first = block == 0 and line.removeprefix(b"\xef\xbb\xbf") == header
-        if not first and (line or not tabs):
-            yield block, number, line, misfit(line, tabs) is None
+        if line or not tabs:
+            yield block, number, line
 
 
-def _tsv_candidates(names: list[str], header: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _tsv_candidates(names: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     candidates = Candidates(names)
+    tabs = len(names) - 1
     for batch in batches:
-        candidates.see(text_table(names, [line for _, _, line, fits in _fitting(names, header, batch) if fits]))
+        rows = [line for _, _, line in _rows_of(batch, tabs) if misfit(line, tabs) is None]
+        candidates.see(text_table(names, rows))
     yield pa.RecordBatch.from_pylist([{"found": json.dumps(candidates.as_dict())}])
 
 
-def _tsv_rows(
-    names: list[str], header: bytes, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
-    read = 0
-    aside: list[tuple[int, int, bytes]] = []
+def _tsv_rows(names: list[str], schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    task = _Task()
+    tabs = len(names) - 1
     for batch in batches:
         rows: list[bytes] = []
         places: list[tuple[int, int, int]] = []
-        for block, number, line, fits in _fitting(names, header, batch):
-            read += 1
-            if fits:
-                rows.append(line)
-                places.append((block, number, 0))
-            else:
-                aside.append((block, number, line))
+        for block, number, line in _rows_of(batch, tabs):
+            if why := misfit(line, tabs):
+                task.set_aside(block, number, line, why)
+                continue
+            task.read += 1
+            rows.append(line)
+            places.append((block, number, 0))
         if rows:
             yield from job.placed(text_table(names, rows).cast(schema), places)
-    yield from job.rest_batches(schema, {"read": read}, aside)
+    yield from job.rest_batches(schema, task.account(), task.aside)

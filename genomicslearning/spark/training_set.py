@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 
 import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from genomicslearning import InputError
 from genomicslearning.clinvar import LABELS
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import Account, Stopwatch
+from genomicslearning.io.accounting import Account, Stopwatch, check_malformed
 from genomicslearning.io.text import write_json
-from genomicslearning.io.vcf import Vcf, problem
+from genomicslearning.io.vcf import Vcf, check_no_header, problem
 from genomicslearning.spark import job
-from genomicslearning.spark.lines import read_lines
+from genomicslearning.spark.lines import data_lines, read_lines
 from genomicslearning.training_set import transcripts
-from genomicslearning.training_set.build import reference_warning
-from genomicslearning.training_set.matching import begins, clinvar_keys, essence, join_keys, kept_marks
-from genomicslearning.training_set.rows import OWN, RowMaker, csv_line, to_table
-from genomicslearning.training_set.table import COLUMNS, SCHEMA
+from genomicslearning.training_set.build import check_arguments, reference_warning
+from genomicslearning.training_set.matching import (
+    Known,
+    check_assemblies,
+    choose,
+    clinvar_keys,
+    essence,
+    kept_marks,
+    partner,
+    wanted,
+)
+from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker, csv_line, to_table
+from genomicslearning.training_set.table import COLUMNS, SCHEMA, SITE_COLUMNS
 
-_STAGED = pa.schema([*SCHEMA, pa.field("csv", pa.string())])
+_STAGED = pa.schema([*SCHEMA, pa.field("csv", pa.string()), pa.field("kind", pa.string())])
 _KEPT = kept_marks(LABELS)
-_KEYS = "key binary, block long, number long, line binary, malformed binary"
+# ClinVar's records under each of their keys; or a line that is none, and why.
+_KNOWN = "key binary, block long, number long, line binary, malformed binary, why string"
+# Annotated lines: `own`, whether their classification is their own; else ClinVar's line of each ALT, if any is known;
+# and the places of those lines.
+_MATCHED = "block long, number long, line binary, own boolean, partners array<binary>, at array<array<long>>"
+_MATCHED_SCHEMA = pa.schema(
+    [
+        ("block", pa.int64()),
+        ("number", pa.int64()),
+        ("line", pa.binary()),
+        ("own", pa.bool_()),
+        ("partners", pa.list_(pa.binary())),
+        ("at", pa.list_(pa.list_(pa.int64()))),
+    ]
+)
 
 
 def build_on_spark(
@@ -45,37 +70,43 @@ def build_on_spark(
     `out` is the CSV (one object); beside it come a folder of parquet files, ``.csv`` replaced by ``.parquet``, the
     report and the quarantine. Rows are in the order of the input.
     """
-    if clinvar is None and annotated is None:
-        raise InputError("no input: give a ClinVar VCF, a VEP-annotated VCF, or both")
     if not str(out).endswith(".csv"):
         raise InputError(f"{out}: the output is a CSV with a parquet folder beside it, name it ….csv")
-    if pick not in transcripts.PICKS:
-        raise InputError(f"{pick}: no transcript rule; choose one of {', '.join(transcripts.PICKS)}")
+    check_arguments(clinvar, annotated, pick)
     watch = Stopwatch(progress, "training-set on Spark")
     source = annotated if annotated is not None else clinvar
-    both = annotated is not None and clinvar is not None
-    with Vcf(source) as vcf:
-        key, fields = transcripts.fields(vcf, csq_key) if annotated is not None else (None, None)
-        maker = RowMaker(path=vcf.path, columns=vcf.columns, csq_key=key, csq_fields=fields, pick=pick, strict=strict)
-    lines = _data_lines(read_lines(session, source, progress))
+    assert source is not None
+    vcfs = _headers(clinvar, annotated)
+    vcf = vcfs[-1]
+    same_assembly = check_assemblies(*vcfs)
+    layout = transcripts.layout(vcf, csq_key) if annotated is not None else None
+    maker = RowMaker(path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict)
+    lines = data_lines(read_lines(session, source, progress), len(vcf.header))
     known = None
-    if both:
-        known = _known(_data_lines(read_lines(session, clinvar, progress))).persist(StorageLevel.DISK_ONLY)
-        lines = _with_candidates(lines, known)
-    else:
-        lines = lines.withColumn("candidates", F.lit(None).cast("array<array<struct<at:array<long>,line:binary>>>"))
-    rows, parts, aside, folder = job.staged(lines, partial(_rows, maker, both), _STAGED)
-    try:
-        account = Account()
-        for part in parts:
-            account.merge(part)
-        account.check_malformed(str(source))
-        account.check_classes(str(source))
+    with ExitStack() as stack:
+        if len(vcfs) == 2 and clinvar is not None:
+            theirs = data_lines(read_lines(session, clinvar, progress), len(vcfs[0].header))
+            known = _known(theirs, vcfs[0], same_assembly).persist(StorageLevel.DISK_ONLY)
+            stack.callback(known.unpersist)
+            lines = _matched(lines, known, same_assembly).persist(StorageLevel.DISK_ONLY)
+            stack.callback(lines.unpersist)
+        else:
+            lines = lines.selectExpr("block", "number", "line", "true as own", "null as partners", "null as at")
+        staged = job.staged(lines, partial(_rows, maker), _STAGED)
+        stack.callback(job.remove, session, staged.folder)
+        rows = _first_of_repeated(staged.rows).persist(StorageLevel.DISK_ONLY)
+        stack.callback(rows.unpersist)
+        account = _account(staged, rows)
+        account.check(str(source), layout.key if layout else None)
         report = account.report()
-        report["inputs"], report["warnings"] = _inputs(clinvar, annotated)
+        report["inputs"], said = _inputs(clinvar, annotated)
+        report["warnings"] = [*said[-1], *maker.warnings(), *account.warnings()]
+        aside = staged.aside
         if known is not None:
-            report |= _unannotated(lines, known)
-            aside += [bytes(row[0]) for row in known.where("malformed is not null").select("malformed").collect()]
+            report |= _unannotated(lines, known, vcfs[0].path)
+            report["warnings"] += said[0] + reference_warning(*vcfs)
+            malformed = known.where("malformed is not null").orderBy("block", "number")
+            aside = aside + [bytes(row[0]) for row in malformed.select("malformed").collect()]
         job.write_parquet(rows, SCHEMA.names, f"{out.removesuffix('.csv')}.parquet")
         with lake.output(f"{out}.quarantine.vcf", f"{out}.report.json") as [quarantine, report_part]:
             if aside:
@@ -83,130 +114,160 @@ def build_on_spark(
             report |= {"engine": f"Spark {session.version}", "rule": pick, **watch.cost()}
             write_json(report, report_part)
         job.write_text(rows, "csv", ",".join(COLUMNS), out)
-    finally:
-        job.remove(session, folder)
-        if known is not None:
-            known.unpersist()
     return report
 
 
-def _data_lines(lines: DataFrame) -> DataFrame:
-    """Lines that are no header; the header was read before."""
-    return lines.where(~F.col("line").startswith(F.lit(b"#")) & (F.length("line") > 0))
+def _headers(*paths: str | None) -> list[Vcf]:
+    """The files that are given, of which only the headers are read here; closed again."""
+    found = []
+    for path in paths:
+        if path is not None:
+            with Vcf(path) as vcf:
+                vcf.assemblies()  # looks at the first records, while the file is open
+                found.append(vcf)
+    return found
 
 
-def _known(lines: DataFrame) -> DataFrame:
+def _known(lines: DataFrame, vcf: Vcf, same_assembly: bool) -> DataFrame:
     """ClinVar's records under each of their keys, and its lines that are no records."""
-    return lines.mapInArrow(_clinvar_keys, _KEYS)
+    return lines.mapInArrow(partial(_clinvar_keys, vcf.path, vcf.columns, same_assembly), _KNOWN)
 
 
-def _clinvar_keys(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _clinvar_keys(
+    path: str, columns: int, same_assembly: bool, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    names = ("key", "block", "number", "line", "malformed", "why")
+    types = (pa.binary(), pa.int64(), pa.int64(), pa.binary(), pa.binary(), pa.string())
+    schema = pa.schema(list(zip(names, types, strict=True)))
     for batch in batches:
-        found = []
+        found: list[tuple] = []
         for block, number, line in job.cells(batch, "block", "number", "line"):
             line = line.removesuffix(b"\r")
-            if problem(line):
-                if line.strip():
-                    found.append((None, block, number, None, line))
+            if not line.strip():
+                continue
+            check_no_header(line, path)
+            if why := problem(line, columns):
+                found.append((None, block, number, None, line, why))
                 continue
             kept = essence(line, _KEPT)
-            found += [(key, block, number, kept, None) for key in dict.fromkeys(clinvar_keys(line))]
-        schema = pa.schema(
-            [("key", pa.binary()), ("block", pa.int64()), ("number", pa.int64()), ("line", pa.binary())]
-            + [("malformed", pa.binary())]
-        )
-        yield pa.record_batch(list(zip(*found, strict=True)) or [[]] * 5, schema=schema)
+            keys = dict.fromkeys(clinvar_keys(line, same_assembly=same_assembly))
+            found += [(key, block, number, kept, None, None) for key in keys]
+        yield from job.batch_of(found, schema)
 
 
-def _with_candidates(lines: DataFrame, known: DataFrame) -> DataFrame:
-    """Annotated lines with the ClinVar lines that each of their ALTs may belong to."""
+def _matched(lines: DataFrame, known: DataFrame, same_assembly: bool) -> DataFrame:
+    """Annotated lines with the ClinVar line of each of their ALTs."""
     # Whole lines of the file: kept on disk, since a task's memory may be no more than Spark's default of 1 GB.
-    keyed = lines.mapInArrow(_annotated_keys, "block long, number long, line binary, keys array<binary>")
-    keyed = keyed.persist(StorageLevel.DISK_ONLY)
+    keyed = lines.mapInArrow(
+        partial(_annotated_keys, same_assembly), "block long, number long, line binary, keys array<binary>"
+    ).persist(StorageLevel.DISK_ONLY)
     by_key = (
         known.where("key is not null")
         .groupBy("key")
-        .agg(F.sort_array(F.collect_list(F.struct(F.array("block", "number").alias("at"), "line"))).alias("found"))
+        .agg(F.collect_list(F.struct(F.array("block", "number").alias("at"), "line")).alias("found"))
     )
-    # Nearly every record has one key; only those with several ALTs and no ID need to be put together again.
+    # Nearly every record has one key; only the others need to be put together again.
     single = keyed.where("size(keys) <= 1").withColumn("key", F.expr("get(keys, 0)"))
-    single = single.join(by_key, "key", "left").select("block", "number", "line", F.array("found").alias("candidates"))
-    several = keyed.where("size(keys) > 1").select("block", "number", "line", F.posexplode("keys").alias("alt", "key"))
+    single = single.join(by_key, "key", "left").select("block", "number", "line", F.array("found").alias("found"))
+    several = keyed.where("size(keys) > 1").select("block", "number", "line", F.explode("keys").alias("key"))
     several = (
         several.join(by_key, "key", "left")
         .groupBy("block", "number")
-        .agg(F.first("line").alias("line"), F.sort_array(F.collect_list(F.struct("alt", "found"))).alias("found"))
-        .select("block", "number", "line", F.col("found.found").alias("candidates"))
+        .agg(F.first("line").alias("line"), F.collect_list("found").alias("found"))
+        .select("block", "number", "line", "found")
     )
-    return single.unionByName(several)
+    return single.unionByName(several).mapInArrow(partial(_chosen, same_assembly), _MATCHED)
 
 
-def _annotated_keys(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _annotated_keys(same_assembly: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    schema = pa.schema(
+        [("block", pa.int64()), ("number", pa.int64()), ("line", pa.binary()), ("keys", pa.list_(pa.binary()))]
+    )
     for batch in batches:
         found = []
         for block, number, line in job.cells(batch, "block", "number", "line"):
             line = line.removesuffix(b"\r")
-            keys = join_keys(line)
-            found.append((block, number, line, keys[:1] if len(set(keys)) == 1 else keys))
-        schema = pa.schema(
-            [("block", pa.int64()), ("number", pa.int64()), ("line", pa.binary()), ("keys", pa.list_(pa.binary()))]
-        )
-        yield pa.record_batch(list(zip(*found, strict=True)) or [[]] * 4, schema=schema)
+            keys = [key for want in wanted(line, same_assembly=same_assembly) for key in want.keys()]
+            found.append((block, number, line, list(dict.fromkeys(keys))))
+        yield from job.batch_of(found, schema)
 
 
-def _rows(maker: RowMaker, both: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _chosen(same_assembly: bool, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The ClinVar line of each ALT, out of those with one of its keys."""
+    for batch in batches:
+        made = []
+        for block, number, line, found in job.cells(batch, "block", "number", "line", "found"):
+            candidates = {tuple(one["at"]): one["line"] for several in found or () for one in several or ()}
+            places = sorted(candidates)
+            known = [Known(rank, candidates[place]) for rank, place in enumerate(places)]
+            chosen = [choose(want, known, line) for want in wanted(line, same_assembly=same_assembly)]
+            found_partner = partner(line, chosen, _KEPT)
+            own = found_partner is SELF_CLASSIFIED
+            at = [list(places[one.number]) for one in chosen if one]
+            made.append((block, number, line, own, None if own else found_partner, at))
+        yield from job.batch_of(made, _MATCHED_SCHEMA)
+
+
+def _rows(maker: RowMaker, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Staged rows of annotated lines, with the account of the task at the end."""
     malformed: list[bytes] = []
     aside: list[tuple[int, int, bytes]] = []
     for batch in batches:
         rows: list[bytes] = []
         places: list[tuple[int, int, int]] = []
-        for block, number, line, candidates in job.cells(batch, "block", "number", "line", "candidates"):
+        for block, number, line, own, partners in job.cells(batch, "block", "number", "line", "own", "partners"):
             line = line.removesuffix(b"\r")
-            partner = _partner(line, candidates) if both else OWN
-            maker.make([line], [partner], 0, rows, malformed)
+            maker.make([line], [SELF_CLASSIFIED if own else partners], 0, rows, malformed)
             places += [(block, number, part) for part in range(len(rows) - len(places))]
             aside += [(block, number, line) for line in malformed]
             malformed.clear()
         if rows:
             csv = pa.array([csv_line(row) for row in rows], pa.string())
-            yield from job.placed(to_table(rows).append_column("csv", csv), places)
+            kinds = [
+                json.dumps(kind._asdict() | {"conflict": kind.conflict.decode()}) for kind in maker.ledger.take_kinds()
+            ]
+            table = to_table(rows).append_column("csv", csv).append_column("kind", pa.array(kinds, pa.string()))
+            yield from job.placed(table, places)
     yield from job.rest_batches(_STAGED, maker.finish().as_dict(), aside)
 
 
-def _partner(line: bytes, candidates: list | None):
-    """The ClinVar line of each ALT: the one that the annotated line repeats, else that at its site, else the first."""
-    alts = line.split(b"\t", 5)[4].count(b",") + 1 if line.count(b"\t") >= 5 else 1
-    chosen = []
-    for found in candidates or []:
-        lines = [candidate["line"] for candidate in found or []]
-        if alts == 1 and any(begins(line, other) for other in lines):
-            return OWN
-        site = line.split(b"\t", 2)[:2]
-        chosen.append(
-            next((other for other in lines if other.split(b"\t", 2)[:2] == site), lines[0] if lines else None)
-        )
-    if len(chosen) == 1:
-        chosen *= alts
-    return chosen if any(other is not None for other in chosen) else None
+def _first_of_repeated(rows: DataFrame) -> DataFrame:
+    """The rows without those that repeat an earlier one in every cell."""
+    cells = Window.partitionBy(*[F.col(f"`{name}`") for name in SCHEMA.names]).orderBy(*job.PLACE)
+    return rows.withColumn("_time", F.row_number().over(cells)).where("_time = 1").drop("_time")
 
 
-def _unannotated(lines: DataFrame, known: DataFrame) -> dict:
+def _account(staged: job.Staged, rows: DataFrame) -> Account:
+    """What became of every record: what the tasks counted, and the rows that are kept."""
+    account = Account()
+    for part in staged.accounts:
+        account.merge(part)
+    for text, count in rows.groupBy("kind").count().collect():
+        kind = json.loads(text)
+        account.count_rows(kind | {"conflict": kind["conflict"].encode()}, count)
+    variants = rows.select(*SITE_COLUMNS).distinct().count()
+    records = [frame.select("_block", "_number").distinct().count() for frame in (staged.rows, rows)]
+    account.count_repeated(account.rows - variants, records[0] - records[1])
+    return account
+
+
+def _unannotated(lines: DataFrame, known: DataFrame, path: str) -> dict:
     """How many ClinVar records there are, and how many no annotated record belongs to."""
     records = known.where("key is not null").select("block", "number").distinct().count()
-    at = F.explode(F.flatten(F.transform("candidates", lambda found: F.slice(found, 1, 1))))
-    matched = lines.select(at.alias("one")).select("one.at").distinct().count()
-    malformed = known.where("malformed is not null").count()
-    return {"clinvar_records": records, "unannotated": records - matched, "clinvar_quarantined": malformed}
+    matched = lines.select(F.explode("at").alias("at")).distinct().count()
+    malformed = known.where("malformed is not null")
+    count = malformed.count()
+    first = malformed.orderBy("block", "number").select("why").first()
+    check_malformed(path, records + count, count, f"{path}: {first[0]}" if first else None)
+    return {"clinvar_records": records, "unannotated": records - matched, "clinvar_quarantined": count}
 
 
-def _inputs(clinvar: str | None, annotated: str | None) -> tuple[list[dict], list[str]]:
-    """What the report says of the input files."""
-    facts, warnings, vcfs = [], [], []
+def _inputs(clinvar: str | None, annotated: str | None) -> tuple[list[dict], list[list[str]]]:
+    """What the report says of the input files, and what is odd about each."""
+    facts, warnings = [], []
     for role, path in (("clinvar", clinvar), ("annotated", annotated)):
         if path is not None:
             with Vcf(path) as vcf:
                 facts.append({"role": role, **vcf.facts()})
-                warnings += vcf.warnings
-                vcfs.append(vcf)
-    return facts, warnings + (reference_warning(*vcfs) if len(vcfs) == 2 else [])
+                warnings.append(vcf.warnings)
+    return facts, warnings

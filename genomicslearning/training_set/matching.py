@@ -1,57 +1,134 @@
-"""Find each annotated record's ClinVar record while both files stream by.
+"""Find the ClinVar record of each ALT of an annotated record while both files stream by.
 
-VEP keeps the order and, usually, the text of the file it annotates: the next ClinVar line is then the beginning of
-the next annotated line, and comparing the two is all there is to do. Files that differ more are matched by ID, or by
-CHROM, POS, REF and ALT where the annotated record has no ID: first among the records just ahead, in the end through
-an index of the whole ClinVar file on disk, of which memory holds some 60 bytes a record.
+An ALT is ClinVar's variant if place and alleles agree; an ID helps to find it, no more. VEP keeps the order and,
+usually, the text of the file it annotates: the next ClinVar line is then the beginning of the next annotated line, and
+comparing the two is all there is to do. Otherwise the variant is looked for among the records just passed and just
+ahead, in the end through an index of the whole ClinVar file on disk, of which memory holds some 60 bytes a record.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from array import array
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from genomicslearning import clinvar
-from genomicslearning.io.vcf import Vcf, problem
-from genomicslearning.training_set.rows import OWN
+from genomicslearning import InputError, clinvar
+from genomicslearning.io import lake
+from genomicslearning.io.vcf import Vcf, check_no_header, problem
+from genomicslearning.training_set.alleles import moved_key, place_key
+from genomicslearning.training_set.rows import SELF_CLASSIFIED
 
 # Records read ahead before the order of the two files is taken to differ.
 _AHEAD = 10_000
+_WINDOW_BYTES = 48 << 20  # of lines that are held for that
+_LONG = 64 << 10
 _STATUS = b"CLNREVSTAT="
+# The first columns of a record: POS is a number, REF is not empty, and INFO may follow.
+_begins_a_record = re.compile(rb"[^\t]*+\t[0-9]{1,18}+\t[^\t]*+\t[^\t]++\t(?:[^\t]*+\t){3}").match
 
 
-def site_key(chrom: bytes, pos: bytes, ref: bytes, alt: bytes) -> bytes:
-    """CHROM, POS, REF, ALT as one key, with ``chr1`` = ``1`` and ``M`` = ``MT``. It has tabs, an ID has none."""
-    if chrom[:3].lower() == b"chr":
-        chrom = chrom[3:]
-    return b"\t".join((b"MT" if chrom == b"M" else chrom, pos, ref.upper(), alt.upper()))
+class Known(NamedTuple):
+    """A ClinVar record: its number in the file, from 0, and its line."""
+
+    number: int
+    line: bytes
 
 
-def join_keys(line: bytes) -> list[bytes]:
-    """What a record is matched by: its ID, or else one site key for each ALT. Empty for a line that is no record."""
-    fields = line.split(b"\t", 5)
-    if len(fields) < 6:
+class Wanted(NamedTuple):
+    """What one ALT of an annotated record is looked for by.
+
+    `place`: its place and alleles. `ids`: the record's IDs that may be ClinVar's. `moved`: its chromosome and alleles,
+    which have to agree where only an ID can find it, since the files may be of different assemblies; else None.
+    """
+
+    place: bytes
+    ids: frozenset[bytes]
+    moved: bytes | None
+
+    def keys(self) -> list[bytes]:
+        """The keys of ClinVar records that may be the variant."""
+        return [self.place] if self.moved is None else [self.place, *sorted(self.ids)]
+
+
+def wanted(line: bytes, *, same_assembly: bool) -> list[Wanted]:
+    """What each ALT of an annotated record is looked for by; empty for a line that is no record.
+
+    ClinVar's IDs are numbers; any other kind (rs…, COSV…) is not looked at.
+    """
+    if not _begins_a_record(line):
         return []
-    chrom, pos, name, ref, alt, _ = fields
-    if name != b"." and name:
-        return [name] * (alt.count(b",") + 1)
-    return [site_key(chrom, pos, ref, one) for one in alt.split(b",")]
+    chrom, pos, name, ref, alt, _ = line.split(b"\t", 5)
+    ids = frozenset(one for one in name.split(b";") if one.isdigit())
+    return [
+        Wanted(place_key(chrom, pos, ref, one), ids, None if same_assembly else moved_key(chrom, ref, one))
+        for one in alt.split(b",")
+    ]
 
 
-def clinvar_keys(line: bytes) -> list[bytes]:
-    """The keys under which a ClinVar record is found: its ID and its site."""
-    chrom, pos, name, ref, alt, *_ = line.split(b"\t", 5)
-    return [name, site_key(chrom, pos, ref, alt)]
+def clinvar_keys(line: bytes, *, same_assembly: bool) -> list[bytes]:
+    """The keys under which a ClinVar record is found: its variants and, where assemblies may differ, its ID."""
+    chrom, pos, name, ref, alt, _ = line.split(b"\t", 5)
+    places = [place_key(chrom, pos, ref, one) for one in alt.split(b",")]
+    return places if same_assembly or not name.isdigit() else [*places, name]
 
 
-def begins(line: bytes, other: bytes) -> bool:
+def choose(want: Wanted, candidates: Iterable[Known], line: bytes) -> Known | None:
+    """The ClinVar record that one ALT of an annotated line is, of those with one of its keys.
+
+    One that the line repeats goes first, then one with its ID and place, with its ID, with its place; then the earlier.
+    """
+    ranked = ((_rank(want, known.line, line), known) for known in candidates)
+    best = min(((rank, known.number, known) for rank, known in ranked if rank is not None), default=None)
+    return best[2] if best else None
+
+
+def _rank(want: Wanted, record: bytes, line: bytes) -> int | None:
+    chrom, pos, name, ref, alt, _ = record.split(b"\t", 5)
+    alts = alt.split(b",")
+    named = name in want.ids
+    if any(place_key(chrom, pos, ref, one) == want.place for one in alts):
+        return 0 if repeats(line, record) else 1 if named else 3
+    moved = want.moved is not None and named and any(moved_key(chrom, ref, one) == want.moved for one in alts)
+    return 2 if moved else None
+
+
+def partner(line: bytes, chosen: Sequence[Known | None], kept: tuple[bytes, ...]):
+    """What a row maker takes for a line whose ALTs are these ClinVar records; `kept` as for `essence`."""
+    if not any(chosen):
+        return None
+    if chosen[0] and repeats(line, chosen[0].line):
+        return SELF_CLASSIFIED
+    return [known and essence(known.line, kept) for known in chosen]
+
+
+def repeats(line: bytes, other: bytes) -> bool:
     """Whether `line` repeats the whole record `other` and adds to its INFO."""
     return line.startswith(other) and line[len(other) : len(other) + 1] in (b";", b"")
+
+
+def check_assemblies(*vcfs: Vcf) -> bool:
+    """Refuse files of different genome assemblies; True if each of them names the same one.
+
+    Raises
+    ------
+    InputError
+        Names both assemblies, and where each is said.
+    """
+    said = [(name, f"{lake.name(vcf.path)} ({where})") for vcf in vcfs for name, where in vcf.assemblies().items()]
+    for name, where in said[1:]:
+        if name != said[0][0]:
+            raise InputError(
+                f"different genome assemblies: {said[0][1]} is {said[0][0]}, {where} is {name}; give files of one "
+                "assembly, or correct the header that is wrong"
+            )
+    return all(vcf.assemblies() for vcf in vcfs)
 
 
 class Partners:
@@ -60,33 +137,49 @@ class Partners:
 
     Attributes
     ----------
-    read
-        ClinVar records read.
     malformed
         ClinVar lines that are no records.
+    first_problem
+        What is wrong with the first of them, and where.
     """
 
-    def __init__(self, vcf: Vcf, reopen: Callable[[], Vcf], statuses: Iterable[str] = clinvar.LABELS) -> None:
+    def __init__(
+        self,
+        vcf: Vcf,
+        reopen: Callable[[], Vcf],
+        statuses: Iterable[str] = clinvar.LABELS,
+        *,
+        same_assembly: bool = True,
+    ) -> None:
         self._vcf = vcf
         self._kept = kept_marks(statuses)
         self._reopen = reopen
+        self._same_assembly = same_assembly
         self.malformed: list[bytes] = []
         self.first_problem: str | None = None
         self._lines = self._records(vcf, self.malformed)
         self._matched = bytearray()  # one flag for each ClinVar record read
         self._head = next(self._lines, None)
-        self._last: tuple[bytes, int] | None = None
-        self._ahead: dict[bytes, tuple[bytes, int]] = {}
+        self._passed: deque[Known] = deque()  # records whose keys are not in the window yet
+        self._forgotten = False  # whether the window has ever let a record go
+        self._window_bytes = 0
+        self._window: dict[bytes, list[Known]] = {}
+        self._in_window: deque[tuple[list[bytes], Known]] = deque()
         self._index: _Index | None = None
 
     def _records(self, vcf: Vcf, malformed: list[bytes]) -> Iterator[bytes]:
         for lines in vcf.batches():
             for place, line in enumerate(lines, 1):
-                if line.isascii() and line.count(b"\t") >= 7 or not (why := problem(line)):
-                    yield line
-                elif line.strip():
-                    malformed.append(line)
-                    self.first_problem = self.first_problem or f"{vcf.path}:{vcf.line + place}: {why}"
+                # Told quickly of most lines; what it lets through is looked at again when its keys are made.
+                if not (line.isascii() and line.count(b"\t") == 7 and _begins_a_record(line)) or b"\0" in line:
+                    if not line.strip():
+                        continue
+                    check_no_header(line, f"{vcf.path}:{vcf.line + place}")
+                    if why := problem(line, vcf.columns):
+                        malformed.append(line)
+                        self.first_problem = self.first_problem or f"{vcf.path}:{vcf.line + place}: {why}"
+                        continue
+                yield line
 
     def finish(self) -> tuple[int, int]:
         """Read ClinVar to its end: its number of records, and how many no annotated record belongs to."""
@@ -102,96 +195,128 @@ class Partners:
             self._index.close()
 
     def of(self, lines: Sequence[bytes]) -> Iterator:
-        """For each annotated line `OWN`, None, or a list with a ClinVar line or None for each of its ALTs."""
+        """For each annotated line `SELF_CLASSIFIED`, None, or a ClinVar line or None for each of its ALTs."""
         for line in lines:
             head = self._head
             if head is not None and line.startswith(head) and line[len(head) : len(head) + 1] in (b";", b""):
-                self._last = (head, len(self._matched))
+                if len(self._passed) == _AHEAD or len(head) > _LONG:
+                    self._forgotten = True
+                    self._passed.clear()
+                else:
+                    self._passed.append(Known(len(self._matched), head))
                 self._matched.append(1)
                 self._head = next(self._lines, None)
-                yield OWN
+                yield SELF_CLASSIFIED
                 continue
-            found = [self._find(key, line) for key in join_keys(line)]
-            yield found if any(other is not None for other in found) else None
+            yield self._partner(line)
 
-    def _find(self, key: bytes, line: bytes) -> bytes | None:
-        if self._head is not None and key in clinvar_keys(self._head):
-            found = self._head, len(self._matched)
-            self._last = found
-            self._matched.append(0)
-            self._head = next(self._lines, None)
-        elif self._last and key in clinvar_keys(self._last[0]):
-            found = self._last
-        else:
-            found = self._ahead.get(key) or self._look_ahead(key) or self._look_up(key, line)
-        if found is None:
-            return None
-        self._matched[found[1]] = 1
-        return found[0]
+    def _partner(self, line: bytes):
+        every = wanted(line, same_assembly=self._same_assembly)
+        while self._passed:
+            self._remember(self._passed.popleft())
+        chosen = [self._find(want, line) for want in every]
+        for known in chosen:
+            if known:
+                self._matched[known.number] = 1
+        return partner(line, chosen, self._kept)
 
-    def _look_ahead(self, key: bytes) -> tuple[bytes, int] | None:
-        """Read on in ClinVar, keeping what is passed by, until the record is found or too much was read."""
-        if self._index:
-            return None
-        for _ in range(_AHEAD):
-            if self._head is None:
-                return None
-            passed = self._head, len(self._matched)
-            self._matched.append(0)
-            self._head = next(self._lines, None)
-            keys = clinvar_keys(passed[0])
-            for other in keys:
-                self._ahead[other] = passed
-            if key in keys:
-                return passed
-        while len(self._ahead) > 2 * _AHEAD:
-            del self._ahead[next(iter(self._ahead))]
-        return None
-
-    def _look_up(self, key: bytes, line: bytes) -> tuple[bytes, int] | None:
+    def _find(self, want: Wanted, line: bytes) -> Known | None:
+        """The ClinVar record that an ALT is: the best of all those nearby, or, where that is not settled, of all."""
         if self._index is None:
-            total = self.finish()[0]
-            with self._reopen() as vcf:
-                self._index = _Index(self._records(vcf, []), total, self._kept)
-        return self._index.find(key, line)
+            best = None
+            for _ in range(_AHEAD):
+                best = choose(want, self._nearby(want), line)
+                if self._head is None or (self._is_settled(want, best) and not self._goes_on(best)):
+                    break
+                self._advance()
+            if self._is_settled(want, best) or (self._head is None and not self._forgotten):
+                return best
+            self._index = self._whole()
+        return choose(want, self._index.find(want.keys()), line)
+
+    def _nearby(self, want: Wanted) -> list[Known]:
+        return [known for key in want.keys() for known in self._window.get(key, ())]
+
+    @staticmethod
+    def _is_settled(want: Wanted, best: Known | None) -> bool:
+        """Whether no better record can come: one with the ID, or, without an ID, one at the place."""
+        return best is not None and (not want.ids or best.line.split(b"\t", 3)[2] in want.ids)
+
+    def _goes_on(self, best: Known | None) -> bool:
+        """Whether the next ClinVar record stands at the place of the best one so far."""
+        if best is None or self._head is None:
+            return False
+        return best.line.split(b"\t", 2)[:2] == self._head.split(b"\t", 2)[:2]
+
+    def _advance(self) -> None:
+        """Read one ClinVar record further."""
+        if self._head is not None:
+            self._remember(Known(len(self._matched), self._head))
+            self._matched.append(0)
+            self._head = next(self._lines, None)
+
+    def _remember(self, known: Known) -> None:
+        """Put a record that was read into the window, and the oldest one out of it."""
+        keys = clinvar_keys(known.line, same_assembly=self._same_assembly)
+        for key in keys:
+            self._window.setdefault(key, []).append(known)
+        self._in_window.append((keys, known))
+        self._window_bytes += len(known.line)
+        while len(self._in_window) > 2 * _AHEAD or self._window_bytes > _WINDOW_BYTES:
+            self._forgotten = True
+            keys, oldest = self._in_window.popleft()
+            self._window_bytes -= len(oldest.line)
+            for key in keys:
+                self._window[key].remove(oldest)
+                if not self._window[key]:
+                    del self._window[key]
+
+    def _whole(self) -> _Index:
+        total = self.finish()[0]
+        self._window.clear()
+        self._in_window.clear()
+        with self._reopen() as vcf:
+            return _Index(self._records(vcf, []), total, self._kept, same_assembly=self._same_assembly)
 
 
 class _Index:
-    """Every ClinVar record in a temporary file, found by hashed ID or site."""
+    """Every ClinVar record in a temporary file, found by its hashed keys."""
 
-    def __init__(self, lines: Iterator[bytes], total: int, kept: tuple[bytes, ...]) -> None:
+    def __init__(self, lines: Iterator[bytes], total: int, kept: tuple[bytes, ...], *, same_assembly: bool) -> None:
+        self._same_assembly = same_assembly
         self._file = tempfile.TemporaryFile()  # has no name: it is gone when the process ends, however it ends
         self._offsets = array("q", [0])
-        hashes = array("q", bytes(16 * total))
+        hashes, numbers = array("q"), array("I")
         offset = 0
         for number, line in enumerate(lines):
-            hashes[2 * number], hashes[2 * number + 1] = map(hash, clinvar_keys(line))
+            for key in dict.fromkeys(clinvar_keys(line, same_assembly=same_assembly)):
+                hashes.append(hash(key))
+                numbers.append(number)
             offset += self._file.write(essence(line, kept))
             self._offsets.append(offset)
+        if len(self._offsets) != total + 1:
+            raise InputError("the ClinVar file changed while it was read; run again")
         self._file.flush()
-        order = np.argsort(np.frombuffer(hashes, np.int64), kind="stable").astype(np.uint32)
-        self._order = array("I", order.tobytes())
-        self._hashes = array("q", np.frombuffer(hashes, np.int64)[order].tobytes())
+        found = np.frombuffer(hashes, np.int64)
+        order = np.argsort(found, kind="stable")
+        self._numbers = array("I", np.frombuffer(numbers, np.uint32)[order].tobytes())
+        self._hashes = array("q", found[order].tobytes())
 
     def close(self) -> None:
         self._file.close()
 
-    def find(self, key: bytes, line: bytes) -> tuple[bytes, int] | None:
-        """The record with this key and its number; among several with one ID, the one at the annotated line's site."""
-        wanted = hash(key)
-        place = bisect_left(self._hashes, wanted)
-        site = line.split(b"\t", 2)[:2]
-        first = None
-        while place < len(self._hashes) and self._hashes[place] == wanted:
-            number = self._order[place] >> 1
-            start, end = self._offsets[number], self._offsets[number + 1]
-            record = os.pread(self._file.fileno(), end - start, start)
-            if key in clinvar_keys(record):
-                if record.split(b"\t", 2)[:2] == site:
-                    return record, number
-                first = first or (record, number)
-            place += 1
-        return first
+    def find(self, keys: Sequence[bytes]) -> list[Known]:
+        """The records with one of these keys."""
+        found = []
+        for key in keys:
+            code = hash(key)
+            place = bisect_left(self._hashes, code)
+            while place < len(self._hashes) and self._hashes[place] == code:
+                number = self._numbers[place]
+                start, end = self._offsets[number], self._offsets[number + 1]
+                found.append(Known(number, os.pread(self._file.fileno(), end - start, start)))
+                place += 1
+        return found
 
 
 def kept_marks(statuses: Iterable[str]) -> tuple[bytes, ...]:
@@ -201,8 +326,9 @@ def kept_marks(statuses: Iterable[str]) -> tuple[bytes, ...]:
 
 def essence(line: bytes, kept: tuple[bytes, ...]) -> bytes:
     """A ClinVar line, without the INFO that nobody will ask for where its review status leaves it out."""
-    if any(status in line for status in kept):
-        return line
     fields = line.split(b"\t", 8)
-    status = next((item for item in fields[7].split(b";") if item.startswith(_STATUS)), b".")
-    return b"\t".join((*fields[:7], status))
+    # Without an ID only its text tells a record from another at its place.
+    if not fields[2].isdigit() or any(status in line for status in kept):
+        return line
+    statuses = [item for item in fields[7].split(b";") if item.startswith(_STATUS)]
+    return b"\t".join((*fields[:7], statuses[-1] if statuses else b"."))

@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pc
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.io.accounting import NO_GERMLINE, NO_MATCH, REVIEW_STATUS, UNSUPPORTED_ALLELE, Account
-from genomicslearning.io.vcf import InfoReader, check_columns, problem
+from genomicslearning.io.accounting import (
+    AMBIGUOUS_ALLELE,
+    NO_GERMLINE,
+    NO_MATCH,
+    UNFIT_ANNOTATION,
+    UNSUPPORTED_ALLELE,
+    Account,
+)
+from genomicslearning.io.separated import text_table
+from genomicslearning.io.vcf import MOST_POS_DIGITS, InfoReader, check_no_header, problem
+from genomicslearning.training_set.alleles import is_sequence, trimmed
+from genomicslearning.training_set.ledger import Ledger
 from genomicslearning.training_set.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, VEP_COLUMNS
-from genomicslearning.training_set.transcripts import LayoutError, TranscriptPicker
+from genomicslearning.training_set.transcripts import Cache, Layout, LayoutError, TranscriptPicker, belongs
 
-# Stands for "this record's own INFO is ClinVar's": the annotated file repeats it, or there is no second file.
-OWN = object()
+# Stands for the ClinVar line of a record that has ClinVar's classification in its own INFO: the annotated file repeats
+# ClinVar's record, or there is no second file.
+SELF_CLASSIFIED: Any = "the record's own INFO"
 
 # Looked for as byte values: `44 in cell` is four times as fast as `b"," in cell`.
-_COMMA, _QUOTE, _RETURN = b',"\r'
+_COMMA, _QUOTE, _RETURN, _SEMICOLON = b',"\r;'
 _CLASSES = (b"0", b"1")
+_NOT_CHOSEN = (None, False, False)
 _NO_VEP = (b"",) * len(VEP_COLUMNS)
-# Sequence bases (IUPAC codes included), or "." for none. Not <DEL>, breakends, or the spanning deletion *.
-_SEQUENCE = re.compile(rb"[A-Za-z]+|\.").fullmatch
-# In the order in which ClinVar and VEP write them, which is read fastest.
-_CLINVAR_KEYS = tuple(sorted((*AF_COLUMNS, *CLN_COLUMNS, "CLNREVSTAT", "CLNSIGCONF", "GENEINFO")))
+_STATUS_ITEM = b"CLNREVSTAT="
+# ClinVar's keys in the order in which ClinVar and VEP write them, which is read fastest. VEP's comes behind them.
+_KEYS = tuple(sorted((*AF_COLUMNS, *CLN_COLUMNS, "CLNREVSTAT", "CLNSIGCONF", "GENEINFO")))
+_AF_CELLS = itemgetter(*map(_KEYS.index, AF_COLUMNS))
+_CLN_CELLS = itemgetter(*map(_KEYS.index, CLN_COLUMNS))
+_STATUS, _SIGCONF, _GENE, _HGVS = map(_KEYS.index, ("CLNREVSTAT", "CLNSIGCONF", "GENEINFO", "CLNHGVS"))
+_CSQ = len(_KEYS)
+# A lone dot is missing in every key, except where ClinVar says with it that an included variant's condition has no
+# identifier, and where the published table has it.
+_DOT_KEPT = _KEYS.index("CLNDISDBINCL")
+_SUBSTITUTION = re.compile(rb":g\.\d+([ACGT])>([ACGT])\Z").search
 
 
-class _Conflicts(dict):
-    """CONFLICT of a CLNSIGCONF value, worked out once for each text."""
-
-    def __missing__(self, text: bytes) -> bytes:
-        name = self[text] = clinvar.conflict(text.decode("utf-8", "replace")).encode()
-        return name
+def _conflict_of(text: bytes) -> tuple[bytes, tuple[int, ...]]:
+    """CONFLICT of a CLNSIGCONF value, and its submissions by group in the order of `clinvar.GROUPS`."""
+    value = text.decode("utf-8", "replace")
+    counts = clinvar.group_submissions(value)
+    return clinvar.conflict(value).encode(), tuple(counts.get(group, 0) for group in clinvar.GROUPS)
 
 
 class RowMaker:
@@ -45,8 +63,8 @@ class RowMaker:
         The file that the lines come from, for messages.
     columns
         Number of columns of its header.
-    csq_key, csq_fields
-        INFO key and fields of VEP's annotation; None for a ClinVar file without it.
+    layout
+        VEP's annotation by the header; None for a ClinVar file without it.
     pick
         Transcript rule.
     as_csv
@@ -62,8 +80,7 @@ class RowMaker:
         *,
         path: str,
         columns: int = 8,
-        csq_key: str | None = None,
-        csq_fields: list[str] | None = None,
+        layout: Layout | None = None,
         pick: str = "mane",
         as_csv: bool = False,
         strict: bool = False,
@@ -71,39 +88,32 @@ class RowMaker:
     ) -> None:
         self.path = path
         self.account = Account()
+        self.ledger = Ledger()
         self._label_of = {status.encode(): label for status, label in labels.items()}.get
         self._columns = columns
         self._strict = strict
         self._as_csv = as_csv
-        self._own = InfoReader((*_CLINVAR_KEYS, csq_key or "CSQ"))
-        self._clinvar = InfoReader(_CLINVAR_KEYS)
-        self._picker = TranscriptPicker(csq_fields, pick) if csq_fields else None
-        self._labels = [0, 0]
-        self._conflicting: defaultdict[bytes, int] = defaultdict(int)  # CLNSIGCONF → rows of CLASS 1
-        self._conflict = _Conflicts()
+        self._own = InfoReader((*_KEYS, layout.key if layout else "CSQ"))
+        self._clinvar = InfoReader(_KEYS)
+        self._csq_item = f"{layout.key}=".encode() if layout and layout.earlier else None
+        self._picker = TranscriptPicker(layout, pick) if layout else None
+        self._conflict = Cache(_conflict_of)
         self._quote_all = False
         self._number = 0
 
     @property
     def rows(self) -> int:
         """Rows made so far."""
-        return sum(self._labels)
+        return len(self.ledger)
 
     def finish(self) -> Account:
-        """The account, complete with what the readers counted."""
-        account = self.account
-        account.classes.update({"0": self._labels[0], "1": self._labels[1]})
-        account.rows = self.rows
-        for text, count in self._conflicting.items():
-            value = text.decode("utf-8", "replace")
-            account.conflicts[clinvar.conflict(value)] += count
-            for group, submissions in clinvar.group_submissions(value).items():
-                account.submissions[group] += submissions * count
-        account.repeated_keys = self._own.repeated + self._clinvar.repeated
-        if self._picker:
-            account.pick = self._picker.decided
-            account.gene_decided = self._picker.gene_decided
-        return account
+        """The account of what was read, without the rows: those are in the ledger."""
+        self.account.repeated_keys = self._own.repeated + self._clinvar.repeated
+        return self.account
+
+    def warnings(self) -> list[str]:
+        """What is odd about the annotation by the header."""
+        return self._picker.warnings(self.path) if self._picker else []
 
     def make(
         self, lines: Sequence[bytes], partners: Iterable, first: int, rows: list[bytes], malformed: list[bytes]
@@ -115,169 +125,225 @@ class RowMaker:
         lines
             Data lines without line ends.
         partners
-            For each line `OWN`, None (not in ClinVar), or the ClinVar line of each of its ALTs (None for those not
-            in it).
+            For each line `SELF_CLASSIFIED`, None (not in ClinVar), or the ClinVar line of each of its ALTs (None for
+            those not in it).
         first
             Number of the first line in its file.
         """
-        account = self.account
-        dropped = account.dropped
-        label_of = self._label_of
         as_csv = self._as_csv
-        own = self._own.values
-        read = 0
-        for place, (line, partner) in enumerate(zip(lines, partners, strict=True)):
-            read += 1
-            try:
-                chrom, pos, name, ref, alt, _, _, info = line.split(b"\t")
-            except ValueError:
+        account = self.account
+        for number, (line, partner) in enumerate(zip(lines, partners, strict=True), first):
+            fields = line.split(b"\t", 8)
+            if len(fields) != 8 or not _is_regular(line, fields[1], fields[3]):
                 if not line.strip():
-                    read -= 1  # an empty line is no record
+                    continue  # an empty line is no record
+                if why := self._problem(line, number):
+                    account.read += 1
+                    self._set_aside(line, why, malformed)
                     continue
-                check_columns(line, self._columns, f"{self.path}:{first + place}")
-                if problem(line):
-                    self._set_aside(line, first + place, malformed)
-                    continue
-                chrom, pos, name, ref, alt, _, _, info = line.split(b"\t", 8)[:8]
-            else:
-                if not (line.isascii() and pos.isdigit() and len(pos) < 19 and ref) and problem(line):
-                    self._set_aside(line, first + place, malformed)
-                    continue
+            account.read += 1
             self._quote_all = as_csv and (_QUOTE in line or _RETURN in line)
-            self._number = first + place
-            if partner is None:
-                dropped[NO_MATCH] += 1
-                continue
-            if partner is not OWN:
-                self._joined(line, (chrom, pos, name, ref, alt, info), partner, rows)
-                continue
-            # Look at the review status before reading the rest: most of ClinVar is left out by it.
-            start = info.find(b"CLNREVSTAT=")
-            if start > 0 and info[start - 1] != 59:  # another key that ends in these letters
-                start = info.find(b";CLNREVSTAT=") + 1 or -1
-            if start < 0:
-                dropped[NO_GERMLINE] += 1
-                continue
-            end = info.find(b";", start)
-            status = info[start + 11 : end] if end > 0 else info[start + 11 :]
-            if label_of(status) is None and info.find(b";CLNREVSTAT=", start) < 0:
-                account.drop_status(status.decode("utf-8", "replace"), self.path)
-                continue
-            values = own(info)
-            label = label_of(values[8])
-            if label is None:  # a repeated CLNREVSTAT, of which the last counts
-                account.drop_status(values[8].decode("utf-8", "replace"), self.path)
-            elif alt.isalpha():
-                account.written += 1
-                self._row(chrom, pos, name, ref, alt, label, values, values[-1], rows)
-            elif self._alleles((chrom, pos, name, ref), alt, label, values, rows):
-                account.written += 1
+            self._number = number
+            if partner is SELF_CLASSIFIED:
+                self._self_classified(fields, rows)
+            elif partner is None:
+                account.dropped[NO_MATCH] += 1
             else:
-                dropped[UNSUPPORTED_ALLELE] += 1
-        account.read += read
+                self._joined(fields, partner, rows)
 
-    def _set_aside(self, line: bytes, number: int, malformed: list[bytes]) -> None:
-        why = f"{self.path}:{number}: {problem(line)}"
+    def _problem(self, line: bytes, number: int) -> str | None:
+        check_no_header(line, f"{self.path}:{number}")
+        why = problem(line, self._columns)
+        return f"{self.path}:{number}: {why}" if why else None
+
+    def _set_aside(self, line: bytes, why: str, malformed: list[bytes]) -> None:
         if self._strict:
             raise InputError(f"{why}; repair it, or leave out --strict to set such records aside")
         self.account.quarantined += 1
         self.account.first_problem = self.account.first_problem or why
         malformed.append(line)
 
-    def _joined(self, line: bytes, own: tuple, partner: Sequence[bytes | None], rows: list[bytes]) -> None:
-        """Rows of a record whose classification stands in ClinVar's own line, one for each ALT."""
-        chrom, pos, _, ref, alt, info = own
-        filling = self._own.values(info)
-        csq = filling[-1]
-        alts = alt.split(b",")
-        reasons = []
-        made = False
-        for place, other in enumerate(partner):
-            if other is None:
-                continue
-            fields = other.split(b"\t", 8)
-            values = self._clinvar.values(fields[7])
-            status, conflicting = values[8], values[9]
-            label = self._label_of(status)
-            if label is None:
-                reasons.append(REVIEW_STATUS + status.decode("utf-8", "replace") if status else NO_GERMLINE)
-            elif not _SEQUENCE(alts[place]):
-                reasons.append(UNSUPPORTED_ALLELE)
-            else:
-                # ClinVar decides; the annotated file fills what ClinVar's record leaves out.
-                values = [value or filler for value, filler in zip(values, filling, strict=False)]
-                values[9] = conflicting
-                blocks = self._picker.of_allele(csq, ref, alts, place) if len(alts) > 1 and self._picker else csq
-                self._quote_all = self._quote_all or _QUOTE in other or _RETURN in other
-                self._row(chrom, pos, fields[2], ref, alts[place], label, values, blocks, rows)
-                made = True
-        if made:
-            self.account.written += 1
-        elif reasons[0].startswith(REVIEW_STATUS):
-            self.account.drop_status(reasons[0].removeprefix(REVIEW_STATUS), self.path)
-        else:
-            self.account.dropped[reasons[0]] += 1
+    def _self_classified(self, fields: Sequence[bytes], rows: list[bytes]) -> None:
+        """Rows of a record that has ClinVar's classification itself."""
+        account = self.account
+        info = fields[7]
+        # Look at the review status before reading the rest: most of ClinVar is left out by it.
+        start = info.find(_STATUS_ITEM)
+        if start > 0 and info[start - 1] != _SEMICOLON:  # another key that ends in these letters
+            start = info.find(b";" + _STATUS_ITEM) + 1 or -1
+        if start < 0:
+            account.dropped[NO_GERMLINE] += 1
+            return
+        end = info.find(b";", start)
+        status = info[start + len(_STATUS_ITEM) : end] if end > 0 else info[start + len(_STATUS_ITEM) :]
+        if self._label_of(status) is None and info.find(b";" + _STATUS_ITEM, start) < 0:
+            self._drop_status(status)
+            return
+        values = self._own.values(info)
+        status = values[_STATUS]
+        label = self._label_of(status)
+        if label is None:  # a repeated CLNREVSTAT, of which the last counts
+            self._drop_status(status)
+            return
+        chrom, pos, name, ref, alt = fields[:5]
+        if alt.isalpha():
+            csq: bytes | None = values[_CSQ]
+            if self._picker and csq and _COMMA in csq and not self._picker.is_of_one_allele(csq):
+                csq = self._picker.of_alleles(csq, ref, [alt])[0]
+            self._row((chrom, pos, ref, alt), name, label, values, csq, info, rows)
+        elif not self._several_alleles((chrom, pos, name, ref), alt.split(b","), label, values, info, rows):
+            return
+        account.written += 1
 
-    def _alleles(self, site: tuple, alt: bytes, label: int, values: Sequence[bytes], rows: list[bytes]) -> bool:
+    def _several_alleles(
+        self, site: tuple, alts: list[bytes], label: int, values: Sequence[bytes], info: bytes, rows: list[bytes]
+    ) -> bool:
         """Rows of a record with several ALTs, or with one that is no sequence. True if there is one."""
         chrom, pos, name, ref = site
-        alts = alt.split(b",")
-        csq = values[-1]
-        made = False
-        for place, one in enumerate(alts):
-            if _SEQUENCE(one):
-                blocks = self._picker.of_allele(csq, ref, alts, place) if len(alts) > 1 and self._picker else csq
-                self._row(chrom, pos, name, ref, one, label, values, blocks, rows)
-                made = True
-        return made
+        supported = [alt for alt in alts if is_sequence(alt) or alt == b"."]
+        if not supported:
+            self.account.dropped[UNSUPPORTED_ALLELE] += 1
+            return False
+        chosen = set(supported)
+        if len(alts) > 1 and len(supported) > 1:
+            # ClinVar has one ALT a record: a label on several was copied there, and belongs to one of them.
+            if named := _SUBSTITUTION(values[_HGVS]):
+                chosen = {alt for alt in supported if trimmed(ref, alt)[1:] == named.groups()}
+                if not chosen:
+                    self.account.dropped[NO_MATCH] += 1
+                    return False
+            else:
+                self.account.shared_labels += 1
+        blocks = self._blocks(values[_CSQ], ref, alts)
+        for alt, csq in zip(alts, blocks, strict=True):
+            if alt in chosen:
+                self._row((chrom, pos, ref, alt), name, label, values, csq, info, rows)
+        return True
 
-    def _row(self, chrom, pos, name, ref, alt, label, values, csq, rows) -> None:
-        """Append one row; `values` are those of `_CLINVAR_KEYS`, and perhaps more after them."""
-        (
-            esp,
-            exac,
-            tgp,
-            disdb,
-            disdbincl,
-            dn,
-            dnincl,
-            hgvs,
-            _,
-            conflicting,
-            sigincl,
-            vc,
-            vi,
-            gene,
-            mc,
-            origin,
-            ssr,
-            *_,
-        ) = values
-        vep = _NO_VEP
-        if self._picker:
-            try:
-                vep = self._picker.cells(csq, gene)
-            except LayoutError as error:
-                raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
-        self._labels[label] += 1
-        if label:
-            self._conflicting[conflicting] += 1
-        if b"." in (esp, exac, tgp):
-            esp, exac, tgp = (b"" if value == b"." else value for value in (esp, exac, tgp))
-        site = (chrom, pos, ref, alt, esp or b"0", exac or b"0", tgp or b"0")
-        cln = (disdb, disdbincl, dn, dnincl, hgvs, sigincl, vc, vi, mc, origin, ssr)
+    def _blocks(self, csq: bytes, ref: bytes, alts: list[bytes]) -> list[bytes | None]:
+        """VEP's blocks of each ALT; None where it cannot be told which they are."""
+        if not self._picker or (len(alts) == 1 and self._picker.is_of_one_allele(csq)):
+            return [csq] * len(alts)
+        return self._picker.of_alleles(csq, ref, alts)
+
+    def _joined(self, fields: Sequence[bytes], partner: Sequence[bytes | None], rows: list[bytes]) -> None:
+        """Rows of a record whose classification stands in ClinVar's own line, one for each ALT."""
+        alts = fields[4].split(b",")
+        reasons: list[bytes] = []
+        found: list[tuple[int, bytes, int, list[bytes]]] = []
+        for place, (alt, theirs) in enumerate(zip(alts, partner, strict=True)):
+            if theirs is None:
+                continue
+            record = theirs.split(b"\t", 8)
+            values = self._clinvar.values(record[7])
+            label = self._label_of(values[_STATUS])
+            if label is None:
+                reasons.append(values[_STATUS])
+            elif not (is_sequence(alt) or alt == b"."):
+                reasons.append(UNSUPPORTED_ALLELE.encode())
+            else:
+                self._quote_all |= self._as_csv and (_QUOTE in theirs or _RETURN in theirs)
+                found.append((place, record[2], label, list(values)))
+        if found:
+            self.account.written += 1
+            self._joined_rows(fields, alts, found, rows)
+        elif reasons[0] == UNSUPPORTED_ALLELE.encode():
+            self.account.dropped[UNSUPPORTED_ALLELE] += 1
+        else:
+            self._drop_status(reasons[0])
+
+    def _drop_status(self, status: bytes) -> None:
+        """Count a record that is left out for its review status, or for having none."""
+        if status in _MISSING:
+            self.account.dropped[NO_GERMLINE] += 1
+        else:
+            self.account.drop_status(status, self.path)
+
+    def _joined_rows(
+        self,
+        fields: Sequence[bytes],
+        alts: list[bytes],
+        found: list[tuple[int, bytes, int, list[bytes]]],
+        rows: list[bytes],
+    ) -> None:
+        """Rows of those ALTs that are ClinVar's: place among the ALTs, Variation ID, CLASS, ClinVar's values."""
+        chrom, pos, name, ref = fields[:4]
+        info = fields[7]
+        filling = self._own.values(info)
+        blocks = self._blocks(filling[_CSQ], ref, alts)
+        for place, identifier, label, values in found:
+            # ClinVar decides; the annotated file fills what ClinVar's record leaves out.
+            conflicting = values[_SIGCONF]
+            values = [
+                value if value not in _MISSING else filler for value, filler in zip(values, filling[:_CSQ], strict=True)
+            ]
+            values[_SIGCONF] = conflicting
+            self.account.other_ids += name.isdigit() and name != identifier
+            self._row((chrom, pos, ref, alts[place]), identifier, label, values, blocks[place], info, rows)
+
+    def _annotation(self, csq: bytes | None, gene: bytes, info: bytes) -> tuple[bytes, ...]:
+        """The cells of VEP's columns."""
+        picker = self._picker
+        if picker is None:
+            return _NO_VEP
+        if csq is None:
+            return picker.none(AMBIGUOUS_ALLELE)
+        if self._csq_item and not belongs(picker.layout, csq, _occurrences(info, self._csq_item)):
+            return picker.none(UNFIT_ANNOTATION)
+        try:
+            return picker.cells(csq, gene)
+        except LayoutError as error:
+            raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
+
+    def _row(
+        self,
+        site: tuple[bytes, bytes, bytes, bytes],
+        name: bytes,
+        label: int,
+        values: Sequence[bytes],
+        csq: bytes | None,
+        info: bytes,
+        rows: list[bytes],
+    ) -> None:
+        """Append one row; `values` are those of `_KEYS`, and perhaps more after them."""
+        if b"." in values:
+            kept = values[_DOT_KEPT]
+            values = [b"" if value == b"." else value for value in values]
+            values[_DOT_KEPT] = kept
+        gene = values[_GENE]
+        vep = self._annotation(csq, gene, info)
+        af = [value or b"0" for value in _AF_CELLS(values)]
+        cln = _CLN_CELLS(values)
+        conflict, submissions = self._conflict[values[_SIGCONF]] if label else (b"", ())
+        name = b"" if name == b"." else name
         if not self._as_csv:
-            conflict = self._conflict[conflicting] if label else b""
-            name = b"" if name == b"." else name
-            rows.append(b"\t".join((*site, *cln, _CLASSES[label], *vep, name, gene, conflict)))
-            return
-        start = b",".join(site)
-        if self._quote_all or start.count(b",") > 6:
-            rows.append(b",".join([_quoted(cell) for cell in (*site, *cln, _CLASSES[label], *vep)]))
-            return
-        # CSQ separates transcripts by commas, so that a transcript's cells have none.
-        cln = [b'"' + cell + b'"' if _COMMA in cell else cell for cell in cln]
-        rows.append(b",".join((start, *cln, _CLASSES[label], *vep)))
+            row = b"\t".join((*site, *af, *cln, _CLASSES[label], *vep, name, gene, conflict))
+        else:
+            start = b",".join((*site, *af))
+            if self._quote_all or start.count(b",") > len(site) + len(af) - 1:
+                row = b",".join([_quoted(cell) for cell in (*site, *af, *cln, _CLASSES[label], *vep)])
+            else:
+                # CSQ separates transcripts by commas, so that a transcript's cells have none.
+                quoted = [b'"' + cell + b'"' if _COMMA in cell else cell for cell in cln]
+                row = b",".join((start, *quoted, _CLASSES[label], *vep))
+        rows.append(row)
+        picker = self._picker
+        chosen = (picker.rule, picker.by_gene, picker.strange) if picker else _NOT_CHOSEN
+        kind = (label, conflict, submissions, *chosen)
+        self.ledger.add(hash(site), hash((row, name, gene, conflict)), self.account.read, kind)
+
+
+_MISSING = (b"", b".")
+
+
+def _is_regular(line: bytes, pos: bytes, ref: bytes) -> bool:
+    """Whether nothing is wrong with a line of eight columns, told as quickly as can be."""
+    return line.isascii() and pos.isdigit() and len(pos) <= MOST_POS_DIGITS and bool(ref) and b"\0" not in line
+
+
+def _occurrences(info: bytes, item: bytes) -> int:
+    """How many values an INFO key (`key=`) has in a record."""
+    return info.startswith(item) + info.count(b";" + item)
 
 
 def _quoted(cell: bytes) -> bytes:
@@ -292,27 +358,6 @@ def csv_line(row: bytes) -> str:
     return b",".join([_quoted(cell) for cell in row.split(b"\t")[: len(COLUMNS)]]).decode()
 
 
-_READ = pc.ReadOptions(column_names=SCHEMA.names, use_threads=False)
-_PARSE = pc.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, newlines_in_values=False)
-_CONVERT = pc.ConvertOptions(
-    column_types=SCHEMA, null_values=[""], strings_can_be_null=True, check_utf8=False, include_columns=SCHEMA.names
-)
-
-
 def to_table(rows: list[bytes]) -> pa.Table:
     """Tab-separated rows of `RowMaker` as an Arrow table of the 46 columns and the extra ones, missing as null."""
-    if not rows:
-        return SCHEMA.empty_table()
-    text = b"\n".join(rows)
-    if b"\r" in text:
-        # Arrow's reader takes a lone carriage return for a line's end.
-        columns = zip(*(row.split(b"\t") for row in rows), strict=True)
-        return pa.table(
-            [
-                pa.array([cell.decode() or None for cell in column]).cast(field.type)
-                for column, field in zip(columns, SCHEMA, strict=True)
-            ],
-            schema=SCHEMA,
-        )
-    _READ.block_size = len(text) + 1
-    return pc.read_csv(pa.BufferReader(text), read_options=_READ, parse_options=_PARSE, convert_options=_CONVERT)
+    return text_table(SCHEMA, rows)

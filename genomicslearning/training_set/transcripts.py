@@ -3,84 +3,179 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 
 from genomicslearning import InputError, clinvar
+from genomicslearning.io import lake
+from genomicslearning.io.accounting import NO_ANNOTATION
 from genomicslearning.io.vcf import Vcf
+from genomicslearning.training_set.alleles import blocks_of_alleles, is_sequence
 from genomicslearning.training_set.table import VEP_COLUMNS
 
-PICKS = ("mane", "canonical", "severe", "first")
+PICKS = ("mane", "canonical", "severe", "first", "flagged")
 _COMMA, _PARENTHESIS = b",("  # byte values: quicker to look for than one-byte texts
-NO_ANNOTATION = "no_annotation"
-_FORMAT = re.compile(r"Format: *([^\">]+)")
+_FORMAT = re.compile(r"Format: *+(?:'([^']*+)'|([^'\">]++))")
+# Annotations of other programs, by INFO key and by what their Descriptions say.
+_OTHER_PROGRAMS = {
+    "BCSQ": ("BCFtools/csq", "bcftools csq"),
+    "ANN": ("Functional annotations", "SnpEff"),
+    "EFF": ("Predicted effects", "SnpEff"),
+    "FUNCOTATION": ("Funcotator", "GATK Funcotator"),
+    "ANNOVAR_DATE": ("ANNOVAR", "ANNOVAR"),
+}
+_IMPACTS = frozenset((b"HIGH", b"MODERATE", b"LOW", b"MODIFIER", b""))
+_ALLELE_LIKE = re.compile(rb"[ACGTNacgtnRYSWKMBDHVryswkmbdhv]+|[-*.]|[a-z_]{5,}|").fullmatch
+_MOST_CACHED = 50_000
 
 
-def fields(vcf: Vcf, key: str | None = None) -> tuple[str, list[str]]:
-    """INFO key and field names of VEP's annotation, from the header.
+@dataclass(frozen=True)
+class Layout:
+    """How a file writes VEP's annotation.
+
+    Attributes
+    ----------
+    key
+        Its INFO key.
+    fields
+        Names of a block's fields.
+    earlier
+        Fields by definitions of the same key that came earlier in the header and differ (VEP's ``--keep_csq``).
+    """
+
+    key: str
+    fields: tuple[str, ...]
+    earlier: tuple[tuple[str, ...], ...] = ()
+
+    def warnings(self, path: str) -> list[str]:
+        """What a report says of it."""
+        if not self.earlier:
+            return []
+        return [
+            f"{lake.name(path)}: the header defines {self.key} {len(self.earlier) + 1} times with other fields; "
+            "the last definition goes with each record's last value"
+        ]
+
+
+def layout(vcf: Vcf, key: str | None = None) -> Layout:
+    """INFO key and fields of VEP's annotation, from the header; of several definitions of the key the last.
 
     Raises
     ------
     InputError
-        The header has no such key, or its Description no ``Format: …|Consequence|…``.
+        The header has no such key, its Description no ``Format: …|Consequence|…``, or another program wrote it.
     """
     wanted = key or "CSQ"
-    others = []
-    for number, line in enumerate(vcf.header, 1):
-        found = _FORMAT.search(line) if line.startswith("##INFO=<ID=") else None
-        name = line[len("##INFO=<ID=") :].split(",", 1)[0]
-        if line.startswith("##INFO=<") and name == wanted:
-            names = [field.strip() for field in found.group(1).split("|")] if found else []
-            if "Consequence" not in names:
-                raise InputError(
-                    f"{vcf.path}:{number}: {wanted} has an unknown layout (no Format with Consequence); "
-                    "annotate with VEP --vcf"
-                )
-            return wanted, names
-        if found and "Consequence" in found.group(1):
-            others.append(name)
-    hint = f"give --csq-key {others[0]}" if others else "annotate it with VEP (--vcf --everything)"
-    raise InputError(f"{vcf.path}: the header has no {wanted}, so the file is not annotated by VEP; {hint}")
+    if wanted not in vcf.info:
+        raise InputError(
+            f"{vcf.path}: the header has no {wanted}, so the file is not annotated by VEP; {_other_keys(vcf)}"
+        )
+    if program := _other_program(wanted, vcf.info[wanted].description):
+        raise InputError(
+            f"{vcf.path}: {wanted} is the annotation of {program}, not of VEP; annotate with VEP (--vcf --everything)"
+        )
+    names = _names(vcf.info[wanted].description)
+    if "Consequence" not in names:
+        number = 1 + max(
+            place for place, line in enumerate(vcf.header) if line.startswith("##INFO") and f"ID={wanted}" in line
+        )
+        raise InputError(
+            f"{vcf.path}:{number}: {wanted} has an unknown layout (no Format with Consequence); annotate with VEP --vcf"
+        )
+    others = (_names(definition.description) for definition in vcf.repeated_info.get(wanted, ()))
+    return Layout(wanted, names, tuple(dict.fromkeys(other for other in others if other and other != names)))
 
 
-class _Ranks(dict):
-    """Rank of a Consequence cell, worked out once for each text."""
+def _names(description: str) -> tuple[str, ...]:
+    """Field names by a Description; quotes around them are no part of them."""
+    found = _FORMAT.search(description)
+    return tuple(name.strip() for name in (found[1] or found[2] or "").split("|")) if found else ()
 
-    def __missing__(self, consequence: bytes) -> int:
-        rank = self[consequence] = clinvar.consequence_rank(consequence.decode("utf-8", "replace"))
-        return rank
+
+def _other_program(key: str, description: str) -> str | None:
+    """The program that wrote an annotation, if it was not VEP."""
+    if "Ensembl VEP" in description:
+        return None
+    return next(
+        (
+            program
+            for own_key, (words, program) in _OTHER_PROGRAMS.items()
+            if words.lower() in description.lower() or (key == own_key and "Allele|Consequence" not in description)
+        ),
+        None,
+    )
+
+
+def _other_keys(vcf: Vcf) -> str:
+    """Advice where the key asked for is missing: the key that VEP used, or whose annotation there is."""
+    for key, definition in vcf.info.items():
+        if "Consequence" in _names(definition.description) and not _other_program(key, definition.description):
+            return f"give --csq-key {key}"
+    for key, definition in vcf.info.items():
+        if program := _other_program(key, definition.description):
+            return (
+                f"its {key} is the annotation of {program}, which is not used; annotate with VEP (--vcf --everything)"
+            )
+    return "annotate it with VEP (--vcf --everything)"
+
+
+class Cache(dict):
+    """Something worked out once for each text; emptied when it has grown too large."""
+
+    def __init__(self, work) -> None:
+        super().__init__()
+        self._work = work
+
+    def __missing__(self, text: bytes):
+        if len(self) > _MOST_CACHED:
+            self.clear()
+        found = self[text] = self._work(text)
+        return found
+
+
+def _rank(consequence: bytes) -> int:
+    return clinvar.consequence_rank(consequence.decode("utf-8", "replace"))
+
+
+def _is_consequence(cell: bytes) -> bool:
+    """Whether a cell names at least one of Ensembl's terms."""
+    return _rank(cell) < clinvar.UNKNOWN_RANK
 
 
 class LayoutError(ValueError):
-    """A CSQ block has more fields than the header names."""
+    """A CSQ block does not fit the header's Format."""
 
 
 class TranscriptPicker:
     """Chooses one CSQ block of a record and gives its cells of the 27 VEP columns.
 
     ``first`` is file order. ``severe`` is the lowest consequence rank, ties to file order. ``mane`` is MANE Select,
-    else canonical, else severe; ``canonical`` is canonical, else severe. Where several genes have a MANE Select (or
-    canonical) transcript, the gene in ClinVar's GENEINFO wins, then ``severe``.
+    else canonical, else severe; ``canonical`` is canonical, else severe; ``flagged`` is the block that VEP itself
+    picked (PICK=1), else as ``mane``. Where several genes have such a block, the gene in ClinVar's GENEINFO wins, then
+    ``severe``.
 
     Attributes
     ----------
-    decided
-        Rule that decided → records.
-    gene_decided
-        Records in which GENEINFO chose between genes.
+    rule
+        What decided about the last cells that were given; where there was no annotation, why.
+    by_gene
+        Whether GENEINFO chose between genes.
+    strange
+        Whether the chosen block's Consequence is none of Ensembl's terms.
     """
 
-    def __init__(self, names: list[str], rule: str = "mane") -> None:
-        self._rule = rule
-        self._width = len(names)
-        self.decided: Counter[str] = Counter()
-        self.gene_decided = 0
+    def __init__(self, layout: Layout, rule: str = "mane") -> None:
+        self.layout = layout
+        self.rule = NO_ANNOTATION
+        self.by_gene = self.strange = False
+        self._width = len(layout.fields)
         place: dict[str, int] = {}
-        for number, name in enumerate(names):
+        for number, name in enumerate(layout.fields):
             place.setdefault(name, number)  # a Format may name a field twice: the first stands
         # Plugins differ in capitals (CADD_phred).
         lower: dict[str, int] = {}
-        for number, name in enumerate(names):
+        for number, name in enumerate(layout.fields):
             lower.setdefault(name.lower(), number)
         self._cells = itemgetter(*(place.get(column, lower.get(column.lower(), self._width)) for column in VEP_COLUMNS))
         self._scored = [VEP_COLUMNS.index("SIFT"), VEP_COLUMNS.index("PolyPhen")]
@@ -88,38 +183,83 @@ class TranscriptPicker:
         self._symbol = place.get("SYMBOL")
         self._allele = place.get("Allele")
         self._allele_number = place.get("ALLELE_NUM")
-        self._mane = place.get("MANE_SELECT", place.get("MANE"))
-        self._canonical = place.get("CANONICAL")
-        self._rank = _Ranks()
-        self._preferred = [
-            (name, field)
-            for name, field in (("mane", self._mane), ("canonical", self._canonical))
-            if field is not None and name in {"mane": ("mane", "canonical"), "canonical": ("canonical",)}.get(rule, ())
-        ]
+        self._rank = Cache(_rank)
+        self._known = Cache(_is_consequence)
+        chain = {
+            "flagged": ("flagged", "mane", "canonical"),
+            "mane": ("mane", "canonical"),
+            "canonical": ("canonical",),
+        }
+        fields = {
+            "flagged": place.get("PICK"),
+            "mane": place.get("MANE_SELECT", place.get("MANE")),
+            "canonical": place.get("CANONICAL"),
+        }
+        self._preferred = [(name, field) for name in chain.get(rule, ()) if (field := fields[name]) is not None]
         self._otherwise = "first" if rule == "first" else "severe"
         self.empty = (b"",) * len(VEP_COLUMNS)
+        self._unflagged = rule == "flagged" and fields["flagged"] is None
 
-    def cells(self, csq: bytes, geneinfo: bytes) -> tuple[bytes, ...] | list[bytes]:
+    def warnings(self, path: str) -> list[str]:
+        """What a report says of the annotation, known from the header."""
+        found = self.layout.warnings(path)
+        if self._unflagged:
+            found.append(
+                f"{lake.name(path)}: {self.layout.key} has no field PICK, so no block is flagged; MANE Select decides"
+            )
+        return found
+
+    def cells(self, csq: bytes, geneinfo: bytes) -> tuple[bytes, ...]:
         """Cells of the chosen block; `csq` is the INFO value, `geneinfo` ClinVar's ``SYMBOL:id|SYMBOL:id``."""
-        if not csq:
-            self.decided[NO_ANNOTATION] += 1
-            return self.empty
+        if not csq or csq == b".":
+            return self.none(NO_ANNOTATION)
+        self.by_gene = False
         if _COMMA in csq:
             return self._block_cells(self._choose(csq.split(b","), geneinfo))
         if self._preferred:
             return self._block_cells(self._choose([csq], geneinfo))
-        self.decided[self._otherwise] += 1
+        self.rule = self._otherwise
         return self._block_cells(csq)
 
-    def of_allele(self, csq: bytes, ref: bytes, alts: list[bytes], number: int) -> bytes:
-        """The blocks of one ALT (its place in `alts`) of a record with several, by ALLELE_NUM or by Allele."""
-        if self._allele_number is not None:
-            field, wanted = self._allele_number, str(number + 1).encode()
-        else:
-            field, wanted = self._allele, vep_allele(ref, alts, number)
-        if field is None:
-            return b""
-        return b",".join(block for block in csq.split(b",") if self._field(block, field) == wanted)
+    def none(self, why: str) -> tuple[bytes, ...]:
+        """The empty cells of a row that gets no annotation, and why."""
+        self.rule, self.by_gene, self.strange = why, False, False
+        return self.empty
+
+    def of_alleles(self, csq: bytes, ref: bytes, alts: Sequence[bytes]) -> list[bytes | None]:
+        """The blocks of each ALT of a record, as a CSQ value; None where it cannot be told which they are."""
+        if not csq or csq == b".":
+            return [b""] * len(alts)
+        blocks = csq.split(b",")
+        by_number = self._by_number(blocks, len(alts))
+        if by_number is None and self._allele is not None:
+            named = [self._field(block, self._allele) for block in blocks]
+            by_number = blocks_of_alleles(blocks, named, ref, alts)
+        if by_number is None:
+            return [None] * len(alts)
+        return [None if found is None else b",".join(found) for found in by_number]
+
+    def is_of_one_allele(self, csq: bytes) -> bool:
+        """Whether all blocks name the same Allele, and so belong to a record's only ALT."""
+        if _COMMA not in csq:
+            return True
+        if self._allele == 0:
+            first = csq[: csq.find(b"|") + 1]
+            return csq.count(b"," + first) == csq.count(b",")
+        place = self._allele
+        return place is None or len({self._field(block, place) for block in csq.split(b",")}) == 1
+
+    def _by_number(self, blocks: Sequence[bytes], alts: int) -> list[list[bytes] | None] | None:
+        """Blocks by ALLELE_NUM; None where there is none, or it counts the ALTs of a record that was split since."""
+        if self._allele_number is None:
+            return None
+        found: list[list[bytes] | None] = [[] for _ in range(alts)]
+        for block in blocks:
+            text = self._field(block, self._allele_number)
+            if not (text.isdigit() and len(text) < 9 and 1 <= int(text) <= alts):
+                return None
+            found[int(text) - 1].append(block)  # type: ignore[union-attr]  # none of them is None yet
+        return found if alts > 1 else None
 
     def _field(self, block: bytes, place: int) -> bytes:
         cells = block.split(b"|", place + 1)
@@ -129,17 +269,18 @@ class TranscriptPicker:
         for name, place in self._preferred:
             found = [block for block in blocks if self._field(block, place) not in (b"", b"MANE_Plus_Clinical")]
             if found:
-                self.decided[name] += 1
+                self.rule = name
                 return found[0] if len(found) == 1 else self._severe(self._of_gene(found, geneinfo))
-        self.decided[self._otherwise] += 1
+        self.rule = self._otherwise
         return blocks[0] if self._otherwise == "first" else self._severe(blocks)
 
     def _of_gene(self, blocks: list[bytes], geneinfo: bytes) -> list[bytes]:
-        if self._symbol is None or len({self._field(block, self._symbol) for block in blocks}) == 1:
+        place = self._symbol
+        if place is None or len({self._field(block, place) for block in blocks}) == 1:
             return blocks
         symbols = {gene.partition(b":")[0] for gene in geneinfo.split(b"|")} - {b""}
-        found = [block for block in blocks if self._field(block, self._symbol) in symbols]
-        self.gene_decided += bool(found)
+        found = [block for block in blocks if self._field(block, place) in symbols]
+        self.by_gene = bool(found)
         return found or blocks
 
     def _severe(self, blocks: list[bytes]) -> bytes:
@@ -147,27 +288,44 @@ class TranscriptPicker:
         rank = self._rank
         return min(blocks, key=lambda block: rank[self._field(block, place)])
 
-    def _block_cells(self, block: bytes) -> tuple[bytes, ...] | list[bytes]:
+    def _block_cells(self, block: bytes) -> tuple[bytes, ...]:
         found = block.split(b"|")
         if len(found) < self._width:
             found += [b""] * (self._width - len(found))
         elif len(found) > self._width:
             raise LayoutError(f"a CSQ block has {len(found)} fields, the header's Format names {self._width}")
+        self.strange = not self._known[found[self._consequence]]
         found.append(b"")  # stands in for columns that the Format does not name
         cells = self._cells(found)
         if _PARENTHESIS in block:
-            cells = list(cells)
+            scored = list(cells)
             for place in self._scored:
-                cells[place] = cells[place].partition(b"(")[0]
+                scored[place] = scored[place].partition(b"(")[0]
+            return tuple(scored)
         return cells
 
 
-def vep_allele(ref: bytes, alts: list[bytes], number: int) -> bytes:
-    """How VEP writes an ALT in Allele: without the first base where lengths differ and all share it, ``-`` for nothing.
+def belongs(layout: Layout, csq: bytes, values: int) -> bool:
+    """Whether a record's last value can be told to follow the last of several definitions in the header.
 
-    Source: VEP's VCF parser (Bio::EnsEMBL::VEP::Parser::VCF).
+    It does if the record has a value for each (`values`); a single one has to fit the last definition and no other.
     """
-    alt = alts[number]
-    if any(len(other) != len(ref) for other in alts) and all(other[:1] == ref[:1] for other in alts):
-        return alt[1:] or b"-"
-    return alt
+    if values > len(layout.earlier) or not csq or csq == b".":
+        return True
+    return _fits(csq, layout.fields) and not any(_fits(csq, fields) for fields in layout.earlier)
+
+
+def _fits(csq: bytes, names: Sequence[str]) -> bool:
+    """Whether each block has as many fields as the names, and plausible ones."""
+    at = {name: place for place, name in reversed(list(enumerate(names)))}
+    for block in csq.split(b","):
+        cells = block.split(b"|")
+        if len(cells) != len(names) or not ("Consequence" in at and _is_consequence(cells[at["Consequence"]])):
+            return False
+        if "IMPACT" in at and cells[at["IMPACT"]] not in _IMPACTS:
+            return False
+        if "Allele" in at and not _ALLELE_LIKE(cells[at["Allele"]]):
+            return False
+        if "SYMBOL" in at and is_sequence(cells[at["SYMBOL"]]) and _is_consequence(cells[at["SYMBOL"]]):
+            return False
+    return True

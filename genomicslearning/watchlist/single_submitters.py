@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.releases import SINGLE_SUBMITTER
-from genomicslearning.io.accounting import Stopwatch
+from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.vcf import Vcf
 from genomicslearning.training_set import transcripts
-from genomicslearning.training_set.matching import Partners
-from genomicslearning.training_set.rows import OWN, RowMaker, to_table
+from genomicslearning.training_set.matching import Partners, check_assemblies
+from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker, to_table
 from genomicslearning.training_set.table import SCHEMA
 
 SINGLE = SINGLE_SUBMITTER.replace(" ", "_")
@@ -96,12 +96,11 @@ def spool(
         inputs, partners, second = [], None, None
         if annotated is not None:
             second = stack.enter_context(Vcf(clinvar_vcf))
-            partners = Partners(second, lambda: Vcf(clinvar_vcf), _STATUSES)
+            same = check_assemblies(second, source)
+            partners = Partners(second, lambda: Vcf(clinvar_vcf), _STATUSES, same_assembly=same)
             stack.callback(partners.close)
-        key, fields = transcripts.fields(source, csq_key) if annotated is not None else (None, None)
-        maker = RowMaker(
-            path=source.path, columns=source.columns, csq_key=key, csq_fields=fields, pick=pick, labels=_STATUSES
-        )
+        layout = transcripts.layout(source, csq_key) if annotated is not None else None
+        maker = RowMaker(path=source.path, columns=source.columns, layout=layout, pick=pick, labels=_STATUSES)
         schema = SCHEMA.append(pa.field("prior_CLNSIG", pa.string()))
         file = stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
 
@@ -113,7 +112,7 @@ def spool(
 
         for lines in source.batches():
             rows: list[bytes] = []
-            of = list(partners.of(lines)) if partners else [OWN] * len(lines)
+            of = list(partners.of(lines)) if partners else [SELF_CLASSIFIED] * len(lines)
             classified = _classifications(lines, of)
             maker.make(lines, of, source.line + 1, rows, [])
             for row in rows:
@@ -136,7 +135,7 @@ def spool(
         if waiting:
             write()
         account = maker.finish()
-        account.check_malformed(source.path)
+        check_malformed(source.path, account.read, account.quarantined, account.first_problem)
         for role, vcf in (("clinvar", second or source), ("annotated", source if second else None)):
             if vcf is not None:
                 inputs.append({"role": role, **vcf.facts()})
@@ -157,7 +156,7 @@ def _classifications(lines, partners) -> dict[tuple[bytes, ...], bytes]:
         if partner is None:
             continue
         chrom, pos, _, ref, alts, *_ = line.split(b"\t", _SITE)
-        owners = [line] * (alts.count(b",") + 1) if partner is OWN else partner
+        owners = [line] * (alts.count(b",") + 1) if partner is SELF_CLASSIFIED else partner
         for alt, owner in zip(alts.split(b","), owners, strict=True):
             if owner is not None and marked in owner and (said := _CLNSIG.search(owner.split(b"\t", 8)[7])):
                 found[chrom, pos, ref, alt] = said[1]
