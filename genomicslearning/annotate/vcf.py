@@ -27,7 +27,7 @@ from genomicslearning.io import lake
 from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
 from genomicslearning.io.bgzf import Writer
 from genomicslearning.io.text import write_json
-from genomicslearning.io.vcf import Vcf, check_columns, problem
+from genomicslearning.io.vcf import Vcf, check_no_header, problem
 
 KEY = "CSQ"
 #: Which ALT a block is of: each is annotated by itself, so that blocks of several can be told apart.
@@ -223,8 +223,8 @@ def _records(vcf: Vcf, malformed: list[bytes]) -> Iterator[tuple[bytes, list[byt
             if line.isascii() and line.count(b"\t") == vcf.columns - 1 and not problem(line):
                 yield line, line.split(b"\t", 8)
             elif line.strip():
-                check_columns(line, vcf.columns, f"{vcf.path}:{vcf.line + place}")
-                if why := problem(line):
+                check_no_header(line, f"{vcf.path}:{vcf.line + place}")
+                if why := problem(line, vcf.columns):
                     malformed.append(line)
                     _check_malformed(f"{vcf.path}:{vcf.line + place}: {why}", malformed, vcf)
                 else:
