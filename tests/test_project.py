@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 
 import pytest
 import yaml
@@ -57,6 +58,47 @@ def test_a_module_imports_only_from_rooms_above_it(path):
         return
     below = {other for other in imports(path) if room_of(other) > room_of(name)}
     assert not below, f"{path.name} imports from a room below it: {below}"
+
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+    for path in PACKAGE.rglob("*.py")
+    if path.name != "__init__.py"
+}
+
+
+def imported_modules(path):
+    """Modules of the project (no packages) that a file imports, wherever in it, for types only or lazily too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)} & MODULES.keys()
+
+
+def test_no_import_runs_in_a_circle():
+    order = TopologicalSorter({name: set(imported_modules(path)) - {name} for name, path in MODULES.items()})
+    assert len(list(order.static_order())) == len(MODULES)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_a_package_only_hands_names_on(path):
+    if path.parent == PACKAGE:
+        return
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        names = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        assert names or words or isinstance(node, ast.Import | ast.ImportFrom), ast.unparse(node)[:80]
+
+
+def test_few_modules_stand_loose():
+    loose = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py", "__main__.py", "clinvar.py"}
+    assert len(loose) <= 4
+
+
+def test_tests_mirror_the_rooms():
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    folders = {path.name for path in (ROOT / "tests").iterdir() if any(path.rglob("test_*.py"))}
+    assert folders - rooms <= {"notebooks", "docs"}
+    assert rooms - folders <= {"deploy"}, "tests of deploy stand in tests/aws, beside the emulator"
 
 
 def test_the_architecture_names_every_room_in_order():
