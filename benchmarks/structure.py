@@ -1,4 +1,4 @@
-"""The shape of the package in figures: loose modules, the graph of its imports, long and branching functions, type errors.
+"""The shape of the package in figures: loose modules, imports between rooms, long and branching functions, types.
 
     python benchmarks/structure.py [FOLDER]
 

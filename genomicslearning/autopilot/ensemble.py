@@ -53,7 +53,7 @@ def greedy_ensemble(
     best_score, best_chosen = -np.inf, []
     for _ in range(rounds):
         trials = {name: scores(y, expit((total + one) / (len(chosen) + 1)))[objective] for name, one in odds.items()}
-        name = max(trials, key=trials.get)
+        name = max(trials, key=lambda one: trials[one])
         chosen.append(name)
         total = total + odds[name]
         if trials[name] > best_score + 1e-6:

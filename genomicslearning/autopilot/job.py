@@ -17,6 +17,49 @@ if TYPE_CHECKING:
 IN_PROGRESS, COMPLETED, STOPPED, FAILED = "InProgress", "Completed", "Stopped", "Failed"
 
 
+@dataclass(frozen=True)
+class JobSettings:
+    """What a job is asked for, whichever backend runs it; see `autopilot.start`."""
+
+    objective: str = "AUC"
+    preset: str = "balanced"
+    features: str = "all"
+    seed: int = 200
+    grouped: bool = False
+    max_candidates: int | None = None
+    extra_candidates: tuple[str, ...] = ()
+    max_runtime_seconds: float = 3600
+
+    def as_dict(self) -> dict:
+        """For JSON: what decides the model, and so not how long it may take."""
+        found = {**asdict(self), "extra_candidates": list(self.extra_candidates)}
+        del found["max_runtime_seconds"]
+        return found
+
+
+@dataclass(frozen=True)
+class SageMakerSettings:
+    """What only SageMaker Autopilot has.
+
+    Parameters
+    ----------
+    mode
+        ENSEMBLING, HYPERPARAMETER_TUNING, or AUTO (SageMaker chooses by size).
+    table
+        ``raw``, the 46 columns, or ``engineered``, the features that the local candidates get.
+    candidate_definitions_only
+        Stop once the notebooks are written; nothing is trained.
+    cost_limit
+        In dollars; a job that may cost more needs `confirm_cost`.
+    """
+
+    mode: str = "ENSEMBLING"
+    table: str = "raw"
+    candidate_definitions_only: bool = False
+    cost_limit: float = 50.0
+    confirm_cost: bool = False
+
+
 @dataclass
 class Candidate:
     """A feature pipeline, an algorithm and its hyperparameters, and how well they did on rows they did not see.

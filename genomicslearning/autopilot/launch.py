@@ -6,10 +6,10 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genomicslearning import InputError
-from genomicslearning.autopilot.job import Job
+from genomicslearning.autopilot.job import Job, JobSettings, SageMakerSettings
 from genomicslearning.autopilot.vocabulary import BACKENDS, EXTRA_CANDIDATES, OBJECTIVES, PRESET_NAMES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def start(
     max_runtime_seconds: float = 3600,
     max_candidates: int | None = None,
     extra_candidates: Sequence[str] = (),
-    sagemaker: Mapping[str, object] | None = None,
+    sagemaker: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = print,
 ) -> Job:
     """Start a job and return it while it runs; ``job.wait()`` shows its progress.
@@ -66,7 +66,7 @@ def start(
         The backend `local` only.
     sagemaker
         Settings that only the backend `sagemaker` has: `mode`, `table`, `candidate_definitions_only`, `cost_limit` and
-        `confirm_cost` (see `sagemaker.SageMakerJob`).
+        `confirm_cost` (see `job.SageMakerSettings`).
     progress
         Called by ``wait()`` with each line of progress.
 
@@ -90,22 +90,23 @@ def start(
         raise InputError(f"name: {name!r} is not a job name; use letters, digits, dot, dash and underscore, at most 64")
     if groups is not None and len(groups) != len(train):
         raise InputError(f"groups: {len(groups):,} ids for {len(train):,} rows; give one a row")
-    settings = dict(
+    settings = JobSettings(
         objective=objective,
         preset=preset,
         features=features,
         seed=seed,
-        max_runtime_seconds=max_runtime_seconds,
+        grouped=groups is not None,
         max_candidates=max_candidates,
-        progress=progress,
+        extra_candidates=tuple(extra_candidates),
+        max_runtime_seconds=max_runtime_seconds,
     )
     if backend == "sagemaker":
         if extra_candidates:
             raise InputError("extra candidates: SageMaker Autopilot chooses its own; leave them out, or backend=local")
         from genomicslearning.autopilot.sagemaker import SageMakerJob
 
-        return SageMakerJob(train, folder=Path(folder) / name, groups=groups, **settings, **(sagemaker or {})).start()
+        remote = SageMakerSettings(**(sagemaker or {}))
+        return SageMakerJob(train, settings, remote, folder=Path(folder) / name, progress=progress).start()
     from genomicslearning.autopilot.local import LocalJob
 
-    job = LocalJob(train, folder=Path(folder) / name, groups=groups, extra_candidates=extra_candidates, **settings)
-    return job.start()
+    return LocalJob(train, settings, folder=Path(folder) / name, groups=groups, progress=progress).start()

@@ -26,7 +26,7 @@ from genomicslearning.autopilot.cross_validation import (
     table_sha256,
 )
 from genomicslearning.autopilot.ensemble import blend, greedy_ensemble, scores
-from genomicslearning.autopilot.job import COMPLETED, FAILED, IN_PROGRESS, STOPPED, Candidate, Job
+from genomicslearning.autopilot.job import COMPLETED, FAILED, IN_PROGRESS, STOPPED, Candidate, Job, JobSettings
 from genomicslearning.autopilot.model import Model
 from genomicslearning.autopilot.search import BaseTrial, FixedTrial, Search, parameters_text
 from genomicslearning.features import Variants
@@ -49,33 +49,19 @@ class LocalJob(Job):
     def __init__(
         self,
         train: pd.DataFrame,
+        settings: JobSettings,
         *,
         folder: Path,
-        objective: str,
-        preset: str,
-        features: str,
-        seed: int,
         groups: Sequence | None,
-        max_runtime_seconds: float,
-        max_candidates: int | None,
-        extra_candidates: Sequence[str],
         progress: Callable[[str], None],
     ):
-        self.name, self.folder, self.objective, self.status = folder.name, folder, objective, IN_PROGRESS
+        self.name, self.folder, self.objective, self.status = folder.name, folder, settings.objective, IN_PROGRESS
+        self.settings = settings
         self.candidates: list[Candidate] = []
         self.notes: list[str] = list(filter(None, [stand_in_note()]))
-        self.settings = {
-            "objective": objective,
-            "preset": preset,
-            "features": features,
-            "seed": seed,
-            "grouped": groups is not None,
-            "max_candidates": max_candidates,
-            "extra_candidates": list(extra_candidates),
-        }
-        self.definitions = definitions(preset, extra_candidates)
-        self.trials = trials(preset, extra_candidates)
-        self.max_runtime_seconds = max_runtime_seconds
+        self.definitions = definitions(settings.preset, settings.extra_candidates)
+        self.trials = trials(settings.preset, settings.extra_candidates)
+        self.predictions: dict[str, np.ndarray] = {}
         self._train, self._groups = train, groups
         self._progress = progress
         self._messages: queue.Queue[str] = queue.Queue()
@@ -125,7 +111,8 @@ class LocalJob(Job):
             self.status, self._error = FAILED, problem
         finally:
             # Parsed rows and every fold's evidence: hundreds of megabytes that nobody needs any more.
-            self._train = self._groups = self.variants = self.cross_validation = None
+            for name in ("_train", "_groups", "variants", "cross_validation"):
+                vars(self).pop(name, None)
 
     def _say(self, text: str) -> None:
         self._messages.put(text)
@@ -135,7 +122,7 @@ class LocalJob(Job):
         self.y = table["CLASS"].to_numpy(np.int64)
         self.table = table
         self._take_folder(table, groups)
-        preset, features, seed = (self.settings[name] for name in ("preset", "features", "seed"))
+        preset, features, seed = self.settings.preset, self.settings.features, self.settings.seed
         self.variants = Variants.read(table, features, groups)
         folds = search_folds(PRESETS[preset].folds, self.y, groups, seed)
         self.cross_validation = CrossValidation(self.variants, self.y, folds)
@@ -157,7 +144,7 @@ class LocalJob(Job):
         Where another job has the name, with other settings or rows, this one's is followed by a checksum of its own.
         """
         checksum = table_sha256(table, np.arange(len(table)))
-        settings = self.settings | {"training_set_sha256": checksum, "version": __version__}
+        settings = self.settings.as_dict() | {"training_set_sha256": checksum, "version": __version__}
         if (self.folder / "job.json").exists() and lake.read_json(self.folder / "job.json", "job") != settings:
             digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
             self.folder = self.folder.with_name(f"{self.name[:55]}-{digest}")
@@ -171,21 +158,20 @@ class LocalJob(Job):
         lake.write_json(settings, path)
 
     def _check_budget(self) -> None:
-        if self._stop.is_set() or time.monotonic() - self._started > SEARCH_SHARE * self.max_runtime_seconds:
+        if self._stop.is_set() or time.monotonic() - self._started > SEARCH_SHARE * self.settings.max_runtime_seconds:
             raise _OutOfBudget
 
     def _search(self) -> None:
         """Candidates side by side, as many as fits are: while one waits for its last fold, the next one's fits run."""
-        search = Search(self.folder, self.settings["seed"])
-        self.predictions: dict[str, np.ndarray] = {}
-        names = list(self.trials)[: self.settings["max_candidates"]]
+        search = Search(self.folder, self.settings.seed)
+        names = list(self.trials)[: self.settings.max_candidates]
         try:
             with ThreadPoolExecutor(self.cross_validation.threads, "candidate") as pool:
                 ended = list(pool.map(lambda name: self._candidate_in_budget(search, name), names))
         finally:
             search.close()
         if not all(ended):
-            guard = f"reached {SEARCH_SHARE:.0%} of its {self.max_runtime_seconds:g} s"
+            guard = f"reached {SEARCH_SHARE:.0%} of its {self.settings.max_runtime_seconds:g} s"
             why = "stopped" if self._stop.is_set() else guard
             self.notes.append(f"The search was {why}; another run may give another model.")
             self._say(self.notes[-1])
@@ -215,12 +201,13 @@ class LocalJob(Job):
 
         def score(trial: BaseTrial) -> float:
             self._check_budget()
-            pipeline = definition.build(trial, self.evidence, self.settings["seed"])
+            pipeline = definition.build(trial, self.evidence, self.settings.seed)
             value = scores(in_first_fold, self.cross_validation.fold_predictions(pipeline, 0))[self.objective]
             self._say(f"  {name} trial {trial.number + 1}: {self.objective} {value:.4f} in the first fold")
             return value
 
-        parameters, tried = definition.first, []
+        parameters = definition.first
+        tried: list[dict] = []
         if self.trials[name] > 1:
             parameters, tried = search.best(name, definition, self.trials[name], score)
         predictions = self._out_of_fold(name, parameters, self._check_budget)
@@ -231,7 +218,7 @@ class LocalJob(Job):
         count = len(self.cross_validation.folds)
         cost = {name: self.definitions[name].cost * (count + trials - 1) for name, trials in self.trials.items()}
         done = sum(cost[candidate.name] for candidate in self.candidates)
-        names = list(self.trials)[: self.settings["max_candidates"]]
+        names = list(self.trials)[: self.settings.max_candidates]
         final = 2 * sum(sorted((self.definitions[name].cost for name in names), reverse=True)[:3])
         return done, sum(cost[name] for name in names) - done + final
 
@@ -260,7 +247,7 @@ class LocalJob(Job):
 
     def _pipeline(self, name: str, parameters: dict):
         trial = FixedTrial(parameters)
-        return self.definitions[name].build(trial, self.evidence, self.settings["seed"])
+        return self.definitions[name].build(trial, self.evidence, self.settings.seed)
 
     def _out_of_fold(self, name: str, parameters: dict, before_fit: Callable[[], None]) -> np.ndarray:
         """Out-of-fold predictions, from the job's folder if an earlier start left them there."""
@@ -282,7 +269,7 @@ class LocalJob(Job):
         described = manifest.describe(
             self.table,
             job=self.name,
-            settings=self.settings,
+            settings=self.settings.as_dict(),
             candidates=self.definitions,
             parameters=parameters,
             weights=weights,
@@ -298,7 +285,7 @@ class LocalJob(Job):
         notebooks.write(
             self.folder,
             name=self.name,
-            settings=self.settings,
+            settings=self.settings.as_dict(),
             definitions={name: self.definitions[name] for name in self.predictions},
             trials=self.trials,
             parameters=parameters,
@@ -328,7 +315,7 @@ class LocalJob(Job):
             "job": self.name,
             "status": self.status,
             "objective": self.objective,
-            "settings": self.settings,
+            "settings": self.settings.as_dict(),
             "notes": self.notes,
             "best": self.best.name,
             "candidates": [candidate.as_dict() for candidate in self.candidates],

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from genomicslearning import InputError
-from genomicslearning.autopilot.job import Candidate, Job
+from genomicslearning.autopilot.job import Candidate, Job, JobSettings, SageMakerSettings
 from genomicslearning.autopilot.remote_rows import RemoteRows
 from genomicslearning.autopilot.vocabulary import OBJECTIVES
 from genomicslearning.aws import prices
@@ -98,55 +98,39 @@ def _ask_for_money(runtime: int, cost_limit: float, confirm_cost: bool, progress
 
 
 class SageMakerJob(Job):
-    """See `autopilot.start`; what only SageMaker has is here.
+    """See `autopilot.start`, `JobSettings` and `SageMakerSettings`.
 
-    Parameters
-    ----------
-    mode : ENSEMBLING, HYPERPARAMETER_TUNING, or AUTO (SageMaker chooses by size).
-    table : `raw`, the 46 columns, or `engineered`, the features that the local candidates get.
-    candidate_definitions_only : stop once the notebooks are written; nothing is trained.
-    cost_limit : dollars; a job that may cost more needs `confirm_cost`.
-    preset, seed : are noted in the job's tags; Autopilot has neither.
-    groups : Autopilot validates on random rows whatever they are.
-
+    Preset and seed are noted in the job's tags, since Autopilot has neither. It validates on random rows always.
     Raises `InputError` for settings that SageMaker lacks, and above the cost limit.
     """
 
     def __init__(
         self,
         train: pd.DataFrame,
+        settings: JobSettings,
+        remote: SageMakerSettings,
         *,
         folder: Path,
-        objective: str,
-        preset: str,
-        features: str,
-        seed: int,
-        groups: Sequence | None,
-        max_runtime_seconds: float,
-        max_candidates: int | None,
         progress: Callable[[str], None],
-        mode: str = "ENSEMBLING",
-        table: str = "raw",
-        candidate_definitions_only: bool = False,
-        cost_limit: float = 50,
-        confirm_cost: bool = False,
     ):
-        if mode not in MODES:
-            raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
+        objective, features, seed = settings.objective, settings.features, settings.seed
+        if remote.mode not in MODES:
+            raise InputError(f"mode {remote.mode!r} is unknown; choose one of {', '.join(MODES)}")
         if objective not in METRICS:
             raise InputError(f"SageMaker Autopilot has no objective {objective}; choose one of {', '.join(METRICS)}")
-        self.folder, self.name, self.objective = Path(folder), Path(folder).name, objective
+        self.folder, self.name, self.objective = folder, folder.name, objective
         self.notes: list[str] = []
         self._progress = progress
-        self._rows, self._training_rows = RemoteRows.fit(train, table=table, features=features, seed=seed)
-        self._tags = {"preset": preset, "features": features, "seed": str(seed), "table": table}
-        self._cost = (int(max_runtime_seconds), cost_limit, confirm_cost)
-        if groups is not None:
+        self._rows, self._training_rows = RemoteRows.fit(train, table=remote.table, features=features, seed=seed)
+        self._tags = {"preset": settings.preset, "features": features, "seed": str(seed), "table": remote.table}
+        runtime = int(settings.max_runtime_seconds)
+        self._cost = (runtime, remote.cost_limit, remote.confirm_cost)
+        if settings.grouped:
             self._note("Autopilot validates on random rows, genes on both sides: its scores look better than they are")
         self.account = find_account()
         self._client = self.account.client("sagemaker")
         self._request = _request(
-            self.account, objective, mode, int(max_runtime_seconds), max_candidates, candidate_definitions_only
+            self.account, objective, remote.mode, runtime, settings.max_candidates, remote.candidate_definitions_only
         )
 
     def start(self) -> SageMakerJob:

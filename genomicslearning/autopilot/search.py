@@ -14,11 +14,12 @@ with warnings.catch_warnings():
     # Optuna's progress bar advises to install widgets, which reports cannot show.
     warnings.simplefilter("ignore", TqdmWarning)
     import optuna
+    from optuna.trial import BaseTrial, FixedTrial
 
 from genomicslearning.autopilot.candidates import Definition
 
 # Optuna is imported here and nowhere else, so that no report shows that advice.
-BaseTrial, FixedTrial = optuna.trial.BaseTrial, optuna.trial.FixedTrial
+__all__ = ["BaseTrial", "FixedTrial", "Search", "parameters_text"]
 
 
 class Search:
