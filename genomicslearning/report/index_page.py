@@ -51,7 +51,7 @@ FLATTERS = (
 )
 
 
-def index(folder: Path) -> Path:
+def render_index(folder: Path) -> Path:
     """Write a run's `index.html` from its `run.json` and executed notebooks; return its path."""
     run = run_record(folder) or {}
     metrics = _json(folder / "metrics.json")

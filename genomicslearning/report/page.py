@@ -23,7 +23,7 @@ _PAPERMILL_NOTES = {"papermill-error-cell-tag", "papermill-error-cell"}
 LONG_OUTPUT = 12  # lines of progress from which they are folded
 
 
-def render(notebook: Path, *, home: str = "index.html") -> Path:
+def render_notebook(notebook: Path, *, home: str = "index.html") -> Path:
     """Render an executed notebook beside itself and return the page's path. Nothing is executed.
 
     The page opens with what the notebook found: its verdict or finding, and warnings of sections that are folded. The

@@ -53,9 +53,9 @@ class OpenRun(Run):
                 record.done(self.step)
                 record.finish(record.state())
             if (self.folder / "index.html").is_file():
-                from genomicslearning import report
+                from genomicslearning.report.index_page import render_index
 
-                report.index(self.folder)
+                render_index(self.folder)
         left = [
             name for name in (*PRODUCTS.get(self.step, ()), *EXTRAS.get(self.step, ())) if (self.folder / name).exists()
         ]
@@ -219,6 +219,6 @@ def _say_which(run: OpenRun, named: bool, say: Callable[[str], None]) -> None:
         what = "as given" if named else "the last that was worked on without run_dir"
     say(f"run {run.folder}: {what}")
     if run.synthetic and run.step != STEPS[0]:
-        from genomicslearning import report
+        from genomicslearning.report import warn
 
-        report.warn("The data is synthetic, from the embedded sample: nothing here says anything about a real variant.")
+        warn("The data is synthetic, from the embedded sample: nothing here says anything about a real variant.")

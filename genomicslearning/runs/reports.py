@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from genomicslearning import InputError, report
+from genomicslearning import InputError
 from genomicslearning.report.gallery import gallery
+from genomicslearning.report.index_page import render_index
+from genomicslearning.report.page import render_notebook
 from genomicslearning.runs.record import load
 
 
@@ -22,10 +24,10 @@ def render(folder: Path) -> Path:
     for step in load(folder).get("steps", []):
         path = folder / f"{step['name']}.ipynb"
         if path.is_file():
-            report.render(path)
+            render_notebook(path)
     for path in sorted(folder.glob("autopilot/*/notebooks/*.ipynb")):
-        report.render(path, home=os.path.relpath(folder / "index.html", path.parent))
-    return report.index(folder)
+        render_notebook(path, home=os.path.relpath(folder / "index.html", path.parent))
+    return render_index(folder)
 
 
 def render_all(folders: Sequence[Path], runs_dir: Path) -> Path:

@@ -13,6 +13,8 @@ from genomicslearning import report
 from genomicslearning.report import gallery
 from genomicslearning.report import text as page_text
 from genomicslearning.report.comparison import comparison_page
+from genomicslearning.report.index_page import render_index
+from genomicslearning.report.page import render_notebook
 from genomicslearning.runs import compare
 
 # {} is the address of a listening server.
@@ -59,8 +61,8 @@ def hostile_run(folder, text: str):
     write_run(folder, hostile_outputs(text), **record)
     write_predictions(folder, quality=1)
     return [
-        report.render(folder / "evaluation.ipynb"),
-        report.index(folder),
+        render_notebook(folder / "evaluation.ipynb"),
+        render_index(folder),
         gallery.gallery([folder], folder / "all.html"),
         comparison_page(compare.comparison(folder, write_run(folder.parent / "other")), folder / "comparison.html"),
     ]
@@ -134,8 +136,8 @@ def test_pages_have_no_serious_accessibility_finding(tmp_path):
     error = v4.new_output("error", ename="ValueError", evalue="bad", traceback=["\x1b[31mValueError\x1b[0m: bad"])
     failed = write_run(tmp_path / "failed", error=error, status="failed", metrics=None)
     write_predictions(good, quality=1)
-    pages = [report.render(folder / "evaluation.ipynb") for folder in (good, failed)]
-    pages += [report.index(folder) for folder in (good, failed)]
+    pages = [render_notebook(folder / "evaluation.ipynb") for folder in (good, failed)]
+    pages += [render_index(folder) for folder in (good, failed)]
     pages.append(gallery.gallery([good, failed], tmp_path / "index.html"))
     pages.append(comparison_page(compare.comparison(good, failed), tmp_path / "comparison.html"))
     with chromium() as browser:

@@ -10,6 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from genomicslearning import report
+from genomicslearning.report.page import render_notebook
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 HOSTILE = '<script>alert(1)</script><img src="https://example.org/x.png">'
@@ -61,7 +62,7 @@ def page(tmp_path, captured):
     )
     path = tmp_path / "step.ipynb"
     nbformat.write(nb, path)
-    return BeautifulSoup(report.render(path).read_text(encoding="utf-8"), "html.parser")
+    return BeautifulSoup(render_notebook(path).read_text(encoding="utf-8"), "html.parser")
 
 
 def test_figure_keeps_its_alt_text(page):

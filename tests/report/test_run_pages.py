@@ -17,6 +17,8 @@ from genomicslearning.cli.app import app
 from genomicslearning.report import gallery
 from genomicslearning.report.archive import archive
 from genomicslearning.report.comparison import comparison_page
+from genomicslearning.report.index_page import render_index
+from genomicslearning.report.page import render_notebook
 from genomicslearning.runs import compare
 
 ANSWERS = pd.DataFrame(
@@ -47,7 +49,7 @@ def shown():
 
 
 def test_index_tells_what_to_use_the_model_for_and_what_not(tmp_path, shown):
-    page = soup(report.index(write_run(tmp_path / "one", shown)))
+    page = soup(render_index(write_run(tmp_path / "one", shown)))
     said = {
         part.h2.get_text(): [item.get_text(" ", strip=True) for item in part.find_all("li")]
         for part in page.find(class_="uses").find_all("section")
@@ -66,14 +68,14 @@ def test_index_tells_what_to_use_the_model_for_and_what_not(tmp_path, shown):
 )
 def test_index_says_when_its_figures_flatter(tmp_path, split, features, flatters):
     folder = write_run(tmp_path / "one", metrics=METRICS | {"split": split, "features": features})
-    assert ("These figures flatter" in soup(report.index(folder)).get_text()) is flatters
+    assert ("These figures flatter" in soup(render_index(folder)).get_text()) is flatters
 
 
 def test_index_shows_changed_parameters_first_and_names_no_folder(tmp_path, shown):
     folder = write_run(
         tmp_path / "one", shown, parameters={"seed": 7, "split": "random", "run_dir": "/secret/runs/one"}
     )
-    page = soup(report.index(folder))
+    page = soup(render_index(folder))
     changed, unchanged = (
         table.tbody.get_text(" ", strip=True) for table in page("table") if "Default" in table.get_text()
     )
@@ -84,7 +86,7 @@ def test_index_shows_changed_parameters_first_and_names_no_folder(tmp_path, show
 
 def test_index_gives_the_next_command(tmp_path):
     facts = {"parameters": {"training_set": "/home/she/table.csv"}, "artifacts": ["autopilot/j/model/"]}
-    page = soup(report.index(write_run(tmp_path / "one", **facts)))
+    page = soup(render_index(write_run(tmp_path / "one", **facts)))
     assert [block.get_text() for block in page("pre")] == [
         "genomicslearning run --training-set table.csv --split gene -p features biology --name one-genes",
         "genomicslearning compare one one-genes",
@@ -94,7 +96,7 @@ def test_index_gives_the_next_command(tmp_path):
 
 def test_index_of_a_failed_run_says_what_failed_and_how_to_go_on(tmp_path):
     error = {"step": "evaluation", "cell": 3, "message": "ValueError: bad <b>"}
-    page = soup(report.index(_failed(tmp_path, error)))
+    page = soup(render_index(_failed(tmp_path, error)))
     assert page.find("p", class_="failed").get_text() == "evaluation, cell 3: ValueError: bad <b>"
     assert page.find("pre").get_text() == "genomicslearning run --name one --resume"
     assert "–" not in page.find("h1").get_text() and page.find("span", class_="failed").get_text() == "failed"
@@ -109,14 +111,14 @@ def _failed(tmp_path, error):
 
 def test_a_figure_that_does_not_exist_is_a_dash(tmp_path):
     metrics = METRICS | {"roc_auc": None, "roc_auc_ci": None, "precision": None}
-    page = soup(report.index(write_run(tmp_path / "one", metrics=metrics)))
+    page = soup(render_index(write_run(tmp_path / "one", metrics=metrics)))
     tile = page.find("li", class_="tile")
     assert tile.find(class_="figure").get_text() == "–" and tile.get_text(" ", strip=True) == "ROC AUC –"
 
 
 def test_the_page_of_all_runs_has_a_row_for_each_also_for_broken_ones(tmp_path):
     write_predictions(write_run(tmp_path / "good"), quality=2)
-    report.index(tmp_path / "good")
+    render_index(tmp_path / "good")
     write_run(tmp_path / "failed", status="failed", metrics=None, started="2026-01-03T00:00:00Z")
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "run.json").write_text('{"id": "cut", "st')
@@ -186,8 +188,8 @@ def test_a_comparison_of_a_run_with_itself_is_of_equals(two, tmp_path):
 def test_an_archive_holds_what_the_index_leads_to_and_is_the_same_twice(tmp_path, shown):
     folder = write_run(tmp_path / "one", shown)
     write_predictions(folder, quality=1)
-    report.render(folder / "evaluation.ipynb")
-    index = report.index(folder)
+    render_notebook(folder / "evaluation.ipynb")
+    index = render_index(folder)
     first, second = (archive(folder, tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
     assert first == second
     names = set(zipfile.ZipFile(tmp_path / "a.zip").namelist())
