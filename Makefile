@@ -8,7 +8,7 @@ PIP := $(PY) $(INSTALL)
 NAME ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lab report bench deploy teardown dist publish lock clean annotate-tools
+.PHONY: help run test lab report docs example bench deploy teardown dist publish lock clean annotate-tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -55,8 +55,25 @@ lab: $(VENV)/base  ## open the notebooks in JupyterLab, with this project's kern
 report: $(VENV)/base  ## render the reports of every run again (or of one: make report NAME=…)
 	@$(VENV)/bin/genomicslearning report $(if $(NAME),$(NAME),--all)
 
-bench: $(VENV)/dev  ## measure every figure in the docs (needs the real table: make bench TABLE=…)
-	@for script in training_set model evaluation; do $(PY) benchmarks/$$script.py --table $(TABLE) || exit 1; done
+docs: $(VENV)/dev  ## build the documentation as a site, build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
+	@echo build/site/index.html
+
+example: $(VENV)/base  ## make the documentation's example report again, from a run on the embedded sample
+	@$(VENV)/bin/genomicslearning run --runs-dir build/example --name sample --resume
+	@$(PY) docs/build_example.py build/example/sample
+
+BENCH_MODEL ?= runs/bench/autopilot/variant-classifier/model
+$(BENCH_MODEL):
+	@$(VENV)/bin/genomicslearning run --training-set "$(TABLE)" --preset quick --name bench --resume
+
+bench: $(VENV)/dev  ## measure every figure in the docs (needs the published table: make bench TABLE=…)
+	@test -n "$(TABLE)" || { echo "make bench TABLE=clinvar_conflicting.csv.zip: the published table is needed" >&2; exit 2; }
+	@$(PY) benchmarks/training_set.py --table "$(TABLE)"
+	@$(PY) benchmarks/model.py --table "$(TABLE)"
+	@$(PY) benchmarks/evaluation.py
+	@$(MAKE) --no-print-directory $(BENCH_MODEL)
+	@$(PY) benchmarks/endpoint.py --table "$(TABLE)" --model $(BENCH_MODEL)
 
 deploy: $(VENV)/dev  ## deploy the AWS stacks (ARGS="--dry-run" prints the plan)
 	@$(VENV)/bin/genomicslearning deploy $(ARGS)
