@@ -24,13 +24,13 @@ def delong(labels, *scores) -> tuple[np.ndarray, np.ndarray]:
     """
     labels = np.asarray(labels) == 1
     n_positive, n_negative = int(labels.sum()), int((~labels).sum())
-    above, below = [], []
+    of_positives, of_negatives = [], []
     for score in scores:
         score = np.asarray(score, dtype=np.float64)
         ranks = _ranks(score)
-        above.append((ranks[labels] - _ranks(score[labels])) / n_negative)
-        below.append(1 - (ranks[~labels] - _ranks(score[~labels])) / n_positive)
-    above, below = np.array(above), np.array(below)
+        of_positives.append((ranks[labels] - _ranks(score[labels])) / n_negative)
+        of_negatives.append(1 - (ranks[~labels] - _ranks(score[~labels])) / n_positive)
+    above, below = np.array(of_positives), np.array(of_negatives)
     if min(n_positive, n_negative) < 2:
         return above.mean(axis=1), np.full((len(scores),) * 2, np.nan)
     covariance = np.atleast_2d(np.cov(above)) / n_positive + np.atleast_2d(np.cov(below)) / n_negative
@@ -78,9 +78,9 @@ def paired_bootstrap(
     The p-value is twice the smaller share of resamples on either side of zero, never below 2 / (resamples + 1). Use
     it with `groups` where rows of one gene are alike: DeLong's test assumes independent rows.
     """
-    both = [Ranking(labels, score) for score in (first, second)]
-    drawn = resample(labels, both, groups=groups, seed=seed, resamples=resamples)
-    return _difference(*both, *drawn, statistic)
+    one, two = Ranking(labels, first), Ranking(labels, second)
+    of_one, of_two = resample(labels, [one, two], groups=groups, seed=seed, resamples=resamples)
+    return _difference(one, two, of_one, of_two, statistic)
 
 
 def _difference(first: Ranking, second: Ranking, of_first: np.ndarray, of_second: np.ndarray, statistic: str) -> dict:

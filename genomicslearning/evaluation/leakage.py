@@ -116,7 +116,7 @@ def masked_as_single(predict: Callable[[pd.DataFrame], np.ndarray], test: pd.Dat
     """
     labels = test["CLASS"].to_numpy()
     before, after = predict(test), predict(as_single_submission(test))
-    found = {}
+    found: dict[str, float | str] = {}
     for suffix, probability in (("", before), ("_masked", after)):
         ranking = Ranking(labels, probability)
         found |= {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import norm
 
 from genomicslearning.evaluation.comparison import delong
@@ -146,7 +147,7 @@ def logit_interval(area: float, variance: float) -> tuple[float, float]:
     if not 0 < area < 1:
         return (np.nan, np.nan)
     middle, half = np.log(area / (1 - area)), norm.ppf(0.975) * np.sqrt(variance) / (area * (1 - area))
-    return tuple(float(1 / (1 + np.exp(-(middle + sign * half)))) for sign in (-1, 1))
+    return float(expit(middle - half)), float(expit(middle + half))
 
 
 def _shrunk(areas: np.ndarray, variances: np.ndarray) -> np.ndarray:

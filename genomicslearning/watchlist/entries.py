@@ -48,7 +48,7 @@ def described(
             for value in probability
         ]
     else:
-        meaning = "not calibrated for single-submitter variants: use rank and percentile"
+        meaning = ["not calibrated for single-submitter variants: use rank and percentile"] * len(table)
     percentile = 100 * (1 - (rank - 1) / total)
     return pd.DataFrame(
         {

@@ -59,7 +59,7 @@ class ConflictKinds:
 
     def expected(self, table: pd.DataFrame) -> tuple[list[str], list[str]]:
         """The likeliest conflict that each variant's classification can be part of, and its probability, as text."""
-        if self._classifier is None:
+        if self._classifier is None or self._features is None:
             return [""] * len(table), [""] * len(table)
         chances = self._classifier.predict_proba(self._features.transform(table))
         kinds = list(self._classifier.classes_)

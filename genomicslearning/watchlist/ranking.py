@@ -139,7 +139,7 @@ def _learnt_transitions(scorer: Model, rows: pd.DataFrame) -> bool:
 
 def _explained(scorer: Model, waiting: Spool, probability: np.ndarray, chosen: np.ndarray) -> dict[int, list[str]]:
     """Row number -> its strongest reasons, for the rows of the page."""
-    found = {}
+    found: dict[int, list[str]] = {}
     for start in range(0, len(chosen), CHUNK):
         numbers = chosen[start : start + CHUNK]
         rows = waiting.take(numbers)

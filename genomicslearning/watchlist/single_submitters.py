@@ -150,7 +150,7 @@ def _site(cells: list[bytes]) -> tuple[bytes, ...]:
 
 def _classifications(lines, partners) -> dict[tuple[bytes, ...], bytes]:
     """Site -> CLNSIG of the single-submitter records in a batch, from ClinVar's own line of each."""
-    found = {}
+    found: dict[tuple[bytes, ...], bytes] = {}
     marked = SINGLE.encode()
     for line, partner in zip(lines, partners, strict=True):
         if partner is None:
