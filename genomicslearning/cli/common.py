@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from importlib.abc import MetaPathFinder
 from typing import TextIO
 
 import typer
@@ -69,6 +70,17 @@ class Printable:
         if name == "buffer":  # bytes would go past
             raise AttributeError(name)
         return getattr(self._stream, name)
+
+
+class WithoutPandas(MetaPathFinder):
+    """Says that there is no pandas, for commands that need none.
+
+    pyarrow imports it, which takes most of a second, only to ask of each value whether it is pandas'.
+    """
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("this command does without pandas", name=name)
 
 
 class Pick(StrEnum):

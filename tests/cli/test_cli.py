@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import subprocess
 import sys
 
@@ -78,3 +79,64 @@ def test_doctor_finds_this_machine_fit(tmp_path):
     done = command("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "ok       Python:" in done.stdout
+
+
+def loaded_by(*arguments, cwd) -> set[str]:
+    """Heavy libraries that a command has imported by its end."""
+    heavy = ["pandas", "sklearn", "scipy", "matplotlib", "papermill", "nbformat", "shap", "optuna"]
+    program = (
+        "import sys\nfrom genomicslearning.cli import main\nsys.argv = ['genomicslearning', *sys.argv[1:]]\n"
+        f"try:\n    main()\nfinally:\n    print('loaded', *[name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=cwd, capture_output=True, text=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--clinvar", "missing.vcf"],
+        ["run", "-p", "sed=1"],
+        ["run", "--preset", "slow"],
+        ["run", "--train-fraction", "7"],
+        ["run", "--name", "latest"],
+        ["run", "--help"],
+        ["parameters"],
+        ["report", "nowhere"],
+        ["compare", "one", "two"],
+        ["vcf-to-parquet", "small.vcf", "small.parquet"],
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_what_is_checked_before_work_loads_no_heavy_library(arguments, files):
+    (files / "small.vcf").write_text(HEADER + "1\t100\t1\tA\tG\t.\t.\t.\n")
+    assert loaded_by(*arguments, cwd=files) == set()
+    assert (files / "small.parquet").exists() == (arguments[0] == "vcf-to-parquet")
+
+
+def test_run_lists_and_sets_the_parameters_of_the_notebooks(tmp_path):
+    said = command("run", "--help", cwd=tmp_path).stdout
+    assert "Parameters of evaluation (-p NAME=VALUE)" in said and "false_alert [1.0]" in said
+    listed = json.loads(command("parameters", "--json", cwd=tmp_path).stdout)
+    known = {item["name"]: item for item in listed}
+    assert known["train_fraction"]["allowed"] == "between 0 and 1"
+    assert known["seed"]["notebooks"] == ["variant_classifier-autopilot", "evaluation"]
+    assert all(item["help"] for item in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-p", "seed=1", "-p", "seed", "2"], "given twice"),
+        (["-p", "seed"], "takes a name and a value"),
+        (["-p", "strict=perhaps"], "'perhaps' is not a bool"),
+        (["--seed", "-3"], "seed: -3 is out of range"),
+        (["--depth", "deep"], "'deep' is not one of standard, full"),
+        (["--name", "latest"], "always means the newest finished run"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_refused_run_leaves_no_folder(arguments, words, tmp_path):
+    done = command("run", *arguments, cwd=tmp_path)
+    assert done.returncode == 2 and words in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
