@@ -29,8 +29,10 @@ def _shap():
     return shap
 
 
-def tree_member(model: Model) -> str | None:
+def tree_member(model: Model | None) -> str | None:
     """Name of the tree model to look into: the boosted one of the largest weight, else a forest; None without trees."""
+    if model is None:
+        return None
     weights = {name: member["weight"] for name, member in model.manifest["members"].items()}
     for kind in (_is_boosted, lambda classifier: isinstance(classifier, FORESTS)):
         found = [name for name, pipeline in model.pipelines.items() if kind(pipeline[-1])]
@@ -52,7 +54,7 @@ def _of_trees(classifier, matrix: np.ndarray) -> np.ndarray:
     return values[..., 1] if values.ndim == 3 else values
 
 
-def shap_values(model: Model, table: pd.DataFrame, *, seed: int = 200) -> tuple[pd.DataFrame, pd.DataFrame]:
+def shap_values(model: Model | None, table: pd.DataFrame, *, seed: int = 200) -> tuple[pd.DataFrame, pd.DataFrame]:
     """SHAP values (log odds, or probability for a forest) of the tree member, and the features they belong to.
 
     Rows are a sample of the table (150 for boosted trees, 40 for forests). Columns that stand for a stacked model are
@@ -60,10 +62,10 @@ def shap_values(model: Model, table: pd.DataFrame, *, seed: int = 200) -> tuple[
 
     Returns
     -------
-    values and features, two DataFrames of one shape; empty where the model has no trees.
+    values and features, two DataFrames of one shape; empty where there is no model, or it has no trees.
     """
     name = tree_member(model)
-    if name is None:
+    if model is None or name is None:
         return pd.DataFrame(), pd.DataFrame()
     pipeline = model.pipelines[name]
     rows = BOOSTED_ROWS if _is_boosted(pipeline[-1]) else FOREST_ROWS
@@ -112,7 +114,7 @@ def plot_summary(values: pd.DataFrame, features: pd.DataFrame, *, top: int = 12)
     return figure
 
 
-def describe_summary(values: pd.DataFrame, *, top: int = 5) -> str:
+def describe_summary(values: pd.DataFrame, features: pd.DataFrame | None = None, *, top: int = 5) -> str:
     """What `plot_summary` shows, with its numbers."""
     strongest = by_feature(values, top=top)
     parts = [f"{row.feature.partition(' ')[0]} {row.mean_abs_shap:.2f}" for row in strongest.itertuples()]

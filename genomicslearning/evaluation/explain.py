@@ -20,6 +20,7 @@ from genomicslearning.features import BLOCKS
 from genomicslearning.features.variant_blocks import SITE as SITE_EVIDENCE
 
 Predict = Callable[[pd.DataFrame], np.ndarray]
+IMPORTANCE = ["evidence", "roc_auc_drop", "average_precision_drop", "spread"]
 
 # Evidence, as a clinician calls it -> the original columns that carry it.
 EVIDENCE: dict[str, tuple[str, ...]] = {}
@@ -50,7 +51,7 @@ def without(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def permutation_importance(
-    predict: Predict,
+    predict: Predict | None,
     table: pd.DataFrame,
     *,
     rows: int = 2000,
@@ -66,8 +67,11 @@ def permutation_importance(
     Returns
     -------
     DataFrame with `evidence`, `roc_auc_drop`, `average_precision_drop` (means of `repeats`) and `spread` (standard
-    deviation of the AUC's drop), largest first. A drop within two spreads of 0 is no evidence of use.
+    deviation of the AUC's drop), largest first. A drop within two spreads of 0 is no evidence of use. Empty without a
+    model that can be asked here.
     """
+    if predict is None:
+        return pd.DataFrame(columns=IMPORTANCE)
     rng = np.random.default_rng(seed)
     if len(table) > rows:
         table = table.sample(rows, random_state=seed)
@@ -132,14 +136,17 @@ def describe_importance(table: pd.DataFrame) -> str:
 
 
 def contributions(
-    predict: Predict, table: pd.DataFrame, *, probability: np.ndarray | None = None, by_column: bool = False
+    predict: Predict | None, table: pd.DataFrame, *, probability: np.ndarray | None = None, by_column: bool = False
 ) -> pd.DataFrame:
     """How much of each variant's probability hangs on each piece of evidence.
 
     One column a block of evidence (or an original column, with `by_column`), one row a variant: the probability as it
     is minus the probability with that evidence missing. Positive speaks for conflict. The parts need not add up to the
-    probability: evidence overlaps. Site columns cannot be missing and are left out.
+    probability: evidence overlaps. Site columns cannot be missing and are left out. No column without a model that can
+    be asked here.
     """
+    if predict is None:
+        return pd.DataFrame(index=table.index)
     probability = predict(table) if probability is None else probability
     blocks = present(table)
     if by_column:
@@ -219,8 +226,12 @@ def agreement(first: pd.Series, second: pd.Series) -> dict:
     same = bool(len(both)) and first.idxmax() == second.idxmax()
     agree = same and spearman >= 0.5
     if agree:
-        words = f"The two agree: both put {first.idxmax()} first, rank correlation {spearman:.2f}."
+        words = f"Shuffling and SHAP values agree: both put {first.idxmax()} first, rank correlation {spearman:.2f}."
     else:
         firsts = f"both put {first.idxmax()} first, but" if same else f"{first.idxmax()} or {second.idxmax()} is first,"
-        words = f"The two DISAGREE: {firsts} the rank correlation is {spearman:.2f}. Take neither order as settled."
+        words = (
+            f"Shuffling and SHAP values disagree: {firsts} the rank correlation is {spearman:.2f}. Shuffling asks what "
+            "the whole model loses without the evidence, SHAP what its tree member computes with it; where evidence "
+            "overlaps these differ, and neither order is settled."
+        )
     return {"spearman": spearman, "same_first": same, "agree": agree, "words": words}

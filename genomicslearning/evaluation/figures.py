@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,13 +23,19 @@ HOMES = {
     "strata": "plots",
     "scores": "plots",
     "importance": "explain",
+    "summary": "attributions",
     "second_submissions": "second_submission",
     "splits": "split_comparison_plots",
 }
 
 
-def draw(name: str, *data: object, **named: object) -> tuple[Figure, str]:
-    """A figure and its alt text, as `report.show` takes them.
+# For all of them, unless a plot says otherwise.
+STYLE = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}
+NOTHING = "Nothing to draw: no local model, or no rows of this kind."
+
+
+def draw(name: str, *data: Any, **named: Any) -> tuple[Figure | None, str]:
+    """A figure and its alt text, as `report.show` takes them; no figure and the reason where the data are empty.
 
     Parameters
     ----------
@@ -42,7 +50,10 @@ def draw(name: str, *data: object, **named: object) -> tuple[Figure, str]:
     >>> len(figure.axes) > 0 and len(words) > 20
     True
     """
+    if not len(data[0]):
+        return None, NOTHING
     room = import_module(f"genomicslearning.evaluation.{HOMES[name]}")
     plot: Callable = getattr(room, f"plot_{name}")
     describe: Callable = getattr(room, f"describe_{name}")
-    return plot(*data, **named).figure, describe(*data, **named)
+    with matplotlib.rc_context(STYLE):
+        return plot(*data, **named).figure, describe(*data, **named)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from genomicslearning.evaluation.explain import reasons as _reasons
 from genomicslearning.evaluation.split_comparison import TOP
 from genomicslearning.evaluation.strata import FREQUENCY_BANDS
 
@@ -144,6 +146,34 @@ def importance(table: pd.DataFrame) -> pd.DataFrame:
             "spread": "spread of the ROC AUC lost",
         }
     )
+
+
+def attributions(by_evidence: pd.Series) -> pd.DataFrame:
+    """Values of `attributions.by_evidence`, a row each."""
+    return by_evidence.rename("mean |SHAP|").rename_axis("evidence").reset_index()
+
+
+def features(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `attributions.by_feature`."""
+    return table.rename(columns={"mean_abs_shap": "mean |SHAP|"})
+
+
+def reasons(rows: pd.DataFrame, probability: np.ndarray, parts: pd.DataFrame) -> pd.DataFrame:
+    """Variants with their probability and the strongest of its parts (`explain.contributions`) in words."""
+    named = rows[["CHROM", "POS", "REF", "ALT", "SYMBOL", "CLASS"]].assign(probability=probability)
+    return named.assign(reasons=["; ".join(words) for words in _reasons(parts, rows)]) if parts.size else named.head(0)
+
+
+def contributions(rows: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    """Parts of each variant's probability (`explain.contributions`), a row a kind of evidence, a column a variant."""
+    named = [f"{row.SYMBOL} {row.CHROM}:{row.POS}" for row in rows.itertuples()]
+    return parts.set_axis(named).T.rename_axis("evidence").reset_index()
+
+
+def strongest(parts: pd.DataFrame, *, top: int = 8) -> pd.DataFrame:
+    """The largest parts of the first variant's probability, whichever their sign."""
+    first = parts.iloc[0].sort_values(key=abs, ascending=False).head(top)
+    return first.rename("change").rename_axis("column").reset_index()
 
 
 def second_submissions(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,6 @@ only the script that it was rendered with may run, so that a disease name from C
 names below; `report.page` and `report.index_page`, which render, take two seconds to import.
 """
 
-from genomicslearning.report.display import finding, markdown, show, table, verdict, warn
+from genomicslearning.report.display import finding, markdown, remark, show, table, verdict, warn
 
-__all__ = ["finding", "markdown", "show", "table", "verdict", "warn"]
+__all__ = ["finding", "markdown", "remark", "show", "table", "verdict", "warn"]

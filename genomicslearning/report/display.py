@@ -30,8 +30,8 @@ _COLOURS = {
 }
 
 
-def show(figure: Figure, alt: str, *, headline: bool = False) -> None:
-    """Display a figure as PNG with a text that says what it shows.
+def show(figure: Figure | None, alt: str, *, headline: bool = False) -> None:
+    """Display a figure as PNG with a text that says what it shows; without a figure, the text alone.
 
     Parameters
     ----------
@@ -40,6 +40,9 @@ def show(figure: Figure, alt: str, *, headline: bool = False) -> None:
     headline
         Also put the figure on the run's index page.
     """
+    if figure is None:
+        print(alt)
+        return
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
     plt.close(figure)
@@ -53,8 +56,11 @@ def show(figure: Figure, alt: str, *, headline: bool = False) -> None:
 def table(frame: pd.DataFrame, caption: str = "", *, digits: int = 3) -> None:
     """Display a table without its index: every cell escaped, figures to the right, counts with separators.
 
-    A table that is wider than the page scrolls sideways, also by keyboard.
+    A table that is wider than the page scrolls sideways, also by keyboard. One without rows is said to have none.
     """
+    if not len(frame):
+        print(f"{caption or 'Table'}: none.")
+        return
     display(
         {"text/html": table_markup(frame, caption, digits=digits), "text/plain": frame.to_string(index=False)}, raw=True
     )
@@ -120,6 +126,14 @@ def warn(text: str) -> None:
 def finding(text: str) -> None:
     """Display the notebook's main finding in a sentence or two, which opens its report."""
     _note(text, "finding", {})
+
+
+def remark(text: str, *, warning: bool) -> None:
+    """Print what a check found, or display it as a warning."""
+    if warning:
+        warn(text)
+    else:
+        print(text)
 
 
 def verdict(text: str, answers: pd.DataFrame | None = None) -> None:

@@ -17,6 +17,7 @@ from genomicslearning.io import lake
 if TYPE_CHECKING:
     import pandas as pd
 
+    from genomicslearning.autopilot.model import Model
     from genomicslearning.history.splits import Split
 
 STEPS = ("data_prep", "variant_classifier-autopilot", "variant_predictor", "evaluation")
@@ -131,9 +132,52 @@ class Run:
 
         return pd.read_csv(self.predictions, dtype={"CHROM": str, "VARIATION_ID": str})
 
+    def read_training_set(self) -> pd.DataFrame:
+        """The training set."""
+        from genomicslearning.training_set.table import read_table
+
+        return read_table(self.training_set)
+
+    def split_again(self, table: pd.DataFrame) -> Split:
+        """The split of the training set from which the job's test rows came; it has the training rows beside them.
+
+        Raises
+        ------
+        InputError
+            It is not the split that the test rows came from.
+        """
+        from genomicslearning.history.splits import split
+
+        job = self.job
+        past = {"earlier": job.get("earlier", []), "assembly": job.get("assembly", "")}
+        parts = split(table, job["split"], train_fraction=job.get("train_fraction", 0.8), seed=job["seed"], **past)
+        if parts.test["POS"].tolist() != self.read_test()["POS"].tolist():
+            raise InputError(f"{self.folder}: the test rows are of another training set; run the classifier again")
+        return parts
+
+    def local_model(self) -> Model | None:
+        """The job's model; None, which is said, where it is on SageMaker and cannot be asked here."""
+        if self.job.get("backend", "local") != "local":
+            print("The model is on SageMaker: what needs a local model is left out.")
+            return None
+        from genomicslearning.autopilot.model import Model
+
+        return Model.load(self.model)
+
     def keep_metrics(self, metrics: dict) -> None:
         """Write `metrics.json`."""
-        lake.write_json(metrics, self.metrics)
+        lake.write_json(metrics | ({"synthetic": True} if self.synthetic else {}), self.metrics)
+
+    def read_watchlist(self, *, rows: int) -> pd.DataFrame:
+        """The first rows of the watch list."""
+        import pandas as pd
+
+        return pd.read_csv(self.folder / "watchlist" / "watchlist.csv", nrows=rows)
+
+    def keep_model_card(self, card: str) -> None:
+        """Write `model_card.md`."""
+        with lake.output(self.folder / "model_card.md") as [part]:
+            part.write_text(card, encoding="utf-8")
 
     def data_report(self) -> dict:
         """The accounting of the training set, `{}` before there is one."""

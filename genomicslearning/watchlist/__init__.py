@@ -1,5 +1,5 @@
 """The watch list: every variant that one laboratory has classified, ranked by the chance that others will disagree."""
 
-from genomicslearning.watchlist.ranking import build
+from genomicslearning.watchlist.ranking import build, why_none
 
-__all__ = ["build"]
+__all__ = ["build", "why_none"]
