@@ -54,7 +54,9 @@ FLATTERS = (
 def render_index(folder: Path) -> Path:
     """Write a run's `index.html` from its `run.json` and executed notebooks; return its path."""
     run = run_record(folder) or {}
-    metrics = _json(folder / "metrics.json")
+    outdated = {step["name"] for step in run["steps"] if step["status"] == "stale" or step.get("by_hand")}
+    # Figures of a model that is no longer the run's are not shown.
+    metrics = None if outdated else _json(folder / "metrics.json")
     # What the reader came for is judged last and stands first.
     notebooks = {step["name"]: folder / f"{step['name']}.ipynb" for step in reversed(run["steps"])}
     read = {name: nbformat.read(path, as_version=4) for name, path in notebooks.items() if path.is_file()}
@@ -74,7 +76,7 @@ def render_index(folder: Path) -> Path:
             synthetic=SYNTHETIC if run.get("synthetic") else "",
             css=page_text.asset("page.css"),
             policy=page_text.policy(),
-            **quoted(read),
+            **quoted({name: nb for name, nb in read.items() if name not in outdated}),
         )
     )
     target = folder / "index.html"
@@ -148,7 +150,10 @@ def next_commands(run: dict, metrics: dict | None) -> list[dict]:
     """The commands to run after this one: each with the reason for it."""
     name, data = run["id"], _data_options(run)
     steps = []
-    if run["status"] != "done":
+    if run["status"] in ("stale", "unfinished"):
+        why = "Notebooks were executed by hand. To bring every step and its report up to date with their parameters:"
+        steps.append((why, f"run --name {name} --resume"))
+    elif run["status"] != "done":
         steps.append(("When its cause is mended, go on where the run stopped:", f"run{data} --name {name} --resume"))
     elif run.get("synthetic"):
         own = "run --clinvar clinvar.vcf.gz --annotated clinvar.annotated.vcf.gz --name first"
@@ -184,15 +189,24 @@ def _reports(folder: Path, run: dict) -> list[dict]:
         name = step["name"]
         rows.append(
             _report(folder, f"{name}.ipynb", STEPS.get(name, ""))
-            | {"status": step["status"], "seconds": figure(step.get("seconds"), 1)}
+            | {"status": _status(step), "seconds": figure(step.get("seconds"), 1)}
         )
     for path in sorted(folder.glob("autopilot/*/notebooks/*.ipynb")):
         if path.stem in JOB_NOTEBOOKS:
+            job = path.parent.parent.name
+            of_this_run = f"autopilot/{job}/model/" in run["artifacts"]
             rows.append(
                 _report(folder, path.relative_to(folder).as_posix(), JOB_NOTEBOOKS[path.stem])
-                | {"status": "written by the job", "seconds": "–"}
+                | {"status": "written by the job" if of_this_run else f"of an earlier job, {job}", "seconds": "–"}
             )
     return rows
+
+
+def _status(step: dict) -> str:
+    """A step's status in words, and whether its report is of what the run holds now."""
+    if step["status"] == "stale":
+        return "stale: a step before it was executed again"
+    return "executed by hand; its report is of an earlier execution" if step.get("by_hand") else step["status"]
 
 
 def _report(folder: Path, notebook: str, about: str) -> dict:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -65,7 +63,7 @@ def run(
     values = check(_told_before(folder, given) if resume else given)
     made = _make(folder)
     try:
-        with lock.hold(folder), _terminated_as_interrupted():
+        with lock.hold(folder):
             execute(folder, values, resume=resume, progress=progress)
     except InputError:
         if made and not any((folder / product).exists() for product in PRODUCTS[STEPS[0]]):
@@ -109,24 +107,6 @@ def _remove(folder: Path, made: list[Path]) -> None:
             parent.rmdir()
         except OSError:  # another run is there by now
             break
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM, which a scheduler or a shutdown sends, ends a run as Ctrl-C does: noted, with what was done kept."""
-
-    def interrupt(*_) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread, which alone gets signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def execute(
