@@ -64,7 +64,7 @@ def _pair(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command; bad arguments and bad input exit 2 with one line on stderr, anything else exits 1."""
-    sys.stdout, sys.stderr = Printable(sys.stdout), Printable(sys.stderr)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = Printable(sys.stdout), Printable(sys.stderr)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         # Told to end, a command tidies up as it does when it is interrupted.
         signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -30,7 +30,7 @@ HOMES = {
 
 
 # For all of them, unless a plot says otherwise.
-STYLE = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}
+STYLE: dict[Any, Any] = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}
 NOTHING = "Nothing to draw: no local model, or no rows of this kind."
 
 
