@@ -201,7 +201,7 @@ def test_disagreement_is_said():
     assert same["spearman"] == pytest.approx(1) and "agree" in same["words"]
     other = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 1, "b": 2, "c": 3}))
     assert "a or c is first, the rank correlation is -1.00" in other["words"]
-    assert not other["agree"] and not other["same_first"] and "DISAGREE" in other["words"]
+    assert not other["agree"] and not other["same_first"] and "disagree" in other["words"]
 
 
 def test_shap_values_add_up_to_the_tree_members_log_odds(model, parts):
