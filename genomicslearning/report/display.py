@@ -22,7 +22,10 @@ OURS = "genomicslearning"  # the metadata key of an output that a page may quote
 # Columns whose whole numbers name something: no thousands separators.
 _NAMES = {"CHROM", "POS", "VARIATION_ID", "CLASS", "predicted_label", "rank", "seed", "year"}
 _TEXT = {"CHROM", "VARIATION_ID"}  # names, though they may look like numbers
-_FIGURE = re.compile(r"[<≈±]?[+−-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?( ?%)?( ?(±|to|–|\(|of)[\d\s.,%±()–−+<to-]*)?")
+_FIGURE = re.compile(
+    r"[<≈±]?[+−-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?(\s?%)?(\s?(±|to|–|\(|of)[\d\s.,%±()–−+<to-]*)?"
+)  # 1,234; 0.78 (0.75–0.81); 12 %; 3 of 5
+_LONG_WORD = 24  # letters; a longer word may be broken anywhere, so that HGVS does not push other columns away
 _COLOURS = {
     "warning": "border-left: 4px solid var(--warn-line, #b07900); background: var(--warn, #fff4d6)",
     "finding": "border-left: 4px solid var(--accent, #0b5cad); background: var(--soft, #f4f6f9)",
@@ -72,10 +75,7 @@ def table_markup(frame: pd.DataFrame, caption: str = "", *, digits: int = 3) -> 
         [_cell(value, digits, separated=str(name) not in _NAMES) for value in frame.iloc[:, place]]
         for place, name in enumerate(frame.columns)
     ]
-    kinds = [
-        "" if _figures(cells) and name not in _TEXT else ' class="text" style="text-align: left"'
-        for name, cells in zip(map(str, frame.columns), columns, strict=True)
-    ]
+    kinds = [_kind(str(name), cells) for name, cells in zip(frame.columns, columns, strict=True)]
 
     def row(tag: str, cells: Iterable[str]) -> str:
         marked = zip(kinds, cells, strict=True)
@@ -87,6 +87,14 @@ def table_markup(frame: pd.DataFrame, caption: str = "", *, digits: int = 3) -> 
     label = html.escape(caption or "Table", quote=True)
     scrolls = f'class="table" role="group" tabindex="0" aria-label="{label}"'
     return f"<div {scrolls}><table>{head}<tbody>{body}</tbody></table></div>"
+
+
+def _kind(name: str, cells: list[str]) -> str:
+    """The attributes of a column's cells: figures stand to the right, text to the left."""
+    if _figures(cells) and name not in _TEXT:
+        return ""
+    longest = max((len(word) for cell in cells for word in html.unescape(cell).split()), default=0)
+    return f' class="text{" long" if longest > _LONG_WORD else ""}" style="text-align: left"'
 
 
 def _text(value: object) -> str:

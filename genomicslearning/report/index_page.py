@@ -50,6 +50,8 @@ FLATTERS = (
     "has one submission or none and so lacks that evidence: expect it to be judged worse than here."
 )
 
+_SAID_ABOVE = "The data is synthetic"  # every page of such a run has it in its head
+
 
 def render_index(folder: Path) -> Path:
     """Write a run's `index.html` from its `run.json` and executed notebooks; return its path."""
@@ -93,7 +95,7 @@ def quoted(notebooks: dict[str, nbformat.NotebookNode]) -> dict:
                 found["uses"] = _uses(marks["uses"])
             elif "verdict" in marks:
                 found["verdicts"].append(marks["verdict"])
-            if "warning" in marks:
+            if "warning" in marks and not marks["warning"].startswith(_SAID_ABOVE):
                 found["warnings"].append({"step": step, "text": marks["warning"]})
             if marks.get("headline"):
                 png = output["data"]["image/png"].replace("\n", "")

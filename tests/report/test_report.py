@@ -101,3 +101,31 @@ def test_code_is_collapsed_and_contents_lead_to_headings(page):
 
 def test_an_error_is_shown(page):
     assert "ValueError: bad" in page.get_text()
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown", "right"),
+    [
+        ([1234, 5], ["1,234", "5"], True),
+        (["0.717\N{NO-BREAK SPACE}(0.668–0.762)", "–"], ["0.717\N{NO-BREAK SPACE}(0.668–0.762)", "–"], True),
+        (["12.5%", "7 %"], ["12.5%", "7 %"], True),
+        (["0.12 to 0.34", "-1"], ["0.12 to 0.34", "-1"], True),
+        ([0.00004, -0.0], ["4.0e-05", "0.000"], True),
+        ([None, "TP53"], ["–", "TP53"], False),
+        (["1 % and above", "not seen"], ["1 % and above", "not seen"], False),
+        ([True, False], ["yes", "no"], False),
+    ],
+)
+def test_cells_of_a_table(cells, shown, right):
+    from genomicslearning.report.display import table_markup
+
+    found = BeautifulSoup(table_markup(pd.DataFrame({"x": pd.Series(cells)})), "html.parser").find_all("td")
+    assert [cell.get_text() for cell in found] == shown
+    assert ["text" not in cell.get("class", []) for cell in found] == [right] * len(cells)
+
+
+def test_positions_have_no_separators_and_chromosomes_are_names():
+    from genomicslearning.report.display import table_markup
+
+    found = BeautifulSoup(table_markup(pd.DataFrame({"CHROM": ["1"], "POS": [1234567]})), "html.parser").find_all("td")
+    assert [(cell.get_text(), cell.get("class")) for cell in found] == [("1", ["text"]), ("1234567", None)]
