@@ -36,7 +36,7 @@ def table(demo_pair, tmp_path_factory):
 
 
 def fitted(table, iterations: int = 12) -> Model:
-    names = ("boosting_early", "extra_trees")
+    names = ("histogram_boosting", "extra_trees", "boosting")
     pipelines = {}
     for name in names:
         definition = DEFINITIONS[name]
@@ -134,7 +134,7 @@ def test_a_manifest_with_other_weights_is_refused(copy, table, tmp_path):
         lambda manifest: manifest.update(threshold=float("nan")),
         lambda manifest: manifest.update(members=[]),
         lambda manifest: manifest.update(members={"other": {"weight": 1}}),
-        lambda manifest: manifest.update(members={"boosting_early": 3, "extra_trees": 4}),
+        lambda manifest: manifest.update(members={"histogram_boosting": 3, "extra_trees": 4, "boosting": 5}),
         lambda manifest: manifest.update(calibration=None),
         lambda manifest: manifest["calibration"].update(low=None),
         lambda manifest: manifest.update(features="everything"),
@@ -184,7 +184,7 @@ FORGED = {
         lambda name, content: huge(content) if name.endswith("npy") else content,
     ),
     "another object": lambda weights: skops.io.dumps([1, 2]),
-    "a text": lambda weights: skops.io.dumps({"boosting_early": "x", "extra_trees": "y"}),
+    "a text": lambda weights: skops.io.dumps({"histogram_boosting": "x", "extra_trees": "y", "boosting": "z"}),
 }
 
 
@@ -212,12 +212,12 @@ def test_bombs_are_refused_before_they_are_parsed(copy, monkeypatch):
     refused(copy, "more than 16 MB")
 
 
-@pytest.mark.parametrize("member", ["boosting_early", "extra_trees"])
+@pytest.mark.parametrize("member", ["histogram_boosting", "extra_trees"])
 @pytest.mark.parametrize("fault", ["circle", "outside", "feature"])
 def test_trees_that_point_elsewhere_are_refused(copy, folder, member, fault):
     model = Model.load(folder)
     estimator = model.pipelines[member][-1]
-    if member == "boosting_early":
+    if member == "histogram_boosting":
         nodes = estimator._predictors[0][0].nodes
         inner = int(np.flatnonzero(nodes["is_leaf"] == 0)[0])
         left, feature = nodes["left"], nodes["feature_idx"]
