@@ -11,12 +11,15 @@ import io
 import re
 from collections.abc import Iterable
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 
+# Names of genes and conditions are drawn as they are: `$…$` in one is no mathematics.
+matplotlib.rcParams["text.parse_math"] = False
 OURS = "genomicslearning"  # the metadata key of an output that a page may quote
 
 # Columns whose whole numbers name something: no thousands separators.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
 
 from genomicslearning import InputError, demo
+from genomicslearning.io import archives
 from genomicslearning.io import lake as files
 from genomicslearning.runs.folder import Run, settings
 from genomicslearning.runs.inputs import TRAINING_DATA
@@ -115,10 +115,10 @@ def _in_aws(lake: str, pick: str, progress: Callable[[str], None]) -> str:
 
 def is_synthetic(path: str) -> bool:
     """Whether a VCF's header says that it is the embedded sample."""
-    with files.open_input(path) as raw, gzip.open(raw) if path.endswith("gz") else raw as file:
-        for line in file:
-            if not line.startswith(b"##"):
-                return False
-            if line.startswith(b"##SYNTHETIC="):
-                return True
+    with files.open_input(path) as raw:
+        start, file = archives.first_bytes(path, raw)
+        with archives.open_text(path, start, file) as text:
+            while (line := text.readline(1 << 20)).startswith(b"##"):
+                if line.startswith(b"##SYNTHETIC="):
+                    return True
     return False

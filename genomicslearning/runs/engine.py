@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import papermill
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from traitlets.config import Config
 
+from genomicslearning import InputError
 from genomicslearning.runs import parameters
 from genomicslearning.runs.folder import AT_WORK
 
@@ -42,6 +44,10 @@ def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[
                 kernel_manager_class=_kernels(log, folder),
                 say=lambda text: progress(f"{name} · {text}"),
             )
+        except NoSuchKernel as problem:
+            raise InputError(
+                f"no Jupyter kernel {problem.name}: install it with: python -m ipykernel install --sys-prefix"
+            ) from None
         except DeadKernelError:
             log.seek(0)
             last = log.read().decode("utf-8", "replace").strip()[-500:]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from genomicslearning import InputError, share
 from genomicslearning.io import lake
+from genomicslearning.io.text import formula_read_table, formula_safe_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,14 +124,16 @@ class Run:
 
         predictions = identity(test).assign(CLASS=test["CLASS"]).join(answers)
         with lake.output(self.predictions) as [part]:
-            predictions.to_csv(part, index=False, lineterminator="\n")  # floats as repr: they read back exactly
+            # Floats as repr: they read back exactly.
+            formula_safe_table(predictions).to_csv(part, index=False, lineterminator="\n")
         return predictions
 
     def read_predictions(self) -> pd.DataFrame:
         """`predictions.csv`; probabilities read back exactly as they were written."""
         import pandas as pd
 
-        return pd.read_csv(self.predictions, dtype={"CHROM": str, "VARIATION_ID": str})
+        texts = dict.fromkeys(("VARIATION_ID", "CHROM", "REF", "ALT", "SYMBOL"), str)
+        return formula_read_table(pd.read_csv(self.predictions, dtype=texts, keep_default_na=False, na_values=[""]))
 
     def read_training_set(self) -> pd.DataFrame:
         """The training set."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from genomicslearning import InputError
+from genomicslearning.io import lake
 from genomicslearning.runs import inputs, parameters
 from genomicslearning.runs.folder import STEPS
+from genomicslearning.training_set import user_table
 
 
 def check(given: Mapping[str, object]) -> dict[str, object]:
@@ -27,12 +29,34 @@ def check(given: Mapping[str, object]) -> dict[str, object]:
     for watched, own in inputs.WATCHED.items():
         if not given.get("watchlist_clinvar") and values.get("clinvar") and values.get(own):
             values[watched] = values[own]
+    if values.get("training_set"):
+        _check_enough(values, {name: parameter.default for name, parameter in known.items()} | values)
     if earlier := parameters.read_list("earlier", values.get("earlier")):
         from genomicslearning.history.releases import check_release
 
         for release in earlier:
             check_release(release, assembly=str(values.get("assembly", "")))
     return values
+
+
+def _check_enough(given: Mapping[str, object], values: Mapping[str, object]) -> None:
+    """Refuse a local table that is none, or has too few rows of a class, from its column CLASS alone."""
+    path = str(given["training_set"])
+    if lake.is_s3(path):
+        return
+    if lake.is_stream(path):
+        raise InputError(f"{path}: a run reads its training set several times; give a file, not a pipe")
+    import pandas as pd
+
+    from genomicslearning.autopilot.candidates import PRESETS
+
+    labels = user_table.read_classes(path)
+    preset = PRESETS.get(str(values["preset"]))  # empty: the notebook chooses one for the rows that there are
+    user_table.check_enough(path, labels, preset.folds if preset else 2)
+    if values.get("split") == "random":  # what `history.splits` will draw
+        fraction, seed = float(str(values["train_fraction"])), int(str(values["seed"]))
+        drawn = pd.Series(labels).sample(frac=fraction, random_state=seed)
+        user_table.check_enough(path, drawn.to_numpy(), 2, "after the split ")
 
 
 def _check_together(values: Mapping[str, object]) -> None:

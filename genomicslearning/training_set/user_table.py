@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -415,42 +416,41 @@ def _check_parquet(parquet: pq.ParquetFile) -> None:
         raise InputError(f"more than {largest >> 20:,} MB unpacked; {advice('TABLE_MB')}")
 
 
-def count_classes(path: str | os.PathLike) -> dict[int, int]:
-    """Rows of each class in a table, from its column CLASS alone: quick, for checks before any work.
+def read_classes(path: str | os.PathLike) -> np.ndarray:
+    """CLASS of every row of a table (int8), without reading anything else: quick, for checks before any work.
 
     Raises
     ------
     InputError
         As `open_table`, and where CLASS is missing or has other values.
     """
-    counts = {0: 0, 1: 0}
+    labels: list[np.ndarray] = []
     rows = 0
     with open_table(path, wanted=("CLASS",), rows=1 << 18) as table, naming(path):
         if lacking := [name for name in (*SITE_COLUMNS, "CLASS") if name not in table.names]:
             raise InputError(f"no column {', '.join(lacking)}; a training set has {', '.join(SITE_COLUMNS)}, CLASS")
         for batch in table:
-            labels = classes(batch.column("CLASS"), rows + 1)
+            labels.append(classes(batch.column("CLASS"), rows + 1).to_numpy(zero_copy_only=False))
             rows += batch.num_rows
-            ones = pc.sum(labels).as_py() or 0
-            counts = {0: counts[0] + batch.num_rows - ones, 1: counts[1] + ones}
-    return counts
+    return np.concatenate(labels) if labels else np.zeros(0, np.int8)
 
 
-def check_enough(path: str | os.PathLike, counts: dict[int, int], folds: int) -> None:
-    """Refuse a table with fewer rows of a class than folds need: one to learn from and one to test on in each.
+def check_enough(path: str | os.PathLike, labels: np.ndarray, folds: int, when: str = "") -> None:
+    """Refuse a table with fewer rows of a class than folds need: each learns from both classes, and tests on both.
 
     Parameters
     ----------
-    counts : rows of each class, as `count_classes` gives them.
+    labels : CLASS of every row, as `read_classes` gives it.
     folds : folds that the model is cross-validated with.
+    when : words before the number, such as ``after the split``.
     """
-    empty = [label for label in (0, 1) if not counts[label]]
-    if len(empty) == 1:
-        raise InputError(f"{path}: every row has CLASS {1 - empty[0]}; a model needs rows of both classes")
-    if not sum(counts.values()):
+    if not len(labels):
         raise InputError(f"{path}: has a header and no rows; give a table with variants")
-    few = min(counts, key=lambda label: counts[label])
+    counts = np.bincount(labels, minlength=2)
+    few = int(counts.argmin())
+    if not counts[few] and not when:
+        raise InputError(f"{path}: every row has CLASS {1 - few}; a model needs rows of both classes")
     if counts[few] < folds:
         raise InputError(
-            f"{path}: {counts[few]:,} rows of CLASS {few}, {folds} are needed to learn and test; give more rows"
+            f"{path}: {when}{counts[few]:,} rows of CLASS {few}, {folds} are needed to learn and test; give more rows"
         )

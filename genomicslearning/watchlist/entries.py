@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genomicslearning.evaluation.strata import gene
+from genomicslearning.io.text import formula_safe
 
 COLUMNS = (
     "rank",
@@ -33,8 +34,6 @@ COLUMNS = (
     "link",
 )
 RECORD = "https://www.ncbi.nlm.nih.gov/clinvar/variation/{}/"
-# A spreadsheet takes a cell that begins with one of these for a formula, and ClinVar's text is anybody's.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def described(
@@ -56,10 +55,10 @@ def described(
             "percentile": [f"{value:.2f}" for value in percentile],
             "probability": [repr(float(value)) for value in probability],
             "meaning": meaning,
-            "gene": gene(table).map(_cell),
-            "hgvs": table["CLNHGVS"].fillna("").map(_cell),
-            "condition": table["CLNDN"].fillna("").map(_cell),
-            "classification": table["prior_CLNSIG"].fillna("").map(_cell),
+            "gene": gene(table),
+            "hgvs": table["CLNHGVS"].fillna(""),
+            "condition": table["CLNDN"].fillna(""),
+            "classification": table["prior_CLNSIG"].fillna(""),
             "VARIATION_ID": identifier,
             "CHROM": table["CHROM"],
             "POS": table["POS"],
@@ -71,16 +70,12 @@ def described(
     )
 
 
-def _cell(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA) else text
-
-
 def csv_lines(rows: pd.DataFrame) -> Iterator[bytes]:
-    """The rows as CSV, one line at a time, in the order of `COLUMNS`."""
+    """The rows as CSV, one line at a time, in the order of `COLUMNS`; ClinVar's text is anybody's: formula-safe."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     for cells in rows[list(COLUMNS)].itertuples(index=False, name=None):
-        writer.writerow(cells)
+        writer.writerow([formula_safe(cell) if isinstance(cell, str) else cell for cell in cells])
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()

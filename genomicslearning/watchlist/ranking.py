@@ -15,7 +15,7 @@ from genomicslearning import InputError
 from genomicslearning.autopilot.model import Model
 from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons, without
 from genomicslearning.io import lake
-from genomicslearning.io.text import write_json
+from genomicslearning.io.text import formula_read_table, write_json
 from genomicslearning.watchlist.entries import COLUMNS, csv_lines, described
 from genomicslearning.watchlist.filter_page import write_page
 from genomicslearning.watchlist.kinds import ConflictKinds
@@ -132,7 +132,7 @@ def build(
         with lake.output(*places, inputs=filter(None, (clinvar, annotated, model))) as [table, page, facts]:
             _write_csv(table, Path(scratch, "lines.csv"), waiting, probability, order, kinds, explained, calibrated)
             best = pd.read_csv(table, dtype=str, nrows=len(explained), keep_default_na=False)
-            write_page(page, best, summary)
+            write_page(page, formula_read_table(best), summary)
             write_json(summary, facts)
     say(f"watchlist: {places[0]}, {places[1]}")
     return summary
