@@ -1,4 +1,4 @@
-"""Rows on which a model is asked, when it is saved and by other versions of the libraries, whether it says the same."""
+"""Rows on which a model is asked when it is saved and whenever it is loaded: it must say the same."""
 
 from __future__ import annotations
 
@@ -90,25 +90,26 @@ def changed_versions(versions: dict) -> dict[str, tuple[str, str]]:
 
 
 def check(folder: Path, manifest: dict, predict: Callable[[pd.DataFrame], np.ndarray]) -> None:
-    """Refuse a model that other versions of the libraries let predict otherwise than those that it was made with.
+    """Refuse a model that does not predict what it did when it was saved: other versions let it, or it is forged.
 
     Raises
     ------
     InputError
-        It names the versions to install.
+        It names the versions to install, where others are.
     """
-    changed = changed_versions(manifest.get("versions", {}))
-    if not changed:
-        return
     wanted = np.asarray(manifest.get("probe", []), dtype=np.float64)
     try:
         found = predict(rows())
         furthest = np.abs(found - wanted).max() if wanted.shape == found.shape else np.inf
-    except Exception:  # whatever a library of another version stumbles over
+    except Exception:  # whatever a library of another version, or one that is given nonsense, stumbles over
         furthest = np.inf
-    if not furthest <= TOLERANCE:
-        then = " ".join(f"'{name}=={made}'" for name, (made, _) in changed.items())
-        now = ", ".join(f"{name} {installed}" for name, (_, installed) in changed.items())
-        raise InputError(
-            f"{folder}: predicts otherwise with {now}: train again, or go back to what made it: pip install {then}"
-        )
+    if furthest <= TOLERANCE:
+        return
+    changed = changed_versions(manifest.get("versions", {}))
+    if not changed:
+        raise InputError(f"{folder}: does not predict what it did when it was saved; copy the whole folder again")
+    then = " ".join(f"'{name}=={made}'" for name, (made, _) in changed.items())
+    now = ", ".join(f"{name} {installed}" for name, (_, installed) in changed.items())
+    raise InputError(
+        f"{folder}: predicts otherwise with {now}: train again, or go back to what made it: pip install {then}"
+    )
