@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from genomicslearning.cli.common import say
+from genomicslearning import InputError
+from genomicslearning.cli.common import Pick, say
 
 
 def serve(
@@ -42,16 +43,50 @@ def serve(
 
 def predict(
     model_dir: Annotated[Path, typer.Argument(help="Model folder that an Autopilot job left.")],
-    table: Annotated[str, typer.Argument(metavar="IN", help="Variants: .csv, .csv.gz, .zip or .parquet, or s3://.")],
-    out: Annotated[str, typer.Argument(metavar="OUT", help="Predictions to write: .csv or .parquet, or s3://.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="Variants: .csv, .csv.gz, .zip or .parquet; or .vcf, .vcf.gz; or s3://.")
+    ],
+    out: Annotated[
+        str, typer.Argument(metavar="OUT", help="Predictions to write: .csv, .parquet (tables), .vcf.gz (VCFs), s3://.")
+    ],
+    pick: Annotated[Pick, typer.Option(help="VCF: which transcript's annotation a variant gets.")] = Pick.mane,
+    csq_key: Annotated[str | None, typer.Option(help="VCF: INFO key of VEP's annotation, if it is not CSQ.")] = None,
+    classification: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="VCF: INFO key of the classification so far, for `prospective`.")
+    ] = None,
+    clinvar: Annotated[
+        str | None, typer.Option(metavar="RELEASE", help="VCF: a ClinVar release; says which variants it knows.")
+    ] = None,
+    vep_cache: Annotated[
+        str | None, typer.Option(metavar="DIR", help="VCF without annotation: VEP's cache, to annotate it first.")
+    ] = None,
+    fasta: Annotated[str | None, typer.Option(metavar="FA", help="Goes with --vep-cache: reference FASTA.")] = None,
+    plugin_cache: Annotated[str | None, typer.Option(metavar="DIR", help="Goes with --vep-cache: plugins.")] = None,
+    program: Annotated[str | None, typer.Option(metavar="PATH", help="Goes with --vep-cache: the annotator.")] = None,
 ) -> None:
-    """Predict every variant of a table, of any size, in its order; CLASS is not needed.
+    """Predict every variant of a table or of a VCF, of any size, in its order; CLASS is not needed.
+
+    A VCF carries VEP's CSQ, or is annotated first (--vep-cache, --fasta). To .vcf.gz its records are written as they
+    are, with the INFO keys CONFLICT_P and CONFLICT_LABEL.
 
     Example: genomicslearning predict runs/latest/autopilot/variant-classifier/model variants.csv predictions.csv
-    """
-    from genomicslearning.endpoint import batch
 
-    rows = batch.predict_file(model_dir, table, out, progress=say)
+    Example: genomicslearning predict runs/latest/autopilot/variant-classifier/model my.vcf.gz answers.csv
+    """
+    from genomicslearning.endpoint import batch, vcf
+
+    if vcf.is_vcf(source):
+        report = vcf.annotate_and_predict(
+            model_dir, source, out, pick=pick.value, csq_key=csq_key, classification=classification, clinvar=clinvar,
+            vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=say,
+        )  # fmt: skip
+        typer.echo(vcf.summary(report))
+        return
+    options = {"--csq-key": csq_key, "--classification": classification, "--clinvar": clinvar,
+               "--vep-cache": vep_cache, "--fasta": fasta, "--plugin-cache": plugin_cache}  # fmt: skip
+    if given := [name for name, value in options.items() if value]:
+        raise InputError(f"{', '.join(given)}: goes with a VCF; {source} is a table by its name")
+    rows = batch.predict_file(model_dir, source, out, progress=say)
     typer.echo(f"{rows:,} rows predicted in {out}")
 
 

@@ -21,7 +21,7 @@ class RunCommand(TyperCommand):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         from genomicslearning.runs import parameters
 
-        for step in parameters.STEPS:
+        for step in (parameters.ANNOTATE, *parameters.STEPS):
             rows = [
                 (f"{item.name} {_shown(item.default)}".rstrip(), item.help)
                 for item in parameters.of(step).values()
@@ -38,6 +38,10 @@ def _shown(default: object) -> str:
 def run(
     clinvar: Annotated[str, typer.Option(metavar="VCF", help="ClinVar VCF(.gz).")] = "",
     annotated: Annotated[str, typer.Option(metavar="VCF", help="The same variants annotated by Ensembl VEP.")] = "",
+    vep_cache: Annotated[
+        str, typer.Option(metavar="DIR", help="VEP's cache: annotate --clinvar first, instead of --annotated.")
+    ] = "",
+    fasta: Annotated[str, typer.Option(metavar="FA", help="Goes with --vep-cache: reference FASTA.")] = "",
     training_set: Annotated[str, typer.Option(metavar="TABLE", help="A table (.csv, .gz, .zip, .parquet).")] = "",
     backend: Annotated[str, typer.Option(metavar="local|sagemaker", help="Where to train and predict.")] = "",
     split: Annotated[str, typer.Option(metavar="random|gene|time", help="How test rows are chosen (random).")] = "",
@@ -71,6 +75,8 @@ def run(
     short = {
         "clinvar": clinvar,
         "annotated": annotated,
+        "vep_cache": vep_cache,
+        "fasta": fasta,
         "training_set": training_set,
         "backend": backend,
         "split": split,

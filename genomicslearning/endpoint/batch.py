@@ -135,10 +135,10 @@ def _writer(part: Path, *, parquet: bool):
     else:
         with part.open("wb") as file:
             file.write(",".join(PREDICTION_COLUMNS).encode() + b"\n")
-            yield lambda table: file.write(_csv_lines(table))
+            yield lambda table: file.write(csv_lines(table))
 
 
-def _csv_lines(table: pa.Table) -> bytes:
+def csv_lines(table: pa.Table) -> bytes:
     """A table as CSV. (Arrow's own writer quotes every text, and pandas' takes ten times as long.)
 
     Floats have the digits that read back to the same float.

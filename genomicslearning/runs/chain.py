@@ -12,13 +12,17 @@ from pathlib import Path
 
 from genomicslearning import InputError
 from genomicslearning.runs import inputs, lock, parameters
-from genomicslearning.runs.folder import PRODUCTS, STEPS
+from genomicslearning.runs.folder import PRODUCTS, Run, steps_of
 from genomicslearning.runs.record import INTERRUPTED, Record
 from genomicslearning.runs.time_left import TimeLeft
 from genomicslearning.runs.validation import check
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 LATEST = "latest"
+
+
+# Parameters that name what the run's own annotation made.
+_MADE_BY_THE_RUN = ("annotated", "watchlist_annotated")
 
 
 class StepFailed(Exception):
@@ -66,7 +70,7 @@ def run(
         with lock.hold(folder):
             execute(folder, values, resume=resume, progress=progress)
     except InputError:
-        if made and not any((folder / product).exists() for product in PRODUCTS[STEPS[0]]):
+        if made and not any((folder / product).exists() for product in PRODUCTS[steps_of(values)[0]]):
             _remove(folder, made)  # nothing was made: leave nothing behind, and the name free
         raise
     link = folder.parent / f".{LATEST}-{os.getpid()}"
@@ -82,8 +86,10 @@ def _told_before(folder: Path, given: Mapping[str, object]) -> dict[str, object]
     for watched, own in inputs.WATCHED.items():
         if before.get(watched) == before.get(own):
             before.pop(watched, None)  # it was not told, it followed
+    if before.get("vep_cache"):
+        before = {name: value for name, value in before.items() if name not in _MADE_BY_THE_RUN}
     if any(name in given for name in inputs.TRAINING_DATA):
-        before = {name: value for name, value in before.items() if name not in inputs.TRAINING_DATA}
+        before = {name: value for name, value in before.items() if name not in inputs.OF_TRAINING_DATA}
     return before | given
 
 
@@ -119,7 +125,9 @@ def execute(
     progress: Callable[[str], None] = print,
 ) -> None:
     """Execute `steps` (all) in a run folder; with `resume`, keep those that would be made from the same again."""
-    record, steps = Record(folder), tuple(steps or STEPS)
+    values = _with_annotation(folder, values)
+    record = Record(folder, None if steps else steps_of(values))
+    steps = tuple(steps or steps_of(values))
     clock = TimeLeft(steps, str(values.get("preset", "")))
     try:
         for number, name in enumerate(steps, start=1):
@@ -148,6 +156,15 @@ def execute(
 
             progress("rendering the reports")
             render_reports(folder)
+
+
+def _with_annotation(folder: Path, values: Mapping[str, object]) -> Mapping[str, object]:
+    """The values with the VCF that the run's first step annotates, where it has that step."""
+    if not values.get("vep_cache"):
+        return values
+    made = str(Run(folder).annotated)
+    watched = {"watchlist_annotated": made} if values.get("watchlist_clinvar") == values.get("clinvar") else {}
+    return {**values, "annotated": made, **watched}
 
 
 def _say_in_place(progress: Callable[[str], None], clock: TimeLeft, place: str, text: str) -> None:

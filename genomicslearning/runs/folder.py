@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from genomicslearning.autopilot.model import Model
     from genomicslearning.history.splits import Split
 
+# Goes before the others where a run lets its VCF be annotated (parameter vep_cache).
+ANNOTATE = "annotate"
 STEPS = ("data_prep", "variant_classifier-autopilot", "variant_predictor", "evaluation")
 
 # Tells a notebook's process that a runner has started it, for the run in this folder, and keeps the run's record.
@@ -28,6 +30,7 @@ AT_WORK = "GENOMICSLEARNING_RUN"
 
 # What a step leaves in the run folder, and so what the next one needs. `autopilot` is the job's folder.
 PRODUCTS = {
+    ANNOTATE: ("data/clinvar.annotated.vcf.gz", "data/clinvar.annotated.vcf.gz.report.json"),
     "data_prep": ("data/training_set.csv", "data/training_set.parquet", "data/training_set.parquet.report.json"),
     "variant_classifier-autopilot": ("data/train.csv", "data/test.csv", "data/test.parquet", "autopilot/job.json"),
     "variant_predictor": ("predictions.csv",),
@@ -36,6 +39,12 @@ PRODUCTS = {
 
 # What a step leaves beside its products, where the run asks for it.
 EXTRAS = {"evaluation": ("model_card.md", "watchlist/watchlist.html", "watchlist/watchlist.csv")}
+
+
+def steps_of(values: Mapping[str, object]) -> tuple[str, ...]:
+    """The steps of a run with these parameters."""
+    return (ANNOTATE, *STEPS) if values.get("vep_cache") else STEPS
+
 
 CONFIGURATION = Path("~/.config/genomicslearning.toml")  # written on the notebook instance; absent elsewhere
 
@@ -47,6 +56,11 @@ class Run:
     folder: Path
     # What the training set was made from the last time, where a notebook is executed again without saying so.
     inputs_before: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def annotated(self) -> Path:
+        """The run's ClinVar VCF with VEP's annotation, where the run made it."""
+        return self.folder / PRODUCTS[ANNOTATE][0]
 
     @property
     def training_set(self) -> Path:

@@ -12,6 +12,9 @@ from genomicslearning.runs.parameters import read_list
 
 # Parameters that name the training set's files; where none is given, it is the lake's, else the embedded sample.
 TRAINING_DATA = ("clinvar", "annotated", "training_set")
+# Parameters by which a run annotates its VCF itself. The first two go together.
+ANNOTATION = ("vep_cache", "fasta", "plugin_cache", "annotator")
+OF_TRAINING_DATA = (*TRAINING_DATA, *ANNOTATION)
 # Parameters that name the watch list's release, and the input that stands in where none is given.
 WATCHED = {"watchlist_clinvar": "clinvar", "watchlist_annotated": "annotated"}
 LISTS = ("earlier",)  # parameters that name several files, as a JSON list
@@ -70,6 +73,30 @@ def resolve(values: Mapping[str, object]) -> dict[str, object]:
         paths = [_found(path, role) for path in _named(role, values[role])]
         resolved[role] = json_list(paths) if role in LISTS else paths[0]
     return resolved
+
+
+def resolve_annotation(values: Mapping[str, object]) -> dict[str, object]:
+    """The values with the annotator's folders and files found, their paths absolute.
+
+    Raises
+    ------
+    InputError
+        Something is not there, or there is no annotator.
+    """
+    if not values.get("vep_cache"):
+        return dict(values)
+    from genomicslearning.annotate import caches, plugins, programs
+
+    resolved = dict(values)
+    program = programs.find(str(values["annotator"]) if values.get("annotator") else None)
+    caches.find(str(values["vep_cache"]))
+    plugins.find(str(values["plugin_cache"]) if values.get("plugin_cache") else None, program)
+    if not Path(str(values["fasta"])).expanduser().is_file():
+        raise InputError(f"{values['fasta']}: no such file (given as fasta)")
+    for name in ("vep_cache", "fasta", "plugin_cache"):
+        if values.get(name):
+            resolved[name] = str(Path(str(values[name])).expanduser().resolve())
+    return resolved | {"annotator": str(Path(program.path).absolute())}
 
 
 def json_list(paths: list[str]) -> str:

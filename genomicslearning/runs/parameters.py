@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genomicslearning import InputError, share
-from genomicslearning.runs.folder import STEPS
+from genomicslearning.runs.folder import ANNOTATE, STEPS
 
 # What a parameter may be, where it is one of a few words. The rooms that read them own the words (a test holds them
 # equal); they stand here again, since a command that refuses a word must not load scikit-learn for it.
@@ -107,7 +107,7 @@ def allowed(name: str) -> str:
     return str(RANGES[name]) if name in RANGES else ""
 
 
-def listed(steps: Iterable[str] = STEPS) -> list[dict]:
+def listed(steps: Iterable[str] = (ANNOTATE, *STEPS)) -> list[dict]:
     """Every parameter that a run may be given, with its notebooks, for people and scripts."""
     found: dict[str, dict] = {}
     for step in steps:

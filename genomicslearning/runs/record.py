@@ -14,7 +14,7 @@ from pathlib import Path
 from genomicslearning import InputError, __version__, share
 from genomicslearning.io import lake
 from genomicslearning.runs import inputs, parameters
-from genomicslearning.runs.folder import EXTRAS, PRODUCTS, STEPS, Run, now, settings
+from genomicslearning.runs.folder import ANNOTATE, EXTRAS, PRODUCTS, STEPS, Run, now, settings
 
 PINNED = ("numpy", "pandas", "pyarrow", "scikit-learn", "optuna", "skops", "papermill", "nbconvert", "matplotlib")
 
@@ -76,7 +76,7 @@ class Record:
             "metrics": None,
         }
         known = {step["name"]: step for step in self.facts["steps"]}
-        self.steps = tuple(steps or STEPS)
+        self.steps = tuple(steps or ((ANNOTATE, *STEPS) if ANNOTATE in known else STEPS))
         self.facts["steps"] = [
             known.get(name) or {"name": name, "status": WAITING, "seconds": None} for name in self.steps
         ]
@@ -221,7 +221,7 @@ class Record:
         # The figures of a model that is no longer the run's are not the run's either.
         judged = self.facts["steps"] and self.facts["steps"][-1]["status"] == DONE and self.run.metrics.is_file()
         self.facts["metrics"] = json.loads(self.run.metrics.read_text()) if judged else None
-        made = [product for name in STEPS for product in PRODUCTS[name] if (folder / product).is_file()]
+        made = [product for name in self.steps for product in PRODUCTS[name] if (folder / product).is_file()]
         made += [extra for extras in EXTRAS.values() for extra in extras if (folder / extra).is_file()]
         if "autopilot/job.json" in made:
             made.append(str(self.run.model.relative_to(folder)) + "/")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 # Seconds of the steps on the published table (docs/performance.md); only their proportions matter.
-USUAL = {"data_prep": 7, "variant_classifier-autopilot": 55, "variant_predictor": 6, "evaluation": 30}
+USUAL = {"annotate": 20, "data_prep": 7, "variant_classifier-autopilot": 55, "variant_predictor": 6, "evaluation": 30}
 # A preset's search beside that of `balanced`.
 SEARCH = {"quick": 0.4, "best": 12.0}
 CELL = re.compile(r"cell (\d+)/(\d+)")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from genomicslearning import InputError
 from genomicslearning.io import lake
 from genomicslearning.runs import inputs, parameters
-from genomicslearning.runs.folder import STEPS
+from genomicslearning.runs.folder import ANNOTATE, STEPS
 from genomicslearning.training_set import user_table
 
 
@@ -19,13 +19,14 @@ def check(given: Mapping[str, object]) -> dict[str, object]:
     InputError
         An unknown parameter, a bad value, a missing input, or inputs that do not go together.
     """
-    known = parameters.all_known(STEPS)
+    annotates = any(given.get(name) for name in inputs.ANNOTATION)
+    known = parameters.all_known((ANNOTATE, *STEPS) if annotates else STEPS)
     values = parameters.read({name: value for name, value in given.items() if value not in (None, "")}, known)
     if "run_dir" in values:
         raise InputError("parameter run_dir is set by the runner; use --name and --runs-dir")
     parameters.check(values)
     _check_together(values)
-    values = inputs.resolve(values)
+    values = inputs.resolve_annotation(inputs.resolve(values))
     for watched, own in inputs.WATCHED.items():
         if not given.get("watchlist_clinvar") and values.get("clinvar") and values.get(own):
             values[watched] = values[own]
@@ -64,5 +65,10 @@ def _check_together(values: Mapping[str, object]) -> None:
         raise InputError("give either --training-set or --clinvar/--annotated, not both")
     if values.get("watchlist_annotated") and not values.get("watchlist_clinvar"):
         raise InputError("watchlist_annotated goes with watchlist_clinvar, the release that was annotated; give both")
+    if any(values.get(name) for name in inputs.ANNOTATION):
+        if not (values.get("vep_cache") and values.get("fasta") and values.get("clinvar")):
+            raise InputError("to annotate, a run needs all three: --clinvar, --vep-cache and --fasta")
+        if values.get("annotated"):
+            raise InputError("give either --annotated or --vep-cache and --fasta, not both")
     if values.get("split") == "time" and not parameters.read_list("earlier", values.get("earlier")):
         raise InputError("split time needs earlier releases: give --earlier, oldest first, once for each")

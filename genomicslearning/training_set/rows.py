@@ -295,6 +295,31 @@ class RowMaker:
         except LayoutError as error:
             raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
 
+    def unlabelled_row(
+        self,
+        site: tuple[bytes, bytes, bytes, bytes],
+        name: bytes,
+        values: Sequence[bytes],
+        csq: bytes | None,
+        info: bytes,
+    ) -> bytes:
+        """A row for `to_table` of a variant whatever its review status; CLASS where that says one."""
+        af, cln, vep, gene = self._cells(values, csq, info)
+        label = self._label_of(values[_STATUS])
+        return b"\t".join((*site, *af, *cln, b"" if label is None else _CLASSES[label], *vep, name, gene, b""))
+
+    def _cells(
+        self, values: Sequence[bytes], csq: bytes | None, info: bytes
+    ) -> tuple[list[bytes], tuple[bytes, ...], tuple[bytes, ...], bytes]:
+        """Cells of the allele frequencies, of ClinVar's columns and of VEP's, and GENEINFO."""
+        if b"." in values:
+            known = [b"" if value == b"." else value for value in values]
+            known[_DOT_KEPT] = values[_DOT_KEPT]
+            values = known
+        gene = values[_GENE]
+        af = [value or b"0" for value in _AF_CELLS(values)]
+        return af, _CLN_CELLS(values), self._annotation(csq, gene, info), gene
+
     def _row(
         self,
         site: tuple[bytes, bytes, bytes, bytes],
@@ -306,14 +331,7 @@ class RowMaker:
         rows: list[bytes],
     ) -> None:
         """Append one row; `values` are those of `_KEYS`, and perhaps more after them."""
-        if b"." in values:
-            kept = values[_DOT_KEPT]
-            values = [b"" if value == b"." else value for value in values]
-            values[_DOT_KEPT] = kept
-        gene = values[_GENE]
-        vep = self._annotation(csq, gene, info)
-        af = [value or b"0" for value in _AF_CELLS(values)]
-        cln = _CLN_CELLS(values)
+        af, cln, vep, gene = self._cells(values, csq, info)
         conflict, submissions = self._conflict[values[_SIGCONF]] if label else (b"", ())
         name = b"" if name == b"." else name
         if not self._as_csv:

@@ -28,6 +28,7 @@ HEADER = (
     + "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 )
 AGREE = "criteria_provided,_multiple_submitters,_no_conflicts"
+SINGLE = "criteria_provided,_single_submitter"
 CONFLICT = "criteria_provided,_conflicting_classifications"
 
 
@@ -148,7 +149,7 @@ def test_a_cache_is_converted_once_and_not_beside_a_folder_that_is_read_only(
 @pytest.fixture(scope="module")
 def many(tmp_path_factory, annotator, slice_cache, users_cache, masked_fasta):
     """Every single-base change of the first 102 coding bases, as ClinVar records; those of a protein change conflict
-    half of the time."""
+    half of the time. Behind them twenty of the 5' UTR that one laboratory has classified."""
     folder = tmp_path_factory.mktemp("many")
     records = []
     for number, (place, new) in enumerate(product(range(len(CODING), 0, -1), "ACGT"), 1):
@@ -156,6 +157,7 @@ def many(tmp_path_factory, annotator, slice_cache, users_cache, masked_fasta):
         if new != old:
             status = CONFLICT if place % 3 and number % 2 else AGREE
             records.append(record(number, at(place), old.translate(COMPLEMENT), new.translate(COMPLEMENT), status))
+    records += [record(5000 + number, at(-number), "A", "C", SINGLE) for number in range(20)]
     source, target = folder / "clinvar.vcf", folder / "clinvar.annotated.vcf.gz"
     source.write_text(HEADER + "\n".join(records) + "\n")
     fasta = masked_fasta(source)

@@ -1,0 +1,415 @@
+"""Score the variants of a VCF: one answer for each ALT, in the file's order, as a table or in the VCF itself.
+
+A piece of the file is read, scored and written before the next but few is read; memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from genomicslearning import InputError
+from genomicslearning.annotate import annotate_vcf
+from genomicslearning.autopilot.model import Model
+from genomicslearning.endpoint import batch
+from genomicslearning.endpoint.known import KNOWN_COLUMNS, SINGLE, Known, single_submitter_meaning
+from genomicslearning.io import lake
+from genomicslearning.io.accounting import Stopwatch, check_malformed
+from genomicslearning.io.bgzf import Writer
+from genomicslearning.io.text import write_json
+from genomicslearning.io.vcf import InfoReader, Quarantine, Vcf
+from genomicslearning.training_set import transcripts
+from genomicslearning.training_set.rows import to_table
+from genomicslearning.training_set.unlabelled import Record, UnlabelledRows
+
+PROBABILITY, LABEL = "CONFLICT_P", "CONFLICT_LABEL"
+#: Columns of the answers to a VCF, in order; `not_scored` is the reason where there is no probability.
+COLUMNS = (*batch.PREDICTION_COLUMNS, "Consequence", "not_scored")
+DEFINITIONS = (
+    f'##INFO=<ID={PROBABILITY},Number=A,Type=Float,Description="Probability that the ClinVar classifications of the '
+    'allele conflict, given several submitters (genomicslearning)">',
+    f"##INFO=<ID={LABEL},Number=A,Type=Integer,Description=\"1 where {PROBABILITY} reaches the model's threshold "
+    '{threshold}, else 0">',
+)
+_PIECE_ROWS = 4096
+_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz")
+_PRIOR = "prior_CLNSIG"
+
+
+def is_vcf(path: str | os.PathLike) -> bool:
+    """Whether a path is that of a VCF, by its name."""
+    return str(path).lower().endswith(_SUFFIXES)
+
+
+@dataclass
+class _Piece:
+    """Some records: their lines with the reasons of each ALT, a row for each ALT, and what was said of each."""
+
+    records: list[Record] = field(default_factory=list)
+    rows: list[bytes] = field(default_factory=list)
+    said: list[bytes] = field(default_factory=list)
+    known: list[tuple] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A piece with its rows as a table, and each row's probability (NaN where it has none)."""
+
+    piece: _Piece
+    table: pa.Table
+    probability: np.ndarray
+    labels: np.ndarray
+    calibrated: bool  # for variants with one submitter
+
+
+def predict_vcf(
+    model_folder: str | os.PathLike,
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    pick: str = "mane",
+    csq_key: str | None = None,
+    classification: str | None = None,
+    clinvar: str | os.PathLike | None = None,
+    strict: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> dict:
+    """Score every ALT of a VCF that VEP has annotated.
+
+    Parameters
+    ----------
+    model_folder
+        A model of features `biology`, or `prospective`.
+    source
+        VCF with CSQ, plain, gzip or bgzip, local or ``s3://``.
+    target
+        ``….csv`` with `COLUMNS` (and `KNOWN_COLUMNS` with `clinvar`), a row for each ALT; or ``….vcf.gz``, the records
+        as they are with `PROBABILITY` and `LABEL` in INFO.
+    pick, csq_key
+        Which transcript's annotation a variant gets, and VEP's INFO key where it is not CSQ.
+    classification
+        INFO key with the one classification that there is so far, for a model of features `prospective`.
+    clinvar
+        A ClinVar release of the same assembly: the answers say what it has of each variant.
+
+    Returns
+    -------
+    dict
+        The report, also written to ``<target>.report.json``.
+
+    Raises
+    ------
+    InputError
+        An input is missing or damaged, the VCF is not annotated, or the model needs what a VCF does not have.
+    """
+    as_vcf = str(target).endswith(".vcf.gz")
+    if not as_vcf and not str(target).endswith(".csv"):
+        raise InputError(f"{target}: answers to a VCF are written as .csv or .vcf.gz; choose such a name")
+    watch = Stopwatch(progress, "predict")
+    say = progress or (lambda text: None)
+    with ExitStack() as stack:
+        inputs = [path for path in (source, clinvar, model_folder) if path is not None]
+        places = (f"{target}.quarantine.vcf", f"{target}.report.json", target)
+        quarantine_part, report_part, part = stack.enter_context(lake.output(*places, inputs=inputs))
+        vcf = stack.enter_context(Vcf(source))
+        model = Model.load(model_folder)
+        warnings = check_model(model, model_folder, vcf, classification)
+        for warning in warnings:
+            say(f"predict: warning: {warning}")
+        maker = UnlabelledRows(vcf, layout=_layout(vcf, csq_key, model), pick=pick, strict=strict)
+        known = stack.enter_context(Known.open(clinvar, vcf)) if clinvar is not None else None
+        quarantine = stack.enter_context(Quarantine(quarantine_part, vcf.header))
+        write = stack.enter_context(_writer(part, vcf, model, as_vcf=as_vcf, known=known is not None))
+        counts: Counter[str] = Counter()
+        for answer in _in_order(model, _pieces(vcf, maker, quarantine, classification, known)):
+            write(answer)
+            _count(answer, counts)
+            watch.tick(maker.account.read, f", {counts['scored']:,} alleles scored")
+        account = maker.account
+        check_malformed(vcf.path, account.read, account.quarantined, account.first_problem)
+        if not account.read:
+            raise InputError(f"{source}: has no records; give a VCF with variants")
+        report = _report(maker, counts) | {
+            "model": {"folder": lake.name(model_folder), "features": model.manifest["features"]},
+            "threshold": model.threshold,
+            "rule": pick,
+            "inputs": [{"role": "vcf", **vcf.facts()}, *([known.facts()] if known else [])],
+            "warnings": [*vcf.warnings, *warnings, *maker.warnings()],
+            "engine": "one machine",
+            **watch.cost(),
+        }
+        write_json(report, report_part)
+    return report
+
+
+def annotate_and_predict(
+    model_folder: str | os.PathLike,
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    vep_cache: str | os.PathLike | None = None,
+    fasta: str | os.PathLike | None = None,
+    plugin_cache: str | os.PathLike | None = None,
+    program: str | os.PathLike | None = None,
+    progress: Callable[[str], None] | None = None,
+    **options: Any,
+) -> dict:
+    """As `predict_vcf`; given a VEP cache and a FASTA the VCF is annotated first (see `annotate.annotate_vcf`).
+
+    Then the report has `annotation`, and records written to a VCF carry CSQ as well.
+    """
+    if bool(vep_cache) != bool(fasta):
+        raise InputError("--vep-cache and --fasta go together: the annotator reads both")
+    if not (vep_cache and fasta):
+        if plugin_cache or program:
+            raise InputError("--plugin-cache and --program go with --vep-cache and --fasta")
+        return predict_vcf(model_folder, source, target, progress=progress, **options)
+    lake.check_outputs([target], inputs=[source, fasta])
+    with tempfile.TemporaryDirectory(prefix="annotated-") as scratch:
+        annotated = Path(scratch, f"{lake.name(source).split('.vcf')[0]}.annotated.vcf.gz")
+        annotation = annotate_vcf(
+            source, annotated, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program,
+            progress=progress,
+        )  # fmt: skip
+        report = predict_vcf(model_folder, annotated, target, progress=progress, **options)
+        kept = ("program", "cache", "assembly", "plugins", "alleles_annotated", "not_annotated", "empty_columns",
+                "inputs", "warnings")  # fmt: skip
+        report["annotation"] = {key: annotation[key] for key in kept}
+        lake.write_json(report, f"{target}.report.json")
+    return report
+
+
+def check_model(model: Model, folder: str | os.PathLike, vcf: Vcf, classification: str | None) -> list[str]:
+    """Refuse a model that needs what a person's VCF does not have; what it goes without, as warnings."""
+    features = model.manifest["features"]
+    if features == "all":
+        raise InputError(
+            f"{folder}: was trained with features `all`, which read what ClinVar's submitters wrote (conditions, "
+            "sources); a VCF of one's own has none of it, and its absence would be read as evidence: train with "
+            "features `biology`"
+        )
+    if features != "prospective":
+        if classification:
+            raise InputError(
+                f"--classification {classification}: only a model of features `prospective` reads it, this one has "
+                f"`{features}`; leave it out"
+            )
+        return []
+    if classification:
+        if classification not in vcf.info:
+            raise InputError(f"{vcf.path}: the header has no INFO key {classification} (given as --classification)")
+        return []
+    return [
+        "the model (features `prospective`) reads the classification that a variant has so far; none was named "
+        "(--classification FIELD), so it goes without"
+    ]
+
+
+def _layout(vcf: Vcf, csq_key: str | None, model: Model) -> transcripts.Layout | None:
+    """VEP's annotation by the header; a model that has never seen any takes a VCF without."""
+    if (csq_key or "CSQ") not in vcf.info and not model.manifest["training_set"].get("annotated", True):
+        return None
+    try:
+        return transcripts.layout(vcf, csq_key)
+    except InputError as problem:
+        raise InputError(f"{problem}; or let it be annotated first (--vep-cache DIR --fasta FA)") from None
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _pieces(
+    vcf: Vcf, maker: UnlabelledRows, quarantine: Quarantine, classification: str | None, known: Known | None
+) -> Iterator[_Piece]:
+    """The file's records, some `_PIECE_ROWS` rows at a time."""
+    said = InfoReader((classification,)) if classification else None
+    piece = _Piece()
+    for lines in vcf.batches():
+        malformed: list[bytes] = []
+        for record in maker.of(lines, vcf.line + 1, piece.rows, malformed):
+            piece.records.append(record)
+            if said:
+                value = said.values(record.line.split(b"\t", 8)[7])[0]
+                piece.said += [value] * len(record.reasons)
+            if known:
+                piece.known += known.of(record.line)
+        quarantine.add(malformed)
+        if len(piece.rows) >= _PIECE_ROWS:
+            yield piece
+            piece = _Piece()
+    if piece.records:
+        yield piece
+
+
+# --- scoring ----------------------------------------------------------------------------------------------------------
+
+
+def _in_order(model: Model, pieces: Iterator[_Piece]) -> Iterator[_Answer]:
+    """Answers in the order of the pieces, several at a time; few wait, so that memory stays flat."""
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(batch.THREADS) as pool:
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(_answer, model, piece))
+                if len(waiting) > batch.THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _answer(model: Model, piece: _Piece) -> _Answer:
+    table = to_table(piece.rows)
+    scored = np.array([not why for record in piece.records for why in record.reasons])
+    probability = np.full(len(scored), np.nan)
+    if scored.any():
+        frame = as_frame(table.filter(pa.array(scored)))
+        if piece.said:
+            said = np.array([_cell(value) for value in piece.said], dtype=object)[scored]
+            frame[_PRIOR] = pd.Series(said, index=frame.index, dtype="str")
+        probability[scored] = model.predict(frame, threads=1)
+    return _Answer(piece, table, probability, (probability >= model.threshold).astype(np.int64), False)
+
+
+def _cell(value: bytes) -> str | None:
+    return value.decode("utf-8", "replace") if value not in (b"", b".") else None
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """Rows as `read_table` shapes them, without CLASS."""
+    types = {pa.string(): pd.StringDtype(na_value=np.nan)}
+    return table.drop_columns(["CLASS"]).to_pandas(types_mapper=types.get)
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _writer(part: Path, vcf: Vcf, model: Model, *, as_vcf: bool, known: bool) -> Iterator[Callable[[_Answer], None]]:
+    if as_vcf:
+        with Writer(part) as out:
+            out.write("\n".join(_header(vcf, model)).encode() + b"\n")
+            yield lambda answer: out.write(_vcf_lines(answer))
+        return
+    names = (*COLUMNS, *(KNOWN_COLUMNS if known else ()))
+    with part.open("wb", buffering=1 << 20) as file:
+        file.write(",".join(names).encode() + b"\n")
+        yield lambda answer: file.write(batch.csv_lines(_csv_table(answer, names)))
+
+
+def _header(vcf: Vcf, model: Model) -> list[str]:
+    own = tuple(f"##INFO=<ID={key}," for key in (PROBABILITY, LABEL))
+    lines = [line for line in vcf.header[:-1] if not line.startswith(own)]
+    definitions = (line.replace("{threshold}", repr(model.threshold)) for line in DEFINITIONS)
+    return [*lines, *definitions, vcf.header[-1]]
+
+
+def _vcf_lines(answer: _Answer) -> bytes:
+    """The records with two INFO keys; one of which no ALT has an answer stays as it is."""
+    texts = [b"." if value != value else repr(value).encode() for value in answer.probability.tolist()]
+    labels = [b"." if text == b"." else b"%d" % label for text, label in zip(texts, answer.labels, strict=True)]
+    lines = []
+    start = 0
+    for line, reasons in answer.piece.records:
+        end = start + len(reasons)
+        if not all(reasons):
+            fields = line.split(b"\t", 8)
+            keys = b"CONFLICT_P=%b;CONFLICT_LABEL=%b" % (b",".join(texts[start:end]), b",".join(labels[start:end]))
+            info = _without_answers(fields[7])
+            fields[7] = keys if info in (b".", b"") else info + b";" + keys
+            line = b"\t".join(fields)
+        lines.append(line)
+        start = end
+    return b"\n".join(lines) + b"\n"
+
+
+def _without_answers(info: bytes) -> bytes:
+    """INFO without the answers of an earlier run."""
+    if b"CONFLICT_" not in info:
+        return info
+    return b";".join(item for item in info.split(b";") if not item.startswith((b"CONFLICT_P=", b"CONFLICT_LABEL=")))
+
+
+def _csv_table(answer: _Answer, names: tuple[str, ...]) -> pa.Table:
+    table, missing = answer.table, np.isnan(answer.probability)
+    gene = pc.struct_field(pc.extract_regex(table["GENEINFO"], r"^(?P<symbol>[^:|]+)"), "symbol")
+    reasons = [why or None for record in answer.piece.records for why in record.reasons]
+    columns = {
+        **{name: table[name] for name in ("VARIATION_ID", "CHROM", "POS", "REF", "ALT", "Consequence")},
+        "SYMBOL": pc.coalesce(table["SYMBOL"], gene),
+        "CLASS": table["CLASS"].cast(pa.string()),
+        "predicted_label": pa.array(answer.labels, pa.int64(), mask=missing),
+        "probability": pa.array(answer.probability, pa.float64(), mask=missing),
+        "not_scored": pa.array(reasons, pa.string()),
+    }
+    if answer.piece.known:
+        columns |= _known_columns(answer)
+    return pa.table({name: columns[name] for name in names})
+
+
+def _known_columns(answer: _Answer) -> dict[str, pa.Array]:
+    """What ClinVar has of each allele; a variant with one submitter is told what its probability means."""
+    found = dict(zip(KNOWN_COLUMNS, map(list, zip(*answer.piece.known, strict=True)), strict=True))
+    notes = found["clinvar_note"]
+    for place, value in enumerate(answer.probability.tolist()):
+        if notes[place] == SINGLE:
+            known = answer.calibrated and value == value
+            notes[place] = single_submitter_meaning(value if known else None)
+    return {name: pa.array(cells, pa.string()) for name, cells in found.items()}
+
+
+def _count(answer: _Answer, counts: Counter[str]) -> None:
+    missing = np.isnan(answer.probability)
+    counts["alleles"] += len(missing)
+    counts["scored"] += int((~missing).sum())
+    counts["conflicting"] += int(answer.labels.sum())
+    for record in answer.piece.records:
+        for why in filter(None, record.reasons):
+            counts[f"not_scored:{why}"] += 1
+
+
+def _report(maker: UnlabelledRows, counts: Counter[str]) -> dict:
+    account = maker.account
+    prefix = "not_scored:"
+    return {
+        "records_read": account.read,
+        "records_written": account.written,
+        "rows_written": counts["alleles"],
+        "dropped": {},
+        "quarantined": account.quarantined,
+        "alleles_scored": counts["scored"],
+        "predicted_conflicting": counts["conflicting"],
+        "not_scored": {key.removeprefix(prefix): n for key, n in counts.most_common() if key.startswith(prefix)},
+        "without_annotation": maker.without_annotation,
+    }
+
+
+def summary(report: dict) -> str:
+    """A report in a few lines for people."""
+    lines = [
+        f"{report['rows_written']:,} alleles of {report['records_written']:,} records, "
+        f"{report['alleles_scored']:,} scored, {report['predicted_conflicting']:,} of them predicted to conflict"
+    ]
+    if report["not_scored"]:
+        lines.append("not scored: " + ", ".join(f"{why} {count:,}" for why, count in report["not_scored"].items()))
+    if report["without_annotation"]:
+        lines.append(f"scored without VEP's annotation: {report['without_annotation']:,}")
+    if report["quarantined"]:
+        lines.append(f"malformed and set aside: {report['quarantined']:,} (see the .quarantine file)")
+    lines += [f"warning: {warning}" for warning in report["warnings"]]
+    lines.append(f"{report['seconds']:.1f} s, {report['peak_rss_mb']:.0f} MB")
+    return "\n".join(lines)

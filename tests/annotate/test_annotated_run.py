@@ -1,0 +1,84 @@
+"""From a bare VCF to a report, and from one's own VCF to probabilities, with the real annotator."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from test_real_cache import many  # noqa: F401  a fixture
+
+from genomicslearning import InputError
+from genomicslearning.endpoint.vcf import annotate_and_predict
+from genomicslearning.runs import chain
+from genomicslearning.runs.folder import STEPS, Run
+from genomicslearning.runs.validation import check
+
+
+@pytest.fixture(scope="module")
+def annotated_run(many, slice_cache, users_cache, tmp_path_factory):  # noqa: F811
+    clinvar, _, fasta = many
+    folder = tmp_path_factory.mktemp("run")
+    given = {"clinvar": str(clinvar), "vep_cache": str(slice_cache), "fasta": str(fasta), "features": "biology"}
+    told: list[str] = []
+    index = chain.run(
+        given | {"preset": "quick", "max_candidates": "2"}, name="bare", runs_dir=str(folder), progress=told.append
+    )
+    return index.parent, told
+
+
+def test_a_run_annotates_first_and_shows_it(annotated_run):
+    folder, told = annotated_run
+    record = json.loads((folder / "run.json").read_text())
+    assert [(step["name"], step["status"]) for step in record["steps"]] == [
+        (name, "done") for name in ("annotate", *STEPS)
+    ]
+    assert "data/clinvar.annotated.vcf.gz" in record["artifacts"]
+    assert record["parameters"]["vep_cache"].endswith("vep_cache/115_GRCh38")
+    assert {item["role"] for item in record["inputs"]} >= {"clinvar", "annotated"}
+    table = pd.read_parquet(folder / "data" / "training_set.parquet")
+    assert len(table) == 306
+    assert set(table["SYMBOL"]) == {"CCT8L2"}
+    assert len(pd.read_csv(folder / "watchlist" / "watchlist.csv")) == 20
+    page = (folder / "annotate.html").read_text()
+    assert "annotated by vepyr" in page and "CADD_PHRED" in page
+    assert 'href="annotate.html"' in (folder / "index.html").read_text()
+
+
+def test_it_is_resumed_and_annotates_again_only_what_changed(annotated_run):
+    folder, _ = annotated_run
+    told: list[str] = []
+    chain.run({}, name="bare", runs_dir=str(folder.parent), resume=True, progress=told.append)
+    assert [line for line in told if "unchanged" in line] == [
+        f"[{number}/5] {name}: unchanged, kept" for number, name in enumerate(("annotate", *STEPS), 1)
+    ]
+
+
+def test_ones_own_bare_vcf_is_annotated_and_scored(annotated_run, many, slice_cache, users_cache, tmp_path):  # noqa: F811
+    clinvar, _, fasta = many
+    lines = clinvar.read_text().splitlines()
+    own = [
+        line.rsplit("\t", 1)[0] + "\t." if line[0] != "#" else line for line in lines[:200] if "AF_EXAC,N" not in line
+    ]
+    source = tmp_path / "own.vcf"
+    source.write_text("\n".join(own) + "\n")
+    model = Run(annotated_run[0]).model
+    report = annotate_and_predict(model, source, tmp_path / "out.csv", vep_cache=slice_cache, fasta=fasta)
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert len(found) == report["alleles_scored"] == sum(line[0] != "#" for line in own)
+    assert found["SYMBOL"].eq("CCT8L2").all() and found["probability"].between(0, 1).all()
+    assert report["annotation"]["program"].startswith("vepyr")
+    assert json.loads((tmp_path / "out.csv.report.json").read_text())["annotation"]["cache"] == "115_GRCh38"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"vep_cache": "x"}, "needs all three"),
+        ({"fasta": "x", "clinvar": "y"}, "needs all three"),
+        ({"vep_cache": "x", "fasta": "y", "clinvar": "z", "annotated": "a"}, "not both"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        check(given)
