@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,6 +130,44 @@ def annotate_vcf(
         }
         write_json(report, report_part)
     return report
+
+
+@contextmanager
+def annotated_copy(
+    source: str | os.PathLike,
+    *,
+    vep_cache: str | os.PathLike | None,
+    fasta: str | os.PathLike | None,
+    plugin_cache: str | os.PathLike | None = None,
+    program: str | os.PathLike | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Iterator[tuple[Path | None, dict]]:
+    """An annotated copy of a VCF for as long as the block lasts, and its report; nothing where no cache is given.
+
+    Raises
+    ------
+    InputError
+        As `annotate_vcf` does, or only some of the options are given.
+    """
+    if bool(vep_cache) != bool(fasta):
+        raise InputError("--vep-cache and --fasta go together: the annotator reads both")
+    if not (vep_cache and fasta):
+        if plugin_cache or program:
+            raise InputError("--plugin-cache and --program go with --vep-cache and --fasta")
+        yield None, {}
+        return
+    with tempfile.TemporaryDirectory(prefix="annotated-") as scratch:
+        copy = Path(scratch, f"{lake.name(source).split('.vcf')[0]}.annotated.vcf.gz")
+        report = annotate_vcf(
+            source,
+            copy,
+            vep_cache=vep_cache,
+            fasta=fasta,
+            plugin_cache=plugin_cache,
+            program=program,
+            progress=progress,
+        )
+        yield copy, report
 
 
 def _check_assemblies(vcf: Vcf, assembly: str | None, cache: Cache, reference: Reference) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from genomicslearning import InputError
 from genomicslearning.cli.common import Pick, say
 
 
@@ -102,22 +103,34 @@ def watchlist(
     top: Annotated[int, typer.Option(help="Rows of the HTML page, at most 5000; the CSV has all.")] = 5000,
     pick: Annotated[Pick, typer.Option(help="Which transcript's annotation a row gets.")] = Pick.mane,
     csq_key: Annotated[str | None, typer.Option(help="INFO key of VEP's annotation, if it is not CSQ.")] = None,
+    vep_cache: Annotated[
+        str | None, typer.Option(metavar="DIR", help="VEP's cache: annotate --clinvar first, instead of --annotated.")
+    ] = None,
+    fasta: Annotated[str | None, typer.Option(metavar="FA", help="Goes with --vep-cache: reference FASTA.")] = None,
+    plugin_cache: Annotated[str | None, typer.Option(metavar="DIR", help="Goes with --vep-cache: plugins.")] = None,
+    program: Annotated[str | None, typer.Option(metavar="PATH", help="Goes with --vep-cache: the annotator.")] = None,
 ) -> None:
     """Rank a release's single-submitter variants by the chance that other laboratories will disagree.
 
     Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --model runs/latest/autopilot/NAME/model --out watch
     """
     from genomicslearning import watchlist as room
+    from genomicslearning.annotate.vcf import annotated_copy
 
-    summary = room.build(
-        clinvar=clinvar,
-        annotated=annotated,
-        model=model,
-        out=out,
-        shown=top,
-        pick=pick.value,
-        csq_key=csq_key,
-        progress=say,
-    )
+    if annotated and vep_cache:
+        raise InputError("give either --annotated or --vep-cache and --fasta, not both")
+    with annotated_copy(
+        clinvar, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=say
+    ) as (copy, _):
+        summary = room.build(
+            clinvar=clinvar,
+            annotated=copy or annotated,
+            model=model,
+            out=out,
+            shown=top,
+            pick=pick.value,
+            csq_key=csq_key,
+            progress=say,
+        )
     ranked, shown = summary["variants"], summary["shown"]
     typer.echo(f"{ranked:,} variants ranked in {out}/watchlist.csv; {shown:,} in watchlist.html")

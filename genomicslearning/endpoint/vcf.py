@@ -6,7 +6,6 @@ A piece of the file is read, scored and written before the next but few is read;
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genomicslearning import InputError
-from genomicslearning.annotate import annotate_vcf
+from genomicslearning.annotate.vcf import annotated_copy
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import batch
 from genomicslearning.endpoint.known import KNOWN_COLUMNS, SINGLE, Known, single_submitter_meaning
@@ -46,6 +45,11 @@ DEFINITIONS = (
 _PIECE_ROWS = 4096
 _SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz")
 _PRIOR = "prior_CLNSIG"
+# What the report of a VCF that was annotated first repeats of the annotation's own.
+_OF_ANNOTATION = (
+    "program", "cache", "assembly", "plugins", "alleles_annotated", "not_annotated", "empty_columns", "inputs",
+    "warnings",
+)  # fmt: skip
 
 
 def is_vcf(path: str | os.PathLike) -> bool:
@@ -170,23 +174,14 @@ def annotate_and_predict(
 
     Then the report has `annotation`, and records written to a VCF carry CSQ as well.
     """
-    if bool(vep_cache) != bool(fasta):
-        raise InputError("--vep-cache and --fasta go together: the annotator reads both")
-    if not (vep_cache and fasta):
-        if plugin_cache or program:
-            raise InputError("--plugin-cache and --program go with --vep-cache and --fasta")
-        return predict_vcf(model_folder, source, target, progress=progress, **options)
-    lake.check_outputs([target], inputs=[source, fasta])
-    with tempfile.TemporaryDirectory(prefix="annotated-") as scratch:
-        annotated = Path(scratch, f"{lake.name(source).split('.vcf')[0]}.annotated.vcf.gz")
-        annotation = annotate_vcf(
-            source, annotated, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program,
-            progress=progress,
-        )  # fmt: skip
-        report = predict_vcf(model_folder, annotated, target, progress=progress, **options)
-        kept = ("program", "cache", "assembly", "plugins", "alleles_annotated", "not_annotated", "empty_columns",
-                "inputs", "warnings")  # fmt: skip
-        report["annotation"] = {key: annotation[key] for key in kept}
+    if vep_cache and fasta:
+        lake.check_outputs([target], inputs=[source, fasta])
+    with annotated_copy(
+        source, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=progress
+    ) as (copy, annotation):
+        report = predict_vcf(model_folder, copy or source, target, progress=progress, **options)
+    if annotation:
+        report["annotation"] = {key: annotation[key] for key in _OF_ANNOTATION}
         lake.write_json(report, f"{target}.report.json")
     return report
 
@@ -303,12 +298,20 @@ def _writer(part: Path, vcf: Vcf, model: Model, *, as_vcf: bool, known: bool) ->
     if as_vcf:
         with Writer(part) as out:
             out.write("\n".join(_header(vcf, model)).encode() + b"\n")
-            yield lambda answer: out.write(_vcf_lines(answer))
+
+            def write_records(answer: _Answer) -> None:
+                out.write(_vcf_lines(answer))
+
+            yield write_records
         return
     names = (*COLUMNS, *(KNOWN_COLUMNS if known else ()))
     with part.open("wb", buffering=1 << 20) as file:
         file.write(",".join(names).encode() + b"\n")
-        yield lambda answer: file.write(batch.csv_lines(_csv_table(answer, names)))
+
+        def write_rows(answer: _Answer) -> None:
+            file.write(batch.csv_lines(_csv_table(answer, names)))
+
+        yield write_rows
 
 
 def _header(vcf: Vcf, model: Model) -> list[str]:
