@@ -68,10 +68,17 @@ def listener() -> Iterator[tuple[str, list[str]]]:
 def open_at(browser, page: Path, size: tuple[int, int], *, dark: bool = False) -> None:
     """Open a page from disk in a window of this size."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "screen", "features": [scheme]})
     metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get(page.resolve().as_uri())
+
+
+def print_at_a4(browser) -> None:
+    """Lay the open page out as it is printed: print's rules, and the width of a sheet of A4 within its margins."""
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    sheet = {"width": 710, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sheet)
 
 
 def serious_findings(browser) -> list[str]:

@@ -35,6 +35,18 @@ def _written(value: object) -> str:
     return "–" if value is None else f"{value:,}" if type(value) is int else str(value)
 
 
+def leaderboard(table: pd.DataFrame) -> pd.DataFrame:
+    """A job's leaderboard; the log loss as such (low is good), dashes for times and weights that do not exist."""
+    shown = table.copy()
+    if "LogLoss" in shown:
+        shown["LogLoss"] = -shown["LogLoss"]
+    if "weight" in shown:
+        shown["weight"] = shown["weight"].mask(shown["weight"] == 0)
+    if "seconds" in shown:
+        shown["seconds"] = shown["seconds"].mask(shown["seconds"] == 0).map("{:.1f}".format, na_action="ignore")
+    return shown.rename(columns={"LogLoss": "log loss", "AveragePrecision": "average precision"})
+
+
 def models(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of `split_comparison.baseline_table` or `split_comparison.compare_splits`."""
     words = {"split": "split", "model": "model or features", "note": "note"}

@@ -163,11 +163,11 @@ def next_commands(run: dict, metrics: dict | None) -> list[dict]:
     if metrics and run["status"] == "done":
         if metrics["split"] == "random":
             why = "How well does it do in genes that it has never seen, without evidence that grows with submitters?"
-            steps.append((why, f"run{data} --split gene -p features biology --name {name}-genes"))
+            steps.append((why, f"run{data} --split gene --features biology --name {name}-genes"))
             steps.append(("Then hold the two against each other:", f"compare {name} {name}-genes"))
         elif metrics["split"] == "gene":
             why = "What will become of variants with one submitter? It takes earlier releases of ClinVar, oldest first:"
-            command = f"run{data} --split time -p features prospective --earlier OLD.vcf.gz --earlier NEWER.vcf.gz"
+            command = f"run{data} --split time --features prospective --earlier OLD.vcf.gz --earlier NEWER.vcf.gz"
             steps.append((why, f"{command} --name {name}-time"))
         model = next((item for item in run["artifacts"] if item.endswith("/model/")), "")
         if model:

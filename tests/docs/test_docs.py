@@ -67,6 +67,21 @@ def test_a_wrong_command_would_be_noticed():
             parse(wrong)
 
 
+@pytest.mark.parametrize("split", ["random", "gene", "time"])
+@pytest.mark.parametrize("status", ["done", "failed", "stale"])
+def test_the_commands_that_an_index_page_advises_are_real(split, status):
+    from genomicslearning.report.index_page import next_commands
+
+    run = {
+        "id": "first", "status": status, "synthetic": False, "artifacts": ["autopilot/job/model/"],
+        "parameters": {"clinvar": "/data/clinvar.vcf.gz", "annotated": "/data/annotated.vcf.gz"},
+    }  # fmt: skip
+    advised = next_commands(run, {"split": split})
+    assert advised
+    for step in advised:
+        parse(shlex.split(step["command"])[1:])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_and_options_within_sentences_exist(page):
     for span in re.findall(r"(?<!`)`genomicslearning ([^`\n]+)`", page.read_text(encoding="utf-8")):

@@ -304,3 +304,13 @@ def test_alt_text_carries_the_numbers(scored):
     )
     assert "missed" in plots.describe_confusion(labels, probabilities >= 0.4)
     assert plots.confusion([0, 1, 1, 0], [0, 1, 0, 1]).tolist() == [[1, 1], [1, 1]]
+
+
+def test_a_leaderboard_shows_the_log_loss_as_such_and_dashes_for_what_does_not_exist():
+    raw = pd.DataFrame(
+        {"candidate": ["ensemble", "boosting"], "LogLoss": [-0.4, -0.5], "seconds": [0.0, 3.26], "weight": [0.0, 0.6]}
+    )
+    shown = readable.leaderboard(raw)
+    assert shown["log loss"].tolist() == [0.4, 0.5]
+    assert shown["seconds"].isna().tolist() == [True, False] and shown["seconds"][1] == "3.3"
+    assert shown["weight"].isna().tolist() == [True, False] and raw["LogLoss"].tolist() == [-0.4, -0.5]

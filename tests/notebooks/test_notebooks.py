@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from browser import NARROW, WIDE, chromium, open_at, serious_findings
 
 from genomicslearning.runs.folder import PRODUCTS, STEPS, Run
 from genomicslearning.training_set.table import COLUMNS
@@ -147,3 +148,15 @@ def test_reports_load_nothing_and_name_every_figure(real_run):
             figures += 1
             assert len(image["alt"]) > 20
     assert figures >= 15
+
+
+def test_no_page_of_a_run_has_a_serious_accessibility_finding(real_run):
+    pages = sorted({*real_run.glob("*.html"), *real_run.glob("autopilot/*/notebooks/*.html")})
+    assert len(pages) == 7, "the index, four steps, the job's two notebooks"
+    with chromium() as browser:
+        for page in pages:
+            for size in (WIDE, NARROW):
+                open_at(browser, page, size)
+                assert serious_findings(browser) == [], f"{page.name} at {size[0]} px"
+                width = browser.execute_script("return document.documentElement.scrollWidth")
+                assert width <= size[0], f"{page.name} is {width} px wide at {size[0]}"

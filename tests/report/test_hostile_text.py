@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from browser import NARROW, WIDE, chromium, listener, open_at, serious_findings
+from browser import NARROW, WIDE, chromium, listener, open_at, print_at_a4, serious_findings
 from bs4 import BeautifulSoup
 from nbformat import v4
 from pages import METRICS, captured_outputs, write_predictions, write_run
@@ -148,3 +148,6 @@ def test_pages_have_no_serious_accessibility_finding(tmp_path):
                     assert serious_findings(browser) == [], f"{page.name} at {size[0]} px, dark {dark}"
                     width = browser.execute_script("return document.documentElement.scrollWidth")
                     assert width <= size[0], f"{page.name} is {width} px wide at {size[0]}"
+            print_at_a4(browser)
+            right = "Math.max(0, ...[...document.querySelectorAll('td, th')].map(c => c.getBoundingClientRect().right))"
+            assert browser.execute_script(f"return {right}") <= 710, f"{page.name} loses a column in print"

@@ -88,7 +88,7 @@ def test_index_gives_the_next_command(tmp_path):
     facts = {"parameters": {"training_set": "/home/she/table.csv"}, "artifacts": ["autopilot/j/model/"]}
     page = soup(render_index(write_run(tmp_path / "one", **facts)))
     assert [block.get_text() for block in page("pre")] == [
-        "genomicslearning run --training-set table.csv --split gene -p features biology --name one-genes",
+        "genomicslearning run --training-set table.csv --split gene --features biology --name one-genes",
         "genomicslearning compare one one-genes",
         "genomicslearning predict runs/one/autopilot/j/model variants.csv predictions.csv",
     ]

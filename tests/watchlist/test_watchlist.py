@@ -7,13 +7,14 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from browser import NARROW, WIDE, chromium, open_at, serious_findings
+from browser import NARROW, WIDE, chromium, open_at, print_at_a4, serious_findings
 from typer.testing import CliRunner
 
 from genomicslearning import InputError, autopilot, watchlist
 from genomicslearning.cli.app import app
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
+from genomicslearning.watchlist.filter_page import write_page
 
 HEADER = (
     "##fileformat=VCFv4.1\n##fileDate=2026-02-26\n##reference=GRCh37\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -143,6 +144,31 @@ def test_the_page_filters_and_sorts_by_itself(models, tmp_path):
             assert serious_findings(browser) == []
         seen = browser.execute_script(ACT)
     assert seen == [ranked, cancer, ["2"], ["1", "2", "10"], ["10", "2", "1"], [], "0 of 3 rows"]
+
+
+def test_the_page_prints_the_first_hundred_of_what_is_shown(tmp_path):
+    names = "gene hgvs condition classification expected_conflict expected_conflict_probability".split()
+    names += "reason_1 reason_2 reason_3 link".split()
+    row = dict.fromkeys(names, "a long text of many words in a cell")
+    rows = pd.DataFrame([row | {"rank": str(n), "VARIATION_ID": str(n), "probability": "0.5"} for n in range(1, 131)])
+    rows = rows.assign(percentile="50.00", gene=["ODD" if n % 2 else "EVEN" for n in range(1, 131)])
+    summary = {
+        "variants": 130, "shown": 130, "inputs": [{"name": "release.vcf", "fileDate": ""}], "features": "biology",
+        "estimated": "", "warnings": [], "meaning": "", "calibrated": True,
+        "expected_conflict": {"why": "", "given": False},
+    }  # fmt: skip
+    write_page(tmp_path / "watchlist.html", rows, summary)
+    printed = (
+        "return [...document.querySelectorAll('tbody tr')].filter(r => r.offsetParent).map(r => r.cells[9].textContent)"
+    )
+    right = "return Math.max(...[...document.querySelectorAll('td')].map(c => c.getBoundingClientRect().right))"
+    with chromium() as browser:
+        open_at(browser, tmp_path / "watchlist.html", WIDE)
+        print_at_a4(browser)
+        assert browser.execute_script(printed) == [str(n) for n in range(1, 101)]
+        assert browser.execute_script(right) <= 710
+        browser.execute_script("field('text').value = 'EVEN'; field('text').dispatchEvent(new Event('input'))")
+        assert browser.execute_script(printed) == [str(n) for n in range(2, 131, 2)]
 
 
 def test_a_model_of_annotated_variants_warns_of_a_release_without(models, tmp_path):
