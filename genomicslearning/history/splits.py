@@ -61,7 +61,7 @@ def split(
     earlier: Sequence[str | PathLike] = (),
     assembly: str = "",
 ) -> Split:
-    """Split a training set.
+    """Split a training set; of a variant that stands in several rows the first is taken.
 
     Parameters
     ----------
@@ -80,6 +80,7 @@ def split(
         raise InputError(f"split: {kind!r} is not a split; choose one of {', '.join(KINDS)}")
     if not 0 < train_fraction < 1:
         raise InputError(f"train_fraction: {train_fraction} is not between 0 and 1; 0.8 is usual")
+    table, repeated = first_of_repeated(table)
     if kind == "random":
         parts = _random(table, train_fraction, seed)
     elif kind == "gene":
@@ -93,7 +94,21 @@ def split(
                 "two are needed; use a larger table, another seed or another train_fraction"
             )
     check_no_variant_on_both_sides(parts.train, parts.test)
+    if repeated:
+        parts.notes.append(repeated_words(repeated))
     return parts
+
+
+def first_of_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The table with the first row of each variant (CHROM, POS, REF, ALT), and how many rows were left out."""
+    repeated = variant_key(table).duplicated()
+    count = int(repeated.sum())
+    return (table.loc[~repeated].reset_index(drop=True) if count else table), count
+
+
+def repeated_words(count: int) -> str:
+    """What is said of rows of a variant that stands in an earlier row."""
+    return f"{count:,} rows are of a variant that stands in an earlier row; the first row of each is learnt from."
 
 
 def _random(table: pd.DataFrame, train_fraction: float, seed: int) -> Split:

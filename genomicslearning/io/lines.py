@@ -158,7 +158,7 @@ class LineFile:
             return self._text.read1(_CHUNK) if self._compressed else self._text.read(_CHUNK)
         except EOFError:
             raise InputError(f"{self.path}:{self.line + 1}: the gzip stream ends early; get the whole file") from None
-        except (OSError, zlib.error, isal_zlib.error) as problem:
+        except (OSError, zlib.error, isal_zlib.error) as problem:  # type: ignore[misc]  # isal has no types
             raise InputError(f"{self.path}:{self.line + 1}: damaged ({problem}); get the file again") from None
 
     def _pieces(self) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ MOST_HEADER_LINES = 500_000
 MOST_HEADER_BYTES = 32 << 20
 # No real key is longer; what is stays text in INFO_OTHER.
 MOST_KEY_BYTES = 200
+_MOST_LEARNT = 1_000  # keys of a record, for their order to be learnt
 MOST_POS_DIGITS = 18  # fits 64 bits
 # key=value, or key="value" in which a quote is escaped, or at least is not followed by another key or the end.
 _HEADER_FIELD = re.compile(
@@ -352,6 +353,8 @@ class InfoReader:
         """Take in one record's order; an order that contradicts what is known stays unknown."""
         self._lessons -= 1
         items = [(key, value is None) for key, value in parse_info(info)[0].items()]
+        if len(items) > _MOST_LEARNT or any(len(key) > MOST_KEY_BYTES for key, _ in items):
+            return
         seen = {*self._seen, *pairwise(items)}
         for expected in (self._expected, set()):
             graph: TopologicalSorter = TopologicalSorter()

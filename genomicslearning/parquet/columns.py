@@ -49,12 +49,12 @@ def read(text: bytes, width: int, order: Sequence[tuple[bytes, bool]], dots: Col
     longest = max((len(key) for key, _ in order), default=0)
     tokens = _Tokens(text, longest)
     last = np.flatnonzero(tokens.kinds == _LINE_END)
-    tabs = np.flatnonzero(tokens.kinds == _TAB)
+    every_tab = np.flatnonzero(tokens.kinds == _TAB)
     count = len(last)
-    if len(tabs) != count * (width - 1) or tokens.kinds.min() < _TAB or not _is_utf8(text):
+    if len(every_tab) != count * (width - 1) or tokens.kinds.min() < _TAB or not _is_utf8(text):
         return _nothing(count, width, order)
     first = np.concatenate([[0], last[:-1] + 1])
-    tabs = tabs.reshape(count, width - 1)
+    tabs = every_tab.reshape(count, width - 1)
     fits = (tabs[:, :_FIXED] == first[:, None] + np.arange(_FIXED)).all(axis=1)
     info_end = last
     if width > _FIXED + 1:
@@ -116,17 +116,16 @@ class _Tokens:
     def start_with(self, numbers: np.ndarray, prefix: bytes) -> np.ndarray:
         """Which tokens start with a prefix that has no separator in it."""
         starts = self._starts[numbers]
-        found = None
+        found = np.ones(len(numbers), bool)
         for at in range(0, len(prefix), _WORD):
             part = prefix[at : at + _WORD]
             mask = np.uint64((1 << 8 * len(part)) - 1)
-            same = (self._words[starts + at if at else starts] & mask) == np.uint64(int.from_bytes(part, "little"))
-            found = same if found is None else found & same
+            found &= (self._words[starts + at if at else starts] & mask) == np.uint64(int.from_bytes(part, "little"))
         return found
 
     def column(self, numbers: np.ndarray, present: np.ndarray, *, skip: int = 0, dots: bool = False) -> pa.Array:
         """The tokens `present` as text without their first `skip` bytes; null elsewhere, and for an empty one."""
-        every = present.all()
+        every = bool(present.all())
         chosen = numbers if every else numbers[present]
         lengths = self.lengths(chosen) - skip
         wanted = lengths > 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from genomicslearning import InputError, demo
-from genomicslearning.io import archives
 from genomicslearning.io import lake as files
+from genomicslearning.io.vcf import Vcf
 from genomicslearning.runs.folder import Run, settings
 from genomicslearning.runs.inputs import TRAINING_DATA
 from genomicslearning.training_set.build import build_training_set
@@ -115,10 +115,5 @@ def _in_aws(lake: str, pick: str, progress: Callable[[str], None]) -> str:
 
 def is_synthetic(path: str) -> bool:
     """Whether a VCF's header says that it is the embedded sample."""
-    with files.open_input(path) as raw:
-        start, file = archives.first_bytes(path, raw)
-        with archives.open_text(path, start, file) as text:
-            while (line := text.readline(1 << 20)).startswith(b"##"):
-                if line.startswith(b"##SYNTHETIC="):
-                    return True
-    return False
+    with Vcf(path) as vcf:
+        return vcf.meta("SYNTHETIC") is not None

@@ -12,7 +12,7 @@ import re
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -150,7 +150,7 @@ def write_text(rows: DataFrame, column: str, header: str, path: str) -> None:
     target = system.create(path_of(whole))
     target.write(bytearray(header.encode() + b"\n"))
     source = system.open(part)
-    spark._jvm.org.apache.hadoop.io.IOUtils.copyBytes(source, target, 1 << 20, True)
+    _jvm(spark).org.apache.hadoop.io.IOUtils.copyBytes(source, target, 1 << 20, True)
     replace(spark, whole, hadoop_path(path))
     remove(spark, temporary)
 
@@ -173,14 +173,20 @@ def remove(spark: SparkSession, path: str) -> None:
     system.delete(path_of(path), True)
 
 
+def _jvm(spark: SparkSession) -> Any:
+    """Java's side of the session."""
+    return spark._jvm
+
+
 def _file_system(spark: SparkSession, path: str):
-    path_of = spark._jvm.org.apache.hadoop.fs.Path
+    path_of = _jvm(spark).org.apache.hadoop.fs.Path
     return path_of(path).getFileSystem(spark._jsc.hadoopConfiguration()), path_of
 
 
 def _temporary(spark: SparkSession) -> str:
     """Where rows are staged: a place that every worker reaches."""
-    return spark.conf.get("spark.genomicslearning.staging", os.environ.get("TMPDIR", "/tmp")).rstrip("/")
+    folder = spark.conf.get("spark.genomicslearning.staging", None) or os.environ.get("TMPDIR", "/tmp")
+    return folder.rstrip("/")
 
 
 def input_error(problem: Exception) -> Exception:
@@ -193,7 +199,7 @@ def arguments(wanted: Iterable[str], argv: list[str]) -> dict[str, str]:
     """Job arguments ``--name value``: Glue's own parser where awsglue is present, the same form elsewhere."""
     present = [name for name in wanted if f"--{name}" in argv or any(item.startswith(f"--{name}=") for item in argv)]
     try:
-        from awsglue.utils import getResolvedOptions
+        from awsglue.utils import getResolvedOptions  # type: ignore[import-not-found]  # only on AWS Glue
     except ImportError:
         pass
     else:

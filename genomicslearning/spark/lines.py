@@ -12,9 +12,12 @@ from pyspark.sql import functions as F
 
 from genomicslearning import InputError
 from genomicslearning.io import bgzf, lake
+from genomicslearning.io.lines import LineFile
 
 # A line and where it stands: byte of its block in the file, then its number among the lines of its task.
 LINE = "block long, number long, line binary"
+# Names by which Hadoop tells a compressed file.
+_CODECS = (".gz", ".bz2", ".deflate", ".lz4", ".snappy", ".zst", ".Z")
 
 
 def read_lines(spark: SparkSession, path: str, progress: Callable[[str], None] | None = None) -> DataFrame:
@@ -25,16 +28,24 @@ def read_lines(spark: SparkSession, path: str, progress: Callable[[str], None] |
         parts = bgzf.ranges(path, spark.sparkContext.defaultParallelism * 3)
         frame = spark.createDataFrame(parts, "start long, stop long").repartition(len(parts), "start")
         return frame.mapInArrow(partial(_bgzf_lines, path), LINE)
-    if progress and str(path).endswith(".gz"):
-        progress(
-            f"{lake.name(path)} is plain gzip, which one task has to read; compressed with bgzip, all of them would"
-        )
+    if _is_gzip(path) or str(path).endswith(_CODECS):
+        # Spark would tell how a file is compressed by its name.
+        if progress and _is_gzip(path):
+            progress(
+                f"{lake.name(path)} is plain gzip, which one task has to read; compressed with bgzip, all of them would"
+            )
+        return spark.createDataFrame([(str(path),)], "path string").mapInArrow(_whole_file, LINE)
     frame = spark.read.option("lineSep", "\n").text(hadoop_path(path))
     return frame.select(
         F.col("_metadata.file_block_start").alias("block"),
         F.monotonically_increasing_id().alias("number"),
         F.col("value").cast("binary").alias("line"),
     )
+
+
+def _is_gzip(path: str) -> bool:
+    with lake.open_input(path) as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def data_lines(lines: DataFrame, header: int) -> DataFrame:
@@ -61,6 +72,15 @@ def _bgzf_lines(path: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Rec
                     number += len(found)
                     found = []
             yield _line_batch(part["start"], number, found)
+
+
+def _whole_file(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The lines of a file that is read from its beginning to its end."""
+    for batch in batches:
+        for part in batch.to_pylist():
+            with LineFile(part["path"]) as file:
+                for lines in file.batches():
+                    yield _line_batch(0, file.line, lines)
 
 
 def _line_batch(block: int, number: int, lines: list[bytes]) -> pa.RecordBatch:

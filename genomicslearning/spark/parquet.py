@@ -13,8 +13,9 @@ from genomicslearning.io import lake
 from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Vcf, check_no_header, problem
+from genomicslearning.parquet.converter import Converter
 from genomicslearning.parquet.tsv import Candidates, Tsv, misfit, text_table
-from genomicslearning.parquet.vcf import Converter, counts_of
+from genomicslearning.parquet.vcf import counts_of
 from genomicslearning.spark import job
 from genomicslearning.spark.lines import data_lines, read_lines
 

@@ -6,7 +6,7 @@ import pytest
 
 from genomicslearning import InputError
 from genomicslearning.history.releases import assembly_name, assembly_of, check_release, locus_keys, read_release
-from genomicslearning.history.splits import gene_groups, split
+from genomicslearning.history.splits import check_no_variant_on_both_sides, gene_groups, split
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
 SINGLE, AGREE, CONFLICT = (
@@ -64,7 +64,17 @@ def test_gene_split_fills_to_the_fraction_without_sharing_a_gene(labelled_table)
 def test_a_variant_on_both_sides_is_an_error():
     table = small_table(POS=[7] * 40)
     with pytest.raises(InputError, match="both sides, the first is 1:7:A:G"):
-        split(table, "random")
+        check_no_variant_on_both_sides(table[:20], table[20:])
+
+
+def test_of_a_variant_in_several_rows_the_first_is_learnt_from():
+    table = small_table(POS=range(100, 140))
+    again = pd.concat([table, table.assign(CLASS=1 - table["CLASS"])], ignore_index=True)
+    parts = split(again, "random")
+    assert parts.notes[-1].startswith(f"{len(table):,} rows are of a variant that stands in an earlier row")
+    alone = split(table, "random")
+    pd.testing.assert_frame_equal(parts.train, alone.train)
+    pd.testing.assert_frame_equal(parts.test, alone.test)
 
 
 @pytest.mark.parametrize(

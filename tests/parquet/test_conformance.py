@@ -10,8 +10,9 @@ import pytest
 
 from genomicslearning import InputError
 from genomicslearning.io.vcf import Vcf
+from genomicslearning.parquet.converter import Converter
 from genomicslearning.parquet.tsv import tsv_to_parquet
-from genomicslearning.parquet.vcf import Converter, vcf_to_parquet
+from genomicslearning.parquet.vcf import vcf_to_parquet
 
 FIXED = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER")
 # file: (arguments, the cells of each record beside the site)
