@@ -12,6 +12,11 @@ class InputError(Exception):
     """Bad arguments or bad input, in one line that names file, line and remedy. Commands exit with 2, no traceback."""
 
 
+def install(extra: str) -> str:
+    """The command that adds an extra. The package is on no index, so it is installed from the checkout."""
+    return f"pip install -e '.[{extra}]' (in the checkout)"
+
+
 def share(*parts: str) -> Path:
     """Path of a file that is not Python (notebooks, glue, lifecycle, cloudformation).
 

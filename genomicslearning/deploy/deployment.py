@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from genomicslearning import InputError, share
+from genomicslearning import InputError, install, share
 from genomicslearning.deploy import codecommit, datalake, stacks
 from genomicslearning.deploy.build import Build
 from genomicslearning.deploy.settings import BUCKETS, STACKS, Settings, cost_estimate
@@ -23,7 +23,7 @@ def checked_session(region: str = ""):
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:
-        raise InputError("boto3 is not installed; install the AWS extra: pip install 'genomicslearning[aws]'") from None
+        raise InputError(f"boto3 is not installed; install the AWS extra: {install('aws')}") from None
     # boto3 itself reads AWS_DEFAULT_REGION only.
     made = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
     if not made.region_name:

@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from genomicslearning import InputError
+from genomicslearning import InputError, install
 from genomicslearning.autopilot.remote_rows import RemoteRows
 from genomicslearning.aws.account import Account, aws_errors, find_account, poll
 from genomicslearning.endpoint import wire
@@ -338,6 +338,6 @@ def _sdk():
     try:
         from sagemaker.core import resources
     except ImportError:
-        raise InputError("SageMaker needs the extra aws: pip install 'genomicslearning[aws]'") from None
+        raise InputError(f"SageMaker needs the extra aws: {install('aws')}") from None
     logging.getLogger("sagemaker").setLevel(logging.WARNING)
     return resources
