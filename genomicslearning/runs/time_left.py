@@ -55,7 +55,7 @@ class TimeLeft:
         usual = self._usual[self._current]
         done = self._passed + self._part * usual
         passed = self._clock() - self._started
-        if done < 1 or passed < 1:
+        if done < 3 or passed < 1:  # what the start of the first kernel takes says little of the rest
             return None
         names = list(self._usual)
         after = sum(self._usual[name] for name in names[names.index(self._current) + 1 :])

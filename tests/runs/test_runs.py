@@ -312,7 +312,7 @@ def test_sigterm_leaves_an_interrupted_run(tmp_path):
     command = [sys.executable, "-m", "genomicslearning", "run", "--name", "r", "--runs-dir", str(tmp_path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     for line in process.stderr:
-        if "cell 5/" in line:  # the first step is at work
+        if "cell 6/" in line:  # the first step is at work
             process.send_signal(signal.SIGTERM)
             break
     process.stderr.read()
