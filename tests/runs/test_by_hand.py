@@ -161,6 +161,10 @@ def test_a_runner_goes_on_with_what_was_made_by_hand(tmp_path):
     chain.run({}, name="r", runs_dir=str(runs), progress=said.append)
     by_hand("second", run_dir=str(runs / "r"), factor=4)
     assert statuses(runs / "r") == ["done", "done", "stale"]
+    page = (runs / "r" / "index.html").read_text()
+    assert "executed by hand; its report is of an earlier execution" in page
+    assert "stale: a step before it was executed again" in page
+    assert "genomicslearning run --name r --resume" in page
     said.clear()
     chain.run({}, name="r", runs_dir=str(runs), resume=True, progress=said.append)
     assert said[0] == "[1/3] first: unchanged, kept"
