@@ -52,6 +52,7 @@ def render_notebook(notebook: Path, *, home: str = "index.html") -> Path:
             "title": headings[0][1] if headings else notebook.stem,
             "run": f"Run {run['id']}" if run else notebook.stem,
             "home": home if run else "",
+            "steps": _steps(run, notebook, home) if run else [],
             "date": page_text.stamp(_executed(nb)) if _executed(nb) else "",
             "synthetic": SYNTHETIC if run and run.get("synthetic") else "",
             "contents": [heading for heading in headings[1:] if heading[1] not in folded],
@@ -68,6 +69,18 @@ def render_notebook(notebook: Path, *, home: str = "index.html") -> Path:
     target = notebook.with_suffix(".html")
     write(target, page)
     return target
+
+
+def _steps(run: dict, notebook: Path, home: str) -> list[tuple[str, str]]:
+    """The run's reports: name and address from this page, which is empty for the page itself."""
+    folder = Path(home).parent
+    found = []
+    for step in run["steps"]:
+        beside = notebook.parent / folder / f"{step['name']}.ipynb"
+        if beside.is_file():
+            here = beside.resolve() == notebook.resolve()
+            found.append((step["name"], "" if here else (folder / f"{step['name']}.html").as_posix()))
+    return found
 
 
 def contents(nb: nbformat.NotebookNode) -> list[tuple[int, str, str]]:

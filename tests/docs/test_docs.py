@@ -276,9 +276,9 @@ def test_the_site_builds_with_every_link_right(tmp_path):
         assert not [address for address in loaded if address.startswith(("http", "//"))], page.name
     with chromium() as browser:
         for name in ("index.html", "formats.html", "example/index.html"):
-            for size in (WIDE, NARROW):
-                open_at(browser, tmp_path / "site" / name, size)
-                assert serious_findings(browser) == [], f"{name} at {size[0]} px"
+            for size, dark in ((WIDE, False), (NARROW, True)):
+                open_at(browser, tmp_path / "site" / name, size, dark=dark)
+                assert serious_findings(browser) == [], f"{name} at {size[0]} px, dark {dark}"
 
 
 def test_links_out_of_the_readme_and_contributing_lead_to_files():
