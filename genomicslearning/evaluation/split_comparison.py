@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from genomicslearning import clinvar
 from genomicslearning.autopilot.cross_validation import table_sha256
 from genomicslearning.evaluation.comparison import compare_models
 from genomicslearning.evaluation.scores import (
@@ -35,7 +36,8 @@ from genomicslearning.evaluation.scores import (
 )
 from genomicslearning.evaluation.strata import FREQUENCY_COLUMNS, consequence
 from genomicslearning.features import FEATURE_SETS
-from genomicslearning.history.splits import KINDS, Split, gene_groups, split, with_prior
+from genomicslearning.history.splits import KINDS, Split, gene_groups, split
+from genomicslearning.history.submissions import UNCERTAIN, stated_class
 from genomicslearning.io import lake
 
 # Rows to learn from, their groups, rows to judge by, feature set, key -> P(CLASS=1) of the rows to judge by.
@@ -48,8 +50,13 @@ BASELINE_KEYS = {
     "allele frequency alone": "allele_frequency",
     "CADD alone": "cadd",
     "logistic regression": "logistic_regression",
+    "classification alone": "classification",
+    "VUS alone": "vus",
 }
 NO_CADD = "no training row has a CADD score (column CADD_PHRED); VEP's CADD plugin gives one"
+# What the present classification alone is worth, where a single submission's is known.
+CLASSIFICATION_BASELINES = ("classification alone", "VUS alone")
+SIDES = {"VUS": "uncertain", "B/LB": "benign side", "P/LP": "pathogenic side"}
 FOLDS = 5
 TOP = 2000
 NEEDS_EARLIER = "needs earlier releases"
@@ -108,6 +115,50 @@ def impossible_baselines(train: pd.DataFrame) -> dict[str, str]:
     return {} if scored else {"CADD alone": NO_CADD}
 
 
+def classification_baselines(learning: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
+    """P(CLASS=1) of the test rows from nothing but what the single submission said (`CLASSIFICATION_BASELINES`).
+
+    `classification alone`: the share of conflicts among the rows to learn from that said the same, drawn towards the
+    share of all by ten rows. `VUS alone`: whether it said uncertain significance. Empty where no row of either says.
+    """
+    if "prior_CLNSIG" not in test or "prior_CLNSIG" not in learning or learning["prior_CLNSIG"].notna().sum() == 0:
+        return {}
+    overall = learning["CLASS"].mean()
+    said = (
+        learning["CLASS"].groupby(learning["prior_CLNSIG"].map(stated_class, na_action="ignore")).agg(["sum", "size"])
+    )
+    rates = (said["sum"] + 10 * overall) / (said["size"] + 10)
+    now = test["prior_CLNSIG"].map(stated_class, na_action="ignore")
+    return {
+        "classification alone": now.map(rates).astype(float).fillna(overall).to_numpy(),
+        "VUS alone": (now == UNCERTAIN).to_numpy(dtype=float),
+    }
+
+
+def within_classification(test: pd.DataFrame, probability: np.ndarray) -> pd.DataFrame:
+    """Ranking within those that said the same (uncertain, benign side, pathogenic side), beside all of them.
+
+    What is left once the classification is known: a model that only repeats it has a ROC AUC of .5 in each.
+    """
+    groups = test["prior_CLNSIG"].map(_side, na_action="ignore")
+    labels, rows = test["CLASS"].to_numpy(), []
+    for side in ("all", *SIDES.values()):
+        chosen = np.ones(len(test), bool) if side == "all" else (groups == side).to_numpy()
+        if chosen.sum() < 2 or len(np.unique(labels[chosen])) < 2:
+            continue
+        auc, precision = Ranking(labels[chosen], np.asarray(probability)[chosen]).both()
+        observed, predicted = labels[chosen].mean(), np.asarray(probability)[chosen].mean()
+        rows.append((side, int(chosen.sum()), observed, predicted, auc, precision))
+    return pd.DataFrame(
+        rows, columns=["classification", "rows", "observed", "predicted", "roc_auc", "average_precision"]
+    )
+
+
+def _side(text: str) -> str | None:
+    groups = {clinvar.group(term) for term in text.replace("|", "/").split("/")} - {None}
+    return SIDES[groups.pop()] if len(groups) == 1 else None
+
+
 def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
     """P(CLASS=1) of the test rows from models that know next to nothing, by name (`BASELINES`).
 
@@ -157,7 +208,15 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def baseline_table(train: pd.DataFrame, test: pd.DataFrame, probability: np.ndarray, *, groups=None, seed: int = 200):
+def baseline_table(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    probability: np.ndarray,
+    *,
+    learning: pd.DataFrame | None = None,
+    groups=None,
+    seed: int = 200,
+):
     """The model beside the baselines on one split: figures with intervals, and the test of each difference.
 
     Returns
@@ -167,6 +226,7 @@ def baseline_table(train: pd.DataFrame, test: pd.DataFrame, probability: np.ndar
     """
     labels = test["CLASS"].to_numpy()
     scores = {"model": np.asarray(probability), **baselines(train, test)}
+    scores |= classification_baselines(train if learning is None else learning, test)
     table, resampled = _rows(labels, scores, groups, seed)
     table += [{"model": name, "note": why} for name, why in impossible_baselines(train).items()]
     compared = compare_models(labels, scores, reference="model", groups=groups, seed=seed, resampled=resampled)
@@ -223,6 +283,7 @@ def compare_splits(
     *,
     earlier: Sequence[str | PathLike] = (),
     assembly: str = "",
+    release: str | PathLike = "",
     train_fraction: float = 0.8,
     seed: int = 200,
 ) -> pd.DataFrame:
@@ -232,24 +293,36 @@ def compare_splits(
     marks a figure that is no result.
     """
     rows = []
+    given = {"train_fraction": train_fraction, "seed": seed, "earlier": earlier, "assembly": assembly}
     for kind in KINDS:
         if kind == "time" and not earlier:
             rows += [{"split": kind, "model": name, "note": NEEDS_EARLIER} for name in (*FEATURE_SETS, *BASELINES)]
             continue
-        source = with_prior(table, earlier, assembly=assembly) if earlier and kind != "time" else table
-        parts = split(source, kind, train_fraction=train_fraction, seed=seed, earlier=earlier, assembly=assembly)
-        possible = [features for features in FEATURE_SETS if features != "prospective" or earlier]
-        if "prospective" not in possible:
-            rows.append({"split": kind, "model": "prospective", "note": NEEDS_EARLIER})
-        scores = {features: fitted(fit, table, parts, features) for features in possible}
+        parts = split(table, kind, **given)
+        together = [features for features in FEATURE_SETS if features != "prospective" or kind == "time"]
+        scores = {features: fitted(fit, table, parts, features) for features in together}
         scores |= baselines(parts.train, parts.test)
-        notes = dict.fromkeys(possible, "") | dict.fromkeys(BASELINES, "baseline")
+        scores |= classification_baselines(parts.to_learn_from()[0], parts.test)
+        notes = dict.fromkeys(scores, "baseline") | dict.fromkeys(together, "")
         if kind == "time":
             notes["all"] = LEAKS_FUTURE
         found, _ = _rows(parts.test["CLASS"].to_numpy(), scores, parts.test_groups, seed)
         rows += [{"split": kind, **row, "note": notes[row["model"]]} for row in found]
         rows += [{"split": kind, "model": name, "note": why} for name, why in impossible_baselines(parts.train).items()]
+        if kind != "time":
+            rows += _prospective(table, fit, kind, given, release)
     return pd.DataFrame(rows)
+
+
+def _prospective(table: pd.DataFrame, fit: CachedFits, kind: str, given: dict, release: str | PathLike) -> list[dict]:
+    """`prospective` under a split of rows or genes: on rows of its own, those whose single submission is known."""
+    if not (given["earlier"] or release):
+        return [{"split": kind, "model": "prospective", "note": NEEDS_EARLIER}]
+    parts = split(table, kind, features="prospective", release=release, **given)
+    scores = {"prospective": fitted(fit, table, parts, "prospective")}
+    scores |= classification_baselines(parts.to_learn_from()[0], parts.test)
+    found, _ = _rows(parts.test["CLASS"].to_numpy(), scores, parts.test_groups, given["seed"])
+    return [{"split": kind, **row, "note": "rows of its own: what one submission said is known"} for row in found]
 
 
 def fitted(fit: CachedFits, table: pd.DataFrame, parts: Split, features: str) -> np.ndarray:
@@ -312,9 +385,8 @@ def _folds(table, fit, kind, features, earlier, assembly, seed):
     if kind == "time":
         parts = split(table, kind, earlier=earlier, assembly=assembly)
         left_out = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(parts.train, parts.train["CLASS"])
-        for number, (kept, _) in enumerate(left_out):
-            fewer = Split(kind, parts.train.iloc[kept], parts.test, transitions=parts.transitions[kept])
-            train, groups = fewer.to_learn_from()
+        for number, (_, rows) in enumerate(left_out):
+            train, groups = parts.without(rows)
             yield parts.test["CLASS"].to_numpy(), fit(f"cv{number}-{kind}", train, groups, parts.test, features)
         return
     groups = gene_groups(table) if kind == "gene" else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
 from os import PathLike
 
 import numpy as np
@@ -12,11 +14,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, assembly_name, assembly_of, read_release
+from genomicslearning.history.assemblies import assembly_name, assembly_of
+from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_release
+from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
 
 KINDS = ("random", "gene", "time")
-# Of 1, 3 and 6 the middle one; they differ by less than their intervals (docs/evaluation.md).
-TRANSITION_WEIGHT = 3
 
 
 @dataclass
@@ -25,9 +27,12 @@ class Split:
 
     `test_groups` has one gene-group id a test row (split `gene`), else None; `notes` say in words what was done.
 
-    A time split also has `transitions`, which training rows had a single submitter in an earlier release and several in
-    the newest one, and `single_submitters`: the variants with a single submitter in the newest earlier release, with
-    `second` = whether they had several by the table's.
+    Where features are `prospective`, `learning` are the rows that a model learns from: what a single submission said
+    (`prior_*`, real or drawn), how long before the label (`horizon_days`, missing where drawn), and whether it is a
+    real `transition`. A time split also has `transitions`, which training rows had a single submitter in an earlier
+    release and several in the newest one, and `single_submitters`: the variants with a single submitter in the newest
+    earlier release, with `second` = whether they had several by the table's. `horizon_days` is from that release to
+    the table, None where a date is not known.
     """
 
     kind: str
@@ -37,19 +42,27 @@ class Split:
     notes: list[str] = field(default_factory=list)
     transitions: np.ndarray | None = None
     single_submitters: pd.DataFrame | None = None
+    learning: pd.DataFrame | None = None
+    learning_groups: np.ndarray | None = None
+    horizon_days: int | None = None
 
     def to_learn_from(self) -> tuple[pd.DataFrame, np.ndarray | None]:
-        """The training rows as a model should see them, and the group of each (rows of a group stay in one fold).
+        """The rows as a model should see them, and the group of each (rows of a group stay in one fold).
 
-        Split `gene` gives gene groups. Split `time` gives each transition three times, since transitions are the
-        variants most like those that are asked for, and one group a variant, so that no fold learns its own rows.
+        Split `gene` gives gene groups. Split `time` gives one group a variant: what a model learns of one gene's or
+        one variant's own rows says little of a later time (docs/evaluation.md).
         """
-        if self.kind == "gene":
-            return self.train, gene_groups(self.train)
-        if self.transitions is None:
-            return self.train, None
-        rows = np.repeat(np.arange(len(self.train)), np.where(self.transitions, TRANSITION_WEIGHT, 1))
-        return self.train.iloc[rows].reset_index(drop=True), rows
+        if self.learning is not None:
+            return self.learning.reset_index(drop=True), self.learning_groups
+        return self.train, gene_groups(self.train) if self.kind == "gene" else None
+
+    def without(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray | None]:
+        """As `to_learn_from`, leaving out these training rows (numbers) of a time split."""
+        learning, groups = self.to_learn_from()
+        kept = ~np.isin(self.train.index.get_indexer(learning["row"]), rows) if "row" in learning else None
+        if kept is None or groups is None:
+            raise InputError("split time: training rows can be left out of a time split only")
+        return learning[kept].reset_index(drop=True), groups[kept]
 
 
 def split(
@@ -60,6 +73,9 @@ def split(
     seed: int = 200,
     earlier: Sequence[str | PathLike] = (),
     assembly: str = "",
+    features: str = "all",
+    release: str | PathLike = "",
+    table_date: date | None = None,
 ) -> Split:
     """Split a training set; of a variant that stands in several rows the first is taken.
 
@@ -68,8 +84,11 @@ def split(
     table : as `read_table` gives it.
     kind : `random` draws rows, `gene` draws whole gene groups, `time` takes the releases in `earlier` as the past.
     train_fraction : share of rows to learn from (`random` and `gene`).
-    earlier : ClinVar VCFs or tab-delimited releases, oldest first (`time`).
-    assembly : genome assembly of releases that do not say theirs, such as `GRCh37` (`time`).
+    earlier : ClinVar VCFs or tab-delimited releases, oldest first (`time`; `random` and `gene` with `prospective`).
+    assembly : genome assembly of releases that do not say theirs, where it is not the table's.
+    features : with `prospective`, rows under `random` and `gene` get what a single submission said (docs/model.md).
+    release : the table's own release, from which single submissions are drawn where there is no earlier one.
+    table_date : date of the table's release, for the distance to the labels.
 
     Raises
     ------
@@ -81,12 +100,17 @@ def split(
     if not 0 < train_fraction < 1:
         raise InputError(f"train_fraction: {train_fraction} is not between 0 and 1; 0.8 is usual")
     table, repeated = first_of_repeated(table)
-    if kind == "random":
-        parts = _random(table, train_fraction, seed)
-    elif kind == "gene":
-        parts = _by_gene(table, train_fraction, seed)
+    if kind == "time":
+        parts = _by_time(table, read_past(table, earlier, assembly), seed, table_date)
+    elif features == "prospective" and earlier:
+        past = read_past(table, earlier, assembly)
+        parts = _from_the_past(table, kind, past, train_fraction, seed, table_date)
     else:
-        parts = _by_time(table, earlier, assembly)
+        rows, notes = table, []
+        if features == "prospective":
+            rows, notes = with_drawn_submissions(table, release, assembly=assembly, seed=seed)
+        parts = (_random if kind == "random" else _by_gene)(rows, train_fraction, seed)
+        parts.notes += notes
     for side, rows in (("training", parts.train), ("test", parts.test)):
         if rows["CLASS"].nunique() < 2:
             raise InputError(
@@ -117,8 +141,8 @@ def _random(table: pd.DataFrame, train_fraction: float, seed: int) -> Split:
     return Split("random", train, test, notes=[f"{len(train):,} rows drawn at random with seed {seed} to learn from."])
 
 
-def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int) -> Split:
-    groups = gene_groups(table)
+def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int, groups: np.ndarray | None = None) -> Split:
+    groups = gene_groups(table) if groups is None else pd.factorize(groups)[0]
     sizes = np.bincount(groups)
     room = round(train_fraction * len(table))
     in_train = np.zeros(len(sizes), dtype=bool)
@@ -134,82 +158,160 @@ def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int) -> Split:
     return Split("gene", table[train_rows], table[~train_rows], groups[~train_rows], [note])
 
 
-# Cells of the later release that say who has submitted what by then. Not known when the prediction is made.
-LATER_COLUMNS = (*sorted(clinvar.GROWS_WITH_SUBMITTERS), "CONFLICT")
+def read_past(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str) -> list[Release]:
+    """The earlier releases, oldest first, of the table's assembly.
 
-
-def _by_time(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str) -> Split:
+    Raises
+    ------
+    InputError
+        There are none, two of them are out of order, or one is of another assembly.
+    """
     if not earlier:
         raise InputError("split time: needs at least one earlier release (--earlier clinvar_2016.vcf.gz, oldest first)")
     releases = [read_release(path, assembly=assembly, like=table) for path in earlier]
     _check_assemblies(table, releases, assembly)
+    for older, newer in pairwise(releases):
+        if older.date and newer.date and older.date >= newer.date:
+            raise InputError(f"earlier: {older.name} is not older than {newer.name}; give them oldest first")
+    return releases
+
+
+def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date: date | None) -> Split:
     *past, newest = releases
     then = AlignedRelease(newest, table)
-    label_then = then.status.map(clinvar.label, na_action="ignore")
-    is_test, is_train = (then.status == SINGLE_SUBMITTER).to_numpy(), label_then.notna().to_numpy()
-
+    label_then = then.label()
+    is_test, is_train = then.single, label_then.notna().to_numpy()
     train = table[is_train].copy()
     train["CLASS"] = label_then[is_train].astype(table["CLASS"].dtype)
-    prior = pd.DataFrame(np.nan, index=train.index, columns=list(clinvar.PRIOR_COLUMNS), dtype="str")
-    transitions = np.zeros(len(train), dtype=bool)
-    for release in past:  # oldest first: the last word of a single submitter before the others came is kept
-        before = AlignedRelease(release, train)
-        single = (before.status == SINGLE_SUBMITTER).to_numpy()
-        prior.loc[single] = before.prior()[single]
-        transitions |= single
-    train = train.assign(**prior)
+    states = [AlignedRelease(release, train) for release in past]
+    learning = learning_rows(train, states, AlignedRelease(newest, train), newest.date, seed=seed)
+    real = learning[learning["transition"]]
+    transitions = np.isin(np.arange(len(train)), train.index.get_indexer(real["row"]))
+    train = train.assign(**{name: real.set_index("row")[name].reindex(train.index) for name in clinvar.PRIOR_COLUMNS})
     test = table[is_test].assign(**then.prior()[is_test])
+    conflict_then = then.column("CONFLICT")[is_train]
+    for rows in (train, test, learning):
+        _forget_later(rows)
     for rows in (train, test):
         rows["first_seen"] = _first_seen(rows, releases)
-        for column in LATER_COLUMNS:
-            if column in rows:
-                rows[column] = pd.Series(np.nan, index=rows.index, dtype="str")
-    train["CONFLICT"] = then.column("CONFLICT")[is_train]
+    train["CONFLICT"] = conflict_then
+    learning["CONFLICT"] = conflict_then.reindex(learning["row"]).to_numpy()
 
     singles = newest.variants[newest.variants["review_status"] == SINGLE_SUBMITTER].copy()
     singles["second"] = np.isin(singles.index, then.rows[is_test])
+    drawn = int((~learning["transition"] & learning["prior_CLNSIG"].notna()).sum())
     notes = [
         f"{len(test):,} variants with a single submitter in {newest.name} and several in the table to judge by, "
         f"labelled as they are now; {test['CLASS'].mean():.1%} of them conflict.",
         f"{len(train):,} variants with several submitters in {newest.name} to learn from, labelled as they were then; "
-        + (
-            f"{int(transitions.sum()):,} of them had a single submitter before (transitions)."
-            if past
-            else "no transitions, which need two earlier releases."
-        ),
+        f"{int(transitions.sum()):,} of them had a single submitter in an earlier release (transitions). With features "
+        f"prospective one submission is drawn of each of the others, as if it stood alone ({drawn:,}).",
         f"{len(singles):,} variants had a single submitter in {newest.name}; "
         f"{singles['second'].mean():.0%} of them have several in the table. What is estimated is the chance of "
         "conflict given that several laboratories have classified the variant by the later release.",
     ]
     return Split(
-        "time", train, test, notes=notes, transitions=transitions, single_submitters=singles.drop(columns="key")
+        "time",
+        train,
+        test,
+        notes=notes,
+        transitions=transitions,
+        single_submitters=singles.drop(columns="key"),
+        learning=learning,
+        learning_groups=pd.factorize(learning["row"])[0],
+        horizon_days=_days(newest.date, table_date),
     )
 
 
-def with_prior(table: pd.DataFrame, earlier: Sequence[str | PathLike], *, assembly: str = "") -> pd.DataFrame:
-    """The table with `prior_*` for the variants that had a single submitter in the newest of these releases."""
-    releases = [read_release(earlier[-1], assembly=assembly, like=table)]
-    _check_assemblies(table, releases, assembly)
-    known = AlignedRelease(releases[0], table)
-    return table.assign(**known.prior().where(known.status == SINGLE_SUBMITTER))
+def _from_the_past(
+    table: pd.DataFrame, kind: str, releases: list[Release], train_fraction: float, seed: int, table_date: date | None
+) -> Split:
+    """Random or gene split of the variants that had a single submitter in the newest earlier release.
+
+    The table's label is what became of each by the table's date: the split holds out variants or genes, not time. The
+    table's other rows teach beside the training rows (older transitions, drawn submissions), but for those that share
+    a gene with a test row under `gene`.
+    """
+    newest = releases[-1]
+    then = AlignedRelease(newest, table)
+    singles = table.assign(**then.prior())[then.single]
+    if singles.empty:
+        raise InputError(f"split {kind}: no variant of the table had a single submitter in {newest.name}")
+    groups = pd.Series(gene_groups(table), index=table.index)
+    if kind == "gene":
+        parts = _by_gene(singles, train_fraction, seed, groups[singles.index].to_numpy())
+    else:
+        parts = _random(singles, train_fraction, seed)
+    teaching = table.index.isin(parts.train.index) | ~then.single
+    if kind == "gene":
+        teaching &= ~groups.isin(set(groups[parts.test.index])).to_numpy()
+    rows = table[teaching]
+    states = [AlignedRelease(release, rows) for release in releases]
+    learning = learning_rows(rows, states, states[-1], table_date, seed=seed)
+    for side in (parts.train, parts.test, learning):
+        _forget_later(side)
+    parts.learning = learning
+    parts.learning_groups = groups[learning["row"]].to_numpy() if kind == "gene" else pd.factorize(learning["row"])[0]
+    parts.horizon_days = _days(newest.date, table_date)
+    parts.notes.append(
+        f"{len(singles):,} variants of the table had a single submitter in {newest.name}; they carry what it said and "
+        f"are labelled by the table. {int(learning['transition'].sum()):,} transitions to learn from, and of "
+        f"{int((~learning['transition']).sum()):,} variants that had several submitters by then one submission drawn."
+    )
+    return parts
 
 
-class AlignedRelease:
-    """What a release said about each row of a table; missing where it does not have the variant."""
+def learning_rows(
+    rows: pd.DataFrame, states: Sequence[AlignedRelease], source: AlignedRelease, labelled: date | None, *, seed: int
+) -> pd.DataFrame:
+    """The rows with what a single submission said: really, where a state shows one, else drawn from the source.
 
-    def __init__(self, release: Release, table: pd.DataFrame):
-        self.rows = release.rows_of(table)
-        self._release, self._index = release, table.index
-        self.status = self.column("review_status")
+    Parameters
+    ----------
+    rows : labelled variants.
+    states : releases before the label, oldest first: of several single submissions the last one counts.
+    source : release from which a submission of every other variant is drawn.
+    labelled : date of the labels, for `horizon_days` (from the state to the label).
+    """
+    drawn = source.drawn(rows, seed=seed)
+    transition = np.zeros(len(rows), dtype=bool)
+    horizon = pd.Series(np.nan, index=rows.index)
+    for state in states:
+        drawn.loc[state.single] = state.prior()[state.single]
+        transition |= state.single
+        if (days := _days(state.release.date, labelled)) is not None:
+            horizon[state.single] = days
+    return rows.assign(**drawn, horizon_days=horizon, transition=transition, row=rows.index)
 
-    def column(self, name: str) -> pd.Series:
-        """A column of the release, aligned with the table."""
-        known = self._release.variants[name].to_numpy(dtype=object)[self.rows]
-        return pd.Series(np.where(self.rows >= 0, known, np.nan), index=self._index).astype("str")
 
-    def prior(self) -> pd.DataFrame:
-        """The release's classification, condition and review status under the names of `PRIOR_COLUMNS`."""
-        return pd.DataFrame({ours: self.column(theirs) for ours, theirs in clinvar.PRIOR_COLUMNS.items()})
+def with_drawn_submissions(
+    table: pd.DataFrame, release: str | PathLike, *, assembly: str = "", seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table with one submission of each variant's drawn from its own release, and a note that says so."""
+    if not release:
+        note = (
+            "No release to draw single submissions from: what a single submission says stays unknown, and the model is "
+            "one of biology. Give the ClinVar VCF of the training set (--clinvar), or earlier releases (--earlier)."
+        )
+        return table, [note]
+    newest = read_release(release, assembly=assembly, like=table)
+    drawn = AlignedRelease(newest, table).drawn(table, seed=seed)
+    note = (
+        f"One submission drawn of each variant's in {newest.name}, as if it stood alone: "
+        f"{int(drawn['prior_CLNSIG'].notna().sum()):,} of {len(table):,} rows."
+    )
+    return table.assign(**drawn), [note]
+
+
+def _forget_later(rows: pd.DataFrame) -> None:
+    """Empty the cells that say who has submitted what by the later release."""
+    for column in LATER_COLUMNS:
+        if column in rows:
+            rows[column] = pd.Series(np.nan, index=rows.index, dtype="str")
+
+
+def _days(before: date | None, after: date | None) -> int | None:
+    return (after - before).days if before and after else None
 
 
 def _first_seen(rows: pd.DataFrame, releases: Sequence[Release]) -> pd.Series:

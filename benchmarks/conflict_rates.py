@@ -1,0 +1,225 @@
+"""Make genomicslearning/history/conflict_rates.json: rates of conflict by class and distance, from public releases.
+
+Run:  python benchmarks/conflict_rates.py --data ../shared/data [--out FILE] [--judge]
+
+States of variants with one submitter come from the releases of 2015-11 and 2016-05; what became of them from the
+published table (2018-04) and the release of 2026-02. The level of each distance is fitted beside the answers of a model
+of single submissions drawn in 2016, since that is what it corrects. `--judge` fits on the genes of four fifths, judges
+by the others, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from genomicslearning import autopilot
+from genomicslearning.evaluation.scores import expected_calibration_error
+from genomicslearning.history import horizons
+from genomicslearning.history.releases import read_release
+from genomicslearning.history.splits import gene_groups, split
+from genomicslearning.history.submissions import CLASSES, UNCERTAIN, AlignedRelease, stated_class
+from genomicslearning.training_set.table import read_table
+
+SEED = 200
+DAYS = ("2015-11-16", "2016-05-20")
+TABLE_DATE = date(2018, 4, 1)
+LATEST = date(2026, 2, 26)
+ROUNDED = 3
+DECAY = 0.1  # inverse strength of the penalty on bands: three hundred parameters would follow noise
+
+
+def classes(rows: pd.DataFrame) -> np.ndarray:
+    return rows["prior_CLNSIG"].map(stated_class, na_action="ignore").fillna("other").to_numpy(dtype=object)
+
+
+def design(rows: pd.DataFrame, probability: np.ndarray, centre: dict, *, bands: bool) -> tuple[np.ndarray, list[tuple]]:
+    """Columns of the correction: class, what the model says beyond the class, and bands within each class."""
+    said = classes(rows)
+    names: list[tuple] = [("level", name) for name in CLASSES] + [("slope",)]
+    columns = [said == name for name in CLASSES]
+    columns.append(logit(probability) - np.array([logit(centre[name]) for name in said]))
+    if bands:
+        known = (("frequency", horizons.frequency_band(rows)), ("cadd", horizons.cadd_band(rows)))
+        for kind, values in known:
+            for name in CLASSES:
+                for band in np.unique(values):
+                    chosen = (said == name) & (values == band)
+                    if chosen.sum() >= 20:
+                        names.append((kind, name, str(band)))
+                        columns.append(chosen)
+    return np.column_stack(columns).astype(float), names
+
+
+def fitted(rows: pd.DataFrame, labels: np.ndarray, probability: np.ndarray, centre: dict, *, bands: bool) -> dict:
+    """Level by class, slope and bands: a penalised logistic regression, the levels all but free."""
+    matrix, names = design(rows, probability, centre, bands=bands)
+    scale = np.array([30.0 if name[0] in ("level", "slope") else 1.0 for name in names])
+    model = LogisticRegression(C=DECAY, fit_intercept=False, solver="newton-cholesky").fit(matrix * scale, labels)
+    found: dict = {"level": {}, "frequency": {}, "cadd": {}}
+    for name, value in zip(names, model.coef_[0] * scale, strict=True):
+        value = round(float(value), ROUNDED)
+        if name[0] == "slope":
+            found["slope"] = value
+        elif name[0] == "level":
+            found["level"][name[1]] = value
+        else:
+            found[name[0]].setdefault(name[1], {})[name[2]] = value
+    return found
+
+
+def counts(rows: pd.DataFrame, labels: np.ndarray) -> dict:
+    said = pd.DataFrame({"class": classes(rows), "label": labels}).groupby("class")["label"].agg(["size", "sum"])
+    return {name: {"variants": int(row["size"]), "conflicting": int(row["sum"])} for name, row in said.iterrows()}
+
+
+class Data:
+    """States of 2015 and 2016, what became of them, and a model's answers for those of 2016."""
+
+    def __init__(self, folder: Path):
+        self.table = read_table(folder / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
+        paths = [folder / "clinvar_tsv" / f"clinvar_{day}_b37.tsv.gz" for day in DAYS]
+        self.parts = split(self.table, "time", earlier=paths, assembly="GRCh37", table_date=TABLE_DATE)
+        latest = folder / "clinvar_2026" / "clinvar_2026-02_half_of_genes_b37.tsv.gz"
+        self.now = read_release(latest, assembly="GRCh37")
+        self.releases = [read_release(path, assembly="GRCh37") for path in paths]
+        self.test = self.parts.test
+        self.labels_now = AlignedRelease(self.now, self.test).label()
+        learning, groups = self.parts.to_learn_from()
+        self.learnt = horizons.learnt_rates(learning)
+        with tempfile.TemporaryDirectory() as scratch:
+            job = autopilot.start(
+                learning, folder=scratch, name="drawn", features="prospective", groups=groups, seed=SEED,
+                progress=lambda text: None,
+            )  # fmt: skip
+            self.probability = job.wait().model().predict(self.test)
+
+    def state(self, number: int, labels: pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
+        """The table's variants with one submitter in a release, and their label where it is known."""
+        then = AlignedRelease(self.releases[number], self.table)
+        chosen = then.single & labels.notna().to_numpy()
+        return self.table.assign(**then.prior())[chosen], labels[chosen].to_numpy(int)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path(horizons.__file__).with_name("conflict_rates.json"))
+    parser.add_argument("--judge", action="store_true")
+    given = parser.parse_args()
+    data = Data(given.data)
+    if given.judge:
+        judge(data)
+    else:
+        given.out.write_text(json.dumps(rates(data), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(given.out)
+
+
+def rates(data: Data) -> dict:
+    """The committed table."""
+    in_table = data.table["CLASS"].astype(float)
+    then = AlignedRelease(data.releases[1], data.table).label()
+    now = AlignedRelease(data.now, data.table).label()
+    periods = []
+    pairs = ((0, then, date.fromisoformat(DAYS[1])), (0, in_table, TABLE_DATE), (1, in_table, TABLE_DATE))
+    for number, labels, end in (*pairs, (0, now, LATEST), (1, now, LATEST)):
+        rows, found = data.state(number, labels)
+        start = date.fromisoformat(DAYS[number])
+        periods.append({"from": str(start), "to": str(end), "days": (end - start).days, "classes": counts(rows, found)})
+    start = date.fromisoformat(DAYS[1])
+    known = data.labels_now.notna().to_numpy()
+    short = fitted(data.test, data.test["CLASS"].to_numpy(), data.probability, data.learnt["classes"], bands=False)
+    long = fitted(
+        data.test[known],
+        data.labels_now[known].to_numpy(int),
+        data.probability[known],
+        data.learnt["classes"],
+        bands=True,
+    )
+    return {
+        "what": "log odds of conflict of variants with one submitter that several laboratories have classified later",
+        "made_by": "benchmarks/conflict_rates.py",
+        "sources": "ClinVar 2015-11-16, 2016-05-20, 2018-04 (published conflict table), 2026-02-26 (half of the genes)",
+        "first": DAYS[0],
+        "as_of": str(LATEST),
+        "periods": periods,
+        "shortest": {"days": periods[0]["days"], "level": difference(periods[0]["classes"], periods[2]["classes"])},
+        "corrections": [
+            {"days": (TABLE_DATE - start).days, "level": short["level"], "slope": short["slope"]},
+            {"days": (LATEST - start).days, **long},
+        ],
+        "drift": {
+            "periods": "between the years to 2018 from 2015-11 and those from 2016-05",
+            "log_odds": drift(periods[1]["classes"], periods[2]["classes"]),
+        },
+    }
+
+
+def difference(first: dict, second: dict) -> dict[str, float]:
+    """Log odds of each class in one period less those in another, from counts drawn towards all classes'."""
+    shared = {"variants": 10, "conflicting": 10 * share_of(first)}
+    other = {"variants": 10, "conflicting": 10 * share_of(second)}
+    found = {}
+    for name in CLASSES:
+        one, two = (
+            (counts.get(name, {"variants": 0, "conflicting": 0}), prior)
+            for counts, prior in ((first, shared), (second, other))
+        )
+        odds = [logit((c["conflicting"] + p["conflicting"]) / (c["variants"] + p["variants"])) for c, p in (one, two)]
+        found[name] = round(float(odds[0] - odds[1]), ROUNDED)
+    return found
+
+
+def share_of(found: dict) -> float:
+    return sum(one["conflicting"] for one in found.values()) / sum(one["variants"] for one in found.values())
+
+
+def drift(first: dict, second: dict) -> float:
+    """Log odds by which like variants of one period conflict more often than those of another, over all classes."""
+    weight = {name: second[name]["variants"] for name in first if name in second}
+    gap = {
+        name: logit((first[name]["conflicting"] + 0.5) / (first[name]["variants"] + 1))
+        - logit((second[name]["conflicting"] + 0.5) / (second[name]["variants"] + 1))
+        for name in weight
+    }
+    return round(float(sum(weight[name] * gap[name] for name in gap) / sum(weight.values())), ROUNDED)
+
+
+def judge(data: Data) -> None:
+    """Both distances, the correction fitted on other genes than it is judged by."""
+    for what, labels in (("2018", data.test["CLASS"].astype(float)), ("2026", data.labels_now)):
+        known = labels.notna().to_numpy()
+        rows, truth, own = data.test[known], labels[known].to_numpy(int), data.probability[known]
+        found = np.zeros(len(rows))
+        for learn, held in GroupKFold(5, shuffle=True, random_state=SEED).split(rows, groups=gene_groups(rows)):
+            one = fitted(rows.iloc[learn], truth[learn], own[learn], data.learnt["classes"], bands=what == "2026")
+            matrix, names = design(rows.iloc[held], own[held], data.learnt["classes"], bands=what == "2026")
+            values = [
+                one["slope"] if name[0] == "slope"
+                else one["level"].get(name[1], 0.0) if name[0] == "level"
+                else one[name[0]].get(name[1], {}).get(name[2], 0.0)
+                for name in names
+            ]  # fmt: skip
+            found[held] = expit(matrix @ np.array(values))
+        uncertain = classes(rows) == UNCERTAIN
+        for name, score in (("model", own), ("carried", found), ("VUS alone", uncertain.astype(float))):
+            within = roc_auc_score(truth[uncertain], score[uncertain]) if name != "VUS alone" else 0.5
+            print(
+                f"{what} {name}: n {len(truth):,} AUC {roc_auc_score(truth, score):.4f} "
+                f"AP {average_precision_score(truth, score):.4f} within uncertain {within:.4f} "
+                f"ECE {expected_calibration_error(truth, score):.4f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

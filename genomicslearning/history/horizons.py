@@ -1,0 +1,189 @@
+"""How far ahead: the chance of conflict at a stated distance from the release.
+
+The longer one waits the more laboratories disagree, and not alike: of variants whose one submission was uncertain in
+2016 and that several laboratories have classified since, 17 % were in conflict within two years and two thirds within
+ten; of benign ones one in eight. A model that has learnt from half a year, or from drawn submissions that have no
+distance, is carried to a horizon by `conflict_rates.json`: measured log odds by what the submission said, at dated
+distances, and for the long one by frequency and CADD band. It names no gene and no variant; `benchmarks/
+conflict_rates.py` makes it from public releases.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from genomicslearning import InputError
+from genomicslearning.history.submissions import CLASSES, OTHER, stated_class
+
+YEAR = 365.25
+MOST_YEARS = 20
+# From here on what a model has learnt is itself long-range: only the distance's own level is carried over.
+LONG_DAYS = 3 * YEAR
+_PRIOR_ROWS = 10  # rows of the overall share that each class's share is drawn towards
+_FREQUENCIES = ("AF_ESP", "AF_EXAC", "AF_TGP")
+_FREQUENCY_EDGES = (1e-9, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+FREQUENCY_BANDS = ("0", "<1e-5", "<3e-5", "<1e-4", "<3e-4", "<1e-3", "<3e-3", ">=3e-3")
+_CADD_EDGES = (10.0, 15.0, 20.0, 23.0, 26.0, 30.0)
+CADD_BANDS = ("<10", "<15", "<20", "<23", "<26", "<30", ">=30", "unknown")
+
+
+@cache
+def rates() -> dict:
+    """The committed table: `periods` (counts by class), `corrections` (log odds by distance), `sources`, `as_of`."""
+    return json.loads(files("genomicslearning.history").joinpath("conflict_rates.json").read_text(encoding="utf-8"))
+
+
+def years_list(text: str) -> list[int]:
+    """The horizons that a parameter names: whole years, `2 8` or `2,8`.
+
+    Raises
+    ------
+    InputError
+        A horizon that is no whole number of years from 1 to 20, or one that is named twice.
+    """
+    found = []
+    for word in text.replace(",", " ").replace("[", " ").replace("]", " ").split():
+        if not (word.isascii() and word.isdigit() and 1 <= int(word) <= MOST_YEARS):
+            raise InputError(f"horizons: {word!r} is not a whole number of years from 1 to {MOST_YEARS}; such as: 2 8")
+        found.append(int(word))
+    if len(set(found)) != len(found):
+        raise InputError(f"horizons: {text!r} names a horizon twice")
+    return found
+
+
+def learnt_rates(learning: pd.DataFrame) -> dict:
+    """What is needed of a model's training rows to carry its answers to a horizon; goes into the model's facts.
+
+    Returns
+    -------
+    dict
+        `classes`: share of conflicts by class among the rows; `days`: their median distance where most transitions have
+        one, else None.
+    """
+    overall = float(learning["CLASS"].mean())
+    said = learning["prior_CLNSIG"].map(stated_class, na_action="ignore").fillna(OTHER)
+    counts = (
+        learning["CLASS"].groupby(said.to_numpy(dtype=object)).agg(["sum", "size"]).reindex(list(CLASSES)).fillna(0)
+    )
+    shares = (counts["sum"] + _PRIOR_ROWS * overall) / (counts["size"] + _PRIOR_ROWS)
+    days = learning["horizon_days"].median() if "horizon_days" in learning else np.nan
+    return {"classes": shares.astype(float).to_dict(), "days": None if np.isnan(days) else float(days)}
+
+
+def at_horizon(probability: np.ndarray, rows: pd.DataFrame, years: float, learnt: dict) -> np.ndarray:
+    """P(conflicting `years` after the release | several laboratories have classified the variant by then).
+
+    Parameters
+    ----------
+    probability : the model's own, one a row.
+    rows : the variants with `prior_CLNSIG`, and AF_* and CADD_PHRED where they are known.
+    learnt : `learnt_rates` of the rows that the model learnt from.
+
+    Returns
+    -------
+    ndarray of float64, one a row.
+    """
+    said = rows["prior_CLNSIG"].map(stated_class, na_action="ignore").fillna(OTHER).to_numpy(dtype=object)
+    own = logit(np.clip(np.asarray(probability, np.float64), 1e-6, 1 - 1e-6))
+    days = years * YEAR
+    if learnt["days"] is not None and learnt["days"] >= LONG_DAYS:
+        shift = {name: _level(name, days) - _level(name, learnt["days"]) for name in CLASSES}
+        return expit(own + np.array([shift[name] for name in said]))
+    centre = {name: float(logit(share)) for name, share in learnt["classes"].items()}
+    level = {name: _level(name, days) for name in CLASSES}
+    beyond = own - np.array([centre[name] for name in said])
+    found = np.array([level[name] for name in said]) + _between("slope", days) * beyond
+    long = _long_share(days)
+    if long > 0:
+        found += long * _adjustment(said, rows)
+    return expit(found)
+
+
+def with_horizons(answers: pd.DataFrame, rows: pd.DataFrame, years: Sequence[int], learnt: dict | None) -> pd.DataFrame:
+    """The answers of a model and, behind `probability`, `probability_<n>y` for each horizon.
+
+    Unchanged where there is nothing to go by: a model that learnt from no single submission (`learnt` None), or rows
+    that do not say what theirs was.
+    """
+    if learnt is None or "prior_CLNSIG" not in rows:
+        return answers
+    probability = answers["probability"].to_numpy()
+    added = {f"probability_{n}y": at_horizon(probability, rows, n, learnt) for n in years}
+    return answers.assign(**added)
+
+
+def described(years: Sequence[int], learnt: dict) -> str:
+    """In words, where the horizons' level comes from."""
+    table = rates()
+    if learnt["days"] is not None and learnt["days"] >= LONG_DAYS:
+        own = f"The model itself learnt over {learnt['days'] / YEAR:.1f} years; "
+        how = "its answers are moved to other distances"
+    else:
+        own = "The model's own rows do not reach that far; "
+        how = "its answers are carried there"
+    named = " and ".join(f"{n} years" for n in years)
+    drift = table["drift"]
+    return (
+        f"{own}for {named} {how} by rates of conflict that public releases from {table['first']} to "
+        f"{table['as_of']} showed, by what the one submission said (no gene, no variant). They assume that "
+        f"laboratories go on disagreeing as they did: {drift['periods']}, like classifications differed by "
+        f"{drift['log_odds']:+.2f} in log odds, so that the probabilities of another time may be off by as much."
+    )
+
+
+def frequency_band(rows: pd.DataFrame) -> np.ndarray:
+    """Band of the largest allele frequency, a name in `FREQUENCY_BANDS`; one that is not known is 0."""
+    known = [pd.to_numeric(rows[name], errors="coerce").fillna(0.0) for name in _FREQUENCIES if name in rows]
+    largest = np.max(known, axis=0) if known else np.zeros(len(rows))
+    return np.array(FREQUENCY_BANDS, dtype=object)[np.digitize(largest, _FREQUENCY_EDGES)]
+
+
+def cadd_band(rows: pd.DataFrame) -> np.ndarray:
+    """Band of CADD_PHRED, a name in `CADD_BANDS`."""
+    score = (
+        pd.to_numeric(rows["CADD_PHRED"], errors="coerce") if "CADD_PHRED" in rows else pd.Series(np.nan, rows.index)
+    )
+    band = np.where(score.isna(), len(CADD_BANDS) - 1, np.digitize(score.fillna(0.0), _CADD_EDGES))
+    return np.array(CADD_BANDS, dtype=object)[band]
+
+
+def _adjustment(said: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """Log odds at the long distance by class and frequency band, and by class and CADD band."""
+    long = rates()["corrections"][-1]
+    total = np.zeros(len(rows))
+    for name, bands in (("frequency", frequency_band(rows)), ("cadd", cadd_band(rows))):
+        table = long[name]
+        total += [table.get(one, {}).get(band, 0.0) for one, band in zip(said, bands, strict=True)]
+    return total
+
+
+def _long_share(days: float) -> float:
+    """0 at the short measured distance, 1 at the long one, between them by the logarithm of the distance."""
+    short, long = (one["days"] for one in rates()["corrections"])
+    return float(np.clip(np.log(days / short) / np.log(long / short), 0.0, 1.0))
+
+
+def _between(name: str, days: float) -> float:
+    short, long = rates()["corrections"]
+    return short[name] + _long_share(days) * (long[name] - short[name])
+
+
+def _level(said: str, days: float) -> float:
+    """Log odds of conflict of a class at a distance, interpolated by the logarithm of the distance."""
+    table = rates()
+    short, long = table["corrections"]
+    first = table["shortest"]
+    points = [
+        (first["days"], short["level"][said] + first["level"][said]),
+        (short["days"], short["level"][said]),
+        (long["days"], long["level"][said]),
+    ]
+    places = np.log([point[0] for point in points])
+    return float(np.interp(np.log(days), places, [point[1] for point in points]))
