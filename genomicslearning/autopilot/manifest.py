@@ -15,6 +15,7 @@ from genomicslearning.autopilot.candidates import Definition
 from genomicslearning.autopilot.cross_validation import table_sha256
 from genomicslearning.autopilot.ensemble import FLOOR, best_threshold, scores
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
+from genomicslearning.history.horizons import learnt_rates
 from genomicslearning.training_set.schema import COLUMNS, SITE_COLUMNS
 
 #: 2 since manifest and weights are tied by checksums.
@@ -116,6 +117,8 @@ def describe(
             "input": {column: str(table[column].dtype) for column in table.columns if column != "CLASS"},
             "output": {"predicted_label": "int", "probability": "float"},
         },
+        # What carries the model's answers to a stated distance from the release.
+        "single_submissions": learnt_rates(table) if "prior_CLNSIG" in table else None,
         "training_set": {
             "sha256": table_sha256(table, np.arange(len(table))),
             "rows": len(table),

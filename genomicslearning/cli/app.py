@@ -43,7 +43,7 @@ for _command in (
     runs.parameters, runs.report, runs.compare, runs.notebooks, runs.doctor,
     annotate.annotate, data.training_set, data.vcf_to_parquet, data.tsv_to_parquet, data.fetch,
     aws.deploy, aws.status, aws.teardown,
-    data.watchlist, models.serve, models.predict, models.package, aws.endpoints,
+    data.watchlist, data.changes, models.serve, models.predict, models.package, aws.endpoints,
 ):  # fmt: skip
     app.command()(_command)
 

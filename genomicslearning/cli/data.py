@@ -134,3 +134,33 @@ def watchlist(
         )
     ranked, shown = summary["variants"], summary["shown"]
     typer.echo(f"{ranked:,} variants ranked in {out}/watchlist.csv; {shown:,} in watchlist.html")
+
+
+def changes(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The earlier release: ClinVar VCF(.gz) or tab-delimited.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The later one.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the three files.")] = "changes",
+    genes: Annotated[str, typer.Option(metavar="FILE", help="My genes, one symbol a line: listed first.")] = "",
+    graded: Annotated[
+        str, typer.Option(metavar="RUN|CSV", help="A run's folder or a watch list to grade by the later release.")
+    ] = "",
+    assembly: Annotated[str, typer.Option(help="Assembly of releases that do not say theirs.")] = "",
+) -> None:
+    """Tell what changed between two releases: changes.csv, changes.json, release_changes.html.
+
+    Example: genomicslearning changes clinvar_20250301.vcf.gz clinvar_20260301.vcf.gz --genes mine.txt --out march
+    """
+    from genomicslearning.evaluation import grading
+    from genomicslearning.history import changes_files
+    from genomicslearning.io import lake
+
+    scored = grading.read_scored(graded) if graded else None
+    places = [f"{out}/{name}" for name in (changes_files.CSV, changes_files.FACTS, changes_files.PAGE)]
+    lake.check_outputs(places, filter(None, (old, new, genes)))
+    found = changes_files.compare_files(old, new, assembly=assembly, genes=genes)
+    facts = None if scored is None else grading.grade(scored, found.new, name=lake.name(graded))
+    summary = changes_files.write(found, out, graded=facts, progress=say)
+    counts = summary["changes"] | summary["conflicts"]
+    typer.echo("; ".join(f"{name} {number:,}" for name, number in counts.items()))
+    if facts is not None:
+        typer.echo(facts["words"])

@@ -58,16 +58,26 @@ class Release:
     def rows_of(self, table: pd.DataFrame) -> np.ndarray:
         """Row number in `variants` for each row of a training set, -1 where the release does not have the variant.
 
-        Joined on VariationID where both sides have it, else on chromosome, position and trimmed alleles.
+        Joined on VariationID where both sides have it, else on chromosome, position and trimmed alleles. An ID that
+        several variants share (a haplotype's) joins those at the same place.
         """
         by_key = _places(_arrow(self.variants["key"]), pa.array(locus_keys(table), pa.string()))
         if "VARIATION_ID" not in table:
             return by_key
-        identified = self.variants["VARIATION_ID"].notna().to_numpy()
-        by_id = _places(_arrow(self.variants["VARIATION_ID"]), _arrow(table["VARIATION_ID"].astype("str")))
+        ours, theirs = (_arrow(one["VARIATION_ID"].astype("str")) for one in (table, self.variants))
+        by_id = _places(_once(theirs), _once(ours))
+        there = theirs.take(pa.array(by_key, mask=by_key < 0))
         # A variant with another VariationID at the same place is another variant.
-        both_have = table["VARIATION_ID"].notna().to_numpy() & (by_key >= 0) & identified[by_key]
-        return np.where(by_id >= 0, by_id, np.where(both_have, -1, by_key))
+        another = pc.not_equal(ours, there).fill_null(False).to_numpy(zero_copy_only=False)
+        by_key = np.where(another, -1, by_key)
+        return np.where(by_id >= 0, by_id, by_key)
+
+
+def _once(identifiers: pa.Array) -> pa.Array:
+    """The identifiers that stand there once; null for the others."""
+    counts = pc.value_counts(identifiers)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    return pc.if_else(pc.is_in(identifiers, repeated.drop_null()), None, identifiers)
 
 
 def _arrow(column: pd.Series) -> pa.Array:
@@ -131,7 +141,9 @@ def _trim(position: int, before: str, after: str) -> tuple[int, str, str]:
     return position + shared, before[shared:], after[shared:]
 
 
-def read_release(path: str | PathLike, *, assembly: str = "", like: pd.DataFrame | None = None) -> Release:
+def read_release(
+    path: str | PathLike, *, assembly: str = "", like: pd.DataFrame | None = None, unknown: str | None = None
+) -> Release:
     """Read a release.
 
     Parameters
@@ -140,6 +152,7 @@ def read_release(path: str | PathLike, *, assembly: str = "", like: pd.DataFrame
     assembly : used only where the file does not tell its own (`##reference`, else accessions in CLNHGVS).
     like : a training set of known assembly (CLNHGVS); a release that does not tell its assembly, and for which none is
         given, has the table's where their variants lie at the same places.
+    unknown : what a release's assembly is called that neither it, nor the caller, nor a table tells; None: an error.
 
     Raises
     ------
@@ -152,7 +165,9 @@ def read_release(path: str | PathLike, *, assembly: str = "", like: pd.DataFrame
     variants["key"] = pd.Series(pd.array(_key_column(variants), dtype=pd.StringDtype(na_value=np.nan)))
     variants = variants.drop_duplicates("key", ignore_index=True)
     release = Release(lake.name(path), found.assembly or given, variants, found.date or date_in_name(lake.name(path)))
-    if not release.assembly:
+    if not release.assembly and unknown is not None:
+        release.assembly = unknown
+    elif not release.assembly:
         release.assembly = _by_overlap(release, like, path)
     return release
 

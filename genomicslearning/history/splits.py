@@ -19,6 +19,8 @@ from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_re
 from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
 
 KINDS = ("random", "gene", "time")
+# Columns of `Split.learning` that no model sees: which row of the table it is, and whether its submission is real.
+BOOKKEEPING = ("row", "transition")
 
 
 @dataclass
@@ -53,15 +55,15 @@ class Split:
         one variant's own rows says little of a later time (docs/evaluation.md).
         """
         if self.learning is not None:
-            return self.learning.reset_index(drop=True), self.learning_groups
+            return self.learning.drop(columns=list(BOOKKEEPING)).reset_index(drop=True), self.learning_groups
         return self.train, gene_groups(self.train) if self.kind == "gene" else None
 
     def without(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray | None]:
-        """As `to_learn_from`, leaving out these training rows (numbers) of a time split."""
+        """As `to_learn_from` of a time split, leaving out the training rows with these numbers."""
         learning, groups = self.to_learn_from()
-        kept = ~np.isin(self.train.index.get_indexer(learning["row"]), rows) if "row" in learning else None
-        if kept is None or groups is None:
+        if self.learning is None or groups is None:
             raise InputError("split time: training rows can be left out of a time split only")
+        kept = ~np.isin(self.train.index.get_indexer(self.learning["row"]), rows)
         return learning[kept].reset_index(drop=True), groups[kept]
 
 

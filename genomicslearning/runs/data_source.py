@@ -61,6 +61,7 @@ def write_training_set(
         elif lake:
             table, clinvar, annotated = _in_lake(lake.rstrip("/"))
     files.check_outputs([out, str(run.training_set_csv)], filter(None, (table, clinvar, annotated)))
+    run.keep_release("")
     if table:
         accounting = adopt_table(table, out)
     else:
@@ -75,6 +76,7 @@ def write_training_set(
             strict=strict,
             progress=progress,
         )
+        run.keep_release(clinvar or annotated)
     if any(is_synthetic(path) for path in (clinvar, annotated) if path):
         accounting["synthetic"] = True
         files.write_json(accounting, run.training_set_report)

@@ -7,7 +7,7 @@ import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +113,31 @@ class Run:
         """Whether the run's data is the embedded sample."""
         return bool(self.data_report().get("synthetic"))
 
+    @property
+    def release(self) -> str:
+        """The ClinVar release that the training set was built from, empty where it was a table."""
+        place = self.folder / "data" / "release.json"
+        path = json.loads(place.read_text(encoding="utf-8"))["release"] if place.is_file() else ""
+        return path if path and lake.exists(path) else ""
+
+    def keep_release(self, path: str) -> None:
+        """Note which release the training set was built from: single submissions are drawn from it."""
+        lake.write_json({"release": path}, self.folder / "data" / "release.json")
+
+    def table_date(self, given: str) -> date | None:
+        """Date of the training set's release: as given, else as the header of its VCF tells, else unknown."""
+        if given:
+            try:
+                return date.fromisoformat(given)
+            except ValueError:
+                raise InputError(f"table_date: {given!r} is not a date; write it as 2018-04-01") from None
+        for one in self.data_report().get("inputs", []):
+            try:
+                return date.fromisoformat(one.get("fileDate") or "")
+            except ValueError:
+                continue
+        return None
+
     def keep_split(self, parts: Split) -> None:
         """Write `train.csv` and `test.csv`, exactly the 46 columns, and the test rows with the columns beside them."""
         from genomicslearning.training_set.table import write_table_csv
@@ -166,8 +191,17 @@ class Run:
         from genomicslearning.history.splits import split
 
         job = self.job
-        past = {"earlier": job.get("earlier", []), "assembly": job.get("assembly", "")}
-        parts = split(table, job["split"], train_fraction=job.get("train_fraction", 0.8), seed=job["seed"], **past)
+        parts = split(
+            table,
+            job["split"],
+            train_fraction=job.get("train_fraction", 0.8),
+            seed=job["seed"],
+            earlier=job.get("earlier", []),
+            assembly=job.get("assembly", ""),
+            features=job["features"],
+            release=self.release,
+            table_date=self.table_date(job.get("table_date", "")),
+        )
         if parts.test["POS"].tolist() != self.read_test()["POS"].tolist():
             raise InputError(f"{self.folder}: the test rows are of another training set; run the classifier again")
         return parts

@@ -1,0 +1,108 @@
+"""The files that tell what changed between two releases: a CSV, its counts, and one page that filters by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+
+from genomicslearning import InputError
+from genomicslearning.history import changes
+from genomicslearning.history.changes import COLUMNS, PERSISTS, Changes
+from genomicslearning.history.releases import read_release
+from genomicslearning.io import lake
+
+CSV, FACTS, PAGE = "changes.csv", "changes.json", "release_changes.html"
+SHOWN = 5000  # rows of the page, conflict events first: more make a browser slow
+# A spreadsheet takes a cell that begins with one of these for a formula, and ClinVar's text is anybody's.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_TEXT = ("gene", "classification_before", "classification_after", "VARIATION_ID")
+_TEMPLATES = Environment(loader=PackageLoader("genomicslearning.history", "."), autoescape=True)
+
+
+def read_genes(path: str | os.PathLike) -> frozenset[str]:
+    """Gene symbols, one a line; blank lines and what follows a `#` do not count.
+
+    Raises
+    ------
+    InputError
+        The file has none, or a line that is no symbol.
+    """
+    found = set()
+    with lake.open_input(path) as file:
+        for number, line in enumerate(file.read().decode("utf-8", "replace").splitlines(), 1):
+            symbol = line.partition("#")[0].strip()
+            if len(symbol.split()) > 1 or "," in symbol:
+                raise InputError(f"{path}:{number}: {symbol[:40]!r} is not one gene symbol; give one a line")
+            if symbol:
+                found.add(symbol)
+    if not found:
+        raise InputError(f"{path}: no gene symbols; give one a line")
+    return frozenset(found)
+
+
+def compare_files(
+    old: str | os.PathLike, new: str | os.PathLike, *, assembly: str = "", genes: str | os.PathLike = ""
+) -> Changes:
+    """Read two releases and join them (`changes.compare`); one that does not tell its assembly has the other's."""
+    mine = read_genes(genes) if genes else frozenset()
+    releases = [read_release(path, assembly=assembly, unknown="") for path in (old, new)]
+    known = [release.assembly for release in releases if release.assembly]
+    for release in releases:
+        release.assembly = release.assembly or (known[0] if known else "")
+    return changes.compare(*releases, genes=mine)
+
+
+def write(
+    found: Changes, out: str | os.PathLike, *, graded: dict | None = None, progress: Callable[[str], None] = print
+) -> dict:
+    """Write `changes.csv`, `changes.json` and `release_changes.html` into a folder, whole or not at all.
+
+    Returns
+    -------
+    dict
+        What is in `changes.json`: `Changes.summary`, and `graded` where something was graded.
+    """
+    summary = found.summary()
+    if graded is not None:
+        summary["graded"] = graded
+    first: list[pd.DataFrame] = []
+    with lake.output(*(f"{out}/{name}" for name in (CSV, FACTS, PAGE))) as [table, facts, page]:
+        with table.open("w", encoding="utf-8", newline="") as file:
+            file.write(",".join(COLUMNS) + "\n")
+            for piece in found.pieces():
+                for name in _TEXT:
+                    piece[name] = piece[name].map(_cell)
+                piece.to_csv(file, header=False, index=False, lineterminator="\n")
+                first.append(_of_interest(piece, SHOWN))
+        lake.write_json(summary, facts)
+        shown = pd.concat(first).pipe(_of_interest, SHOWN) if first else pd.DataFrame(columns=list(COLUMNS))
+        _write_page(page, shown, summary)
+    progress(f"changes: {out}/{CSV}, {out}/{FACTS}, {out}/{PAGE}")
+    return summary
+
+
+def _of_interest(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """My genes first, then conflict events, then the rest, in the order in which they come."""
+    mine = (rows["my_gene"] == "yes").astype(int)
+    event = (~rows["conflict"].isin(["", PERSISTS])).astype(int)
+    significant = (rows["medically_significant"] == changes.SIGNIFICANT).astype(int)
+    order = (4 * mine + 2 * event + significant).sort_values(ascending=False, kind="stable").index
+    return rows.loc[order].head(most)
+
+
+def _cell(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def _write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
+    page = _TEMPLATES.get_template("changes_page.html.j2").render(
+        rows=rows.to_dict("records"),
+        summary=summary,
+        events=[name for name in changes.CONFLICT_EVENTS if (rows["conflict"] == name).any()],
+        kinds=sorted(set(rows["kind_after"]) | set(rows["kind_before"]) - {""}),
+    )
+    path.write_text(page, encoding="utf-8")

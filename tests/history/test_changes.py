@@ -1,0 +1,193 @@
+"""What changed between two releases: the words, and the counts beside a slow calculation that shares no code."""
+
+import csv
+import gzip
+import json
+from collections import Counter
+
+import pytest
+
+from genomicslearning import InputError
+from genomicslearning.history.changes import outlier, significance
+from genomicslearning.history.changes_files import compare_files, read_genes, write
+
+HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tsymbol"
+SINGLE, AGREE, OLD_CONFLICT, CONFLICT, PANEL, NONE = (
+    "criteria provided, single submitter",
+    "criteria provided, multiple submitters, no conflicts",
+    "criteria provided, conflicting interpretations",
+    "criteria provided, conflicting classifications",
+    "reviewed by expert panel",
+    "no assertion criteria provided",
+)
+
+
+def release(path, *rows):
+    lines = ("\t".join(("1", str(pos), "A", "G", str(pos), *rest)) for pos, *rest in rows)
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
+    return path
+
+
+@pytest.fixture
+def pair(tmp_path):
+    old = release(
+        tmp_path / "old_2016-05-20.tsv",
+        (1, SINGLE, "Benign", "A"),
+        (2, OLD_CONFLICT, "Benign;Uncertain significance", "A"),
+        (3, OLD_CONFLICT, "Pathogenic;Uncertain significance", "B"),
+        (4, OLD_CONFLICT, "Benign;Uncertain significance", "B"),
+        (5, OLD_CONFLICT, "Benign;Uncertain significance", "C"),
+        (6, AGREE, "Benign;Likely benign", "C"),
+        (7, SINGLE, "Benign", "C"),
+        (8, OLD_CONFLICT, "Benign;Uncertain significance", "D"),
+        (9, OLD_CONFLICT, "Benign;Uncertain significance", "D"),
+        (10, NONE, "Pathogenic", "D"),
+    )
+    new = release(
+        tmp_path / "new_2026-02-26.tsv",
+        (1, CONFLICT, "Benign;Uncertain significance", "A"),
+        (2, AGREE, "Uncertain significance", "A"),
+        (3, PANEL, "Pathogenic", "B"),
+        (4, CONFLICT, "Conflicting classifications of pathogenicity", "B"),
+        (5, CONFLICT, "Pathogenic;Uncertain significance", "C"),
+        (6, AGREE, "Likely benign;Benign", "C"),
+        (8, SINGLE, "Benign", "D"),
+        (10, "no classification criteria provided", "Pathogenic", "D"),
+        (11, CONFLICT, "Pathogenic;Benign", "E"),
+        (12, SINGLE, "=cmd|' /C calc'!A0", "=E"),
+    )
+    return old, new
+
+
+def test_every_change_has_its_word(pair, tmp_path):
+    summary = write(compare_files(*pair, assembly="GRCh37"), tmp_path / "out", progress=lambda text: None)
+    with open(tmp_path / "out" / "changes.csv", newline="") as file:
+        rows = {row["POS"]: row for row in csv.DictReader(file)}
+    found = {pos: (row["change"], row["conflict"]) for pos, row in rows.items()}
+    assert found == {
+        "1": ("changed", "conflict appeared"),
+        "2": ("changed", "resolved by agreement"),
+        "3": ("changed", "resolved by expert panel"),
+        "5": ("changed", "conflict of another kind"),
+        "7": ("gone", ""),
+        "8": ("changed", "resolved by removal"),
+        "9": ("gone", "resolved by removal"),
+        "11": ("new", "new and in conflict"),
+        "12": ("new", ""),
+    }
+    # 4: another era's wording of the same conflict; 6: another order; 10: "assertion" became "classification".
+    assert summary["conflicts"]["conflict persists"] == 1
+    assert summary["changes"] == {"new": 2, "gone": 2, "changed": 5}
+    assert rows["5"]["medically_significant"] == "medically significant"
+    assert rows["1"]["medically_significant"] == "other"
+    assert rows["12"]["classification_after"].startswith("'=") and rows["12"]["gene"] == "'=E"
+    assert summary["single_submitters"] == {"old": 2, "several": 1, "conflict": 1, "expert_panel": 0, "gone": 1}
+    assert summary["days"] == 3569
+    assert json.loads((tmp_path / "out" / "changes.json").read_text()) == summary
+    page = (tmp_path / "out" / "release_changes.html").read_text()
+    assert "resolved by expert panel" in page and "http://" not in page and "src=" not in page
+
+
+def test_my_genes_stand_first(pair, tmp_path):
+    (tmp_path / "genes.txt").write_text("# mine\nD\n\n")
+    found = compare_files(*pair, assembly="GRCh37", genes=tmp_path / "genes.txt")
+    rows = next(found.pieces())
+    assert rows["gene"].tolist()[:2] == ["D", "D"] and "D" not in rows["gene"].tolist()[2:]
+    assert found.summary()["genes"][0] == {
+        "gene": "D", "conflict appeared": 0, "new and in conflict": 0, "resolved by agreement": 0,
+        "resolved by expert panel": 0, "resolved by removal": 2, "conflict of another kind": 0,
+    }  # fmt: skip
+    (tmp_path / "genes.txt").write_text("D, E\n")
+    with pytest.raises(InputError, match=r"genes.txt:1: 'D, E' is not one gene symbol"):
+        read_genes(tmp_path / "genes.txt")
+
+
+def test_the_older_release_comes_first(pair):
+    with pytest.raises(InputError, match="give the older release first"):
+        compare_files(*reversed(pair))
+
+
+@pytest.mark.parametrize(
+    ("counts", "group"),
+    [
+        ("Pathogenic(5)|Uncertain_significance(1)", "VUS"),
+        ("Pathogenic(2)|Uncertain_significance(1)", "VUS"),
+        ("Pathogenic(1)|Uncertain_significance(1)", ""),
+        ("Pathogenic(4)|Uncertain_significance(1)|Benign(1)", ""),
+        ("Pathogenic(3)|Likely_pathogenic(3)|Uncertain_significance(2)", "VUS"),
+        ("", ""),
+    ],
+)
+def test_the_outlier_has_a_third_or_fewer(counts, group):
+    assert outlier(counts) == group
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("P/LP vs VUS", "medically significant"),
+        ("P/LP vs VUS vs B/LB", "medically significant"),
+        ("VUS vs B/LB", "other"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_what_is_medically_significant(kind, word):
+    assert significance(kind) == word
+
+
+def slow_counts(old, new) -> Counter:
+    """Conflict events and changes by dictionaries, line by line, in the file's own words."""
+    read = []
+    for path in (old, new):
+        rows = {}
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            names = file.readline().rstrip("\n").split("\t")
+            for line in file:
+                row = dict(zip(names, line.rstrip("\n").split("\t"), strict=True))
+                rows.setdefault(tuple(row[name] for name in ("measureset_id", "chrom", "pos", "ref", "alt")), row)
+        read.append(rows)
+    before, after = read
+    # A variant that has moved (other alleles, one base further) is known by its identifier, if nothing else has that.
+    alone = [Counter(key[0] for key in rows) for rows in read]
+    there = {key[0]: key for key in before}
+    moved = {
+        key: there[key[0]]
+        for key in after
+        if key not in before and key[0] in there and alone[0][key[0]] == alone[1][key[0]] == 1
+    }
+    after = {moved.get(key, key): row for key, row in after.items()}
+    counts = Counter()
+    for identifier in before.keys() | after.keys():
+        one, two = before.get(identifier), after.get(identifier)
+        was, now = (row is not None and "criteria provided, conflicting" in row["review_status"] for row in (one, two))
+        if one is None or two is None:
+            counts["new" if one is None else "gone"] += 1
+        if now and not was:
+            counts["new and in conflict" if one is None else "conflict appeared"] += 1
+        if was and not now:
+            status = "" if two is None else two["review_status"]
+            if status in ("reviewed by expert panel", "practice guideline"):
+                counts["resolved by expert panel"] += 1
+            elif status == "criteria provided, multiple submitters, no conflicts":
+                counts["resolved by agreement"] += 1
+            else:
+                counts["resolved by removal"] += 1
+        counts["in conflict in both"] += was and now
+    return counts
+
+
+@pytest.mark.parametrize(
+    "pair_of",
+    [
+        ("clinvar_tsv/clinvar_2015-11-16_b37.tsv.gz", "clinvar_tsv/clinvar_2016-05-20_b37.tsv.gz"),
+        ("clinvar_tsv/clinvar_2016-05-20_b37.tsv.gz", "clinvar_2026/clinvar_2026-02_half_of_genes_b37.tsv.gz"),
+    ],
+)
+def test_counts_of_real_releases_are_those_of_a_slow_calculation(shared_data, pair_of):
+    old, new = (shared_data / name for name in pair_of)
+    summary, slow = compare_files(old, new).summary(), slow_counts(old, new)
+    ours = summary["conflicts"] | summary["changes"]
+    both = ours["conflict persists"] + ours["conflict of another kind"]
+    assert both == slow.pop("in conflict in both")
+    assert {name: ours[name] for name in slow} == dict(slow)
