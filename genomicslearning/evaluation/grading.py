@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ def grade(scored: pd.DataFrame, release: Release, *, name: str) -> dict:
     known = labels.notna().to_numpy()
     single = (now.status == SINGLE_SUBMITTER).to_numpy()
     gone = now.rows < 0
-    facts = {
+    facts: dict[str, Any] = {
         "name": name,
         "variants": len(scored),
         "several": int(known.sum()),

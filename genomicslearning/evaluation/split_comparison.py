@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -155,7 +156,7 @@ def within_classification(test: pd.DataFrame, probability: np.ndarray) -> pd.Dat
 
 
 def _side(text: str) -> str | None:
-    groups = {clinvar.group(term) for term in text.replace("|", "/").split("/")} - {None}
+    groups = {name for term in text.replace("|", "/").split("/") if (name := clinvar.group(term))}
     return SIDES[groups.pop()] if len(groups) == 1 else None
 
 
@@ -293,7 +294,7 @@ def compare_splits(
     marks a figure that is no result.
     """
     rows = []
-    given = {"train_fraction": train_fraction, "seed": seed, "earlier": earlier, "assembly": assembly}
+    given: dict[str, Any] = {"train_fraction": train_fraction, "seed": seed, "earlier": earlier, "assembly": assembly}
     for kind in KINDS:
         if kind == "time" and not earlier:
             rows += [{"split": kind, "model": name, "note": NEEDS_EARLIER} for name in (*FEATURE_SETS, *BASELINES)]
@@ -314,7 +315,9 @@ def compare_splits(
     return pd.DataFrame(rows)
 
 
-def _prospective(table: pd.DataFrame, fit: CachedFits, kind: str, given: dict, release: str | PathLike) -> list[dict]:
+def _prospective(
+    table: pd.DataFrame, fit: CachedFits, kind: str, given: dict[str, Any], release: str | PathLike
+) -> list[dict]:
     """`prospective` under a split of rows or genes: on rows of its own, those whose single submission is known."""
     if not (given["earlier"] or release):
         return [{"split": kind, "model": "prospective", "note": NEEDS_EARLIER}]

@@ -267,7 +267,8 @@ def _status_word(text: str | None) -> str:
         return ""
     if text in PANEL:
         return "panel"
-    return {1: "conflict", 0: "agreement"}.get(clinvar.label(text), "")  # type: ignore[call-overload]
+    label = clinvar.label(text)
+    return "" if label is None else ("agreement", "conflict")[label]
 
 
 def _kind(release: Release, rows: np.ndarray) -> np.ndarray:

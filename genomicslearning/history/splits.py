@@ -108,7 +108,8 @@ def split(
         past = read_past(table, earlier, assembly)
         parts = _from_the_past(table, kind, past, train_fraction, seed, table_date)
     else:
-        rows, notes = table, []
+        rows = table
+        notes: list[str] = []
         if features == "prospective":
             rows, notes = with_drawn_submissions(table, release, assembly=assembly, seed=seed)
         parts = (_random if kind == "random" else _by_gene)(rows, train_fraction, seed)

@@ -109,7 +109,7 @@ def _conditions(text: str) -> dict[str, int]:
 def _drawn(cells: pd.Series, choices: Callable[[str], dict[str, int]], uniform: np.ndarray) -> pd.Series:
     """One choice of each cell's, by weight."""
     known: dict[str, tuple[list[str], np.ndarray]] = {}
-    found = []
+    found: list[str | float] = []
     for text, chance in zip(cells, uniform, strict=True):
         if not isinstance(text, str):
             found.append(np.nan)

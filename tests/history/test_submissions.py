@@ -1,0 +1,242 @@
+"""Single submissions: drawn by what a release says, by nothing that grows with submitters, never by the future."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genomicslearning import InputError
+from genomicslearning.history import horizons
+from genomicslearning.history.splits import split
+from genomicslearning.history.submissions import draw_submissions, stated_class
+
+HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
+SINGLE, AGREE, CONFLICT = (
+    "criteria provided, single submitter",
+    "criteria provided, multiple submitters, no conflicts",
+    "criteria provided, conflicting interpretations",
+)
+
+
+def said(classes="", counts="", conditions="x", rows=1) -> pd.DataFrame:
+    cells = {"CLNSIG": classes or np.nan, "CLNSIGCONF": counts or np.nan, "CLNDN": conditions or np.nan}
+    return pd.DataFrame(cells, index=range(rows), dtype="str")
+
+
+def keys(rows: int) -> np.ndarray:
+    return np.array([f"1:{number}:A:G" for number in range(rows)], dtype=object)
+
+
+def test_a_class_is_drawn_by_its_count():
+    table = said("Conflicting", "Pathogenic(1)|Uncertain_significance(3),_other(5)", rows=4000)
+    found = Counter(draw_submissions(table, keys(4000), seed=1)["prior_CLNSIG"])
+    assert set(found) == {"Pathogenic", "Uncertain_significance"}
+    assert found["Uncertain_significance"] == pytest.approx(3000, abs=120)
+
+
+@pytest.mark.parametrize(
+    ("classes", "counts", "possible"),
+    [
+        ("Benign/Likely_benign", "", {"Benign", "Likely_benign"}),
+        ("Benign|Uncertain_significance", "", {"Benign", "Uncertain_significance"}),
+        ("Pathogenic/Pathogenic,_low_penetrance|other", "", {"Pathogenic"}),
+        ("Conflicting_classifications_of_pathogenicity", "", {None}),
+        ("Conflicting", "Likely_pathogenic(2)|Benign(1)", {"Likely_pathogenic", "Benign"}),
+        ("drug_response", "", {None}),
+        ("", "", {None}),
+    ],
+)
+def test_what_can_be_drawn(classes, counts, possible):
+    found = draw_submissions(said(classes, counts, rows=200), keys(200), seed=3)
+    assert set(found["prior_CLNSIG"].astype("object").where(found["prior_CLNSIG"].notna(), None)) == possible
+    assert found["prior_review_status"].notna().all() == (None not in possible)
+
+
+def test_one_condition_is_drawn_however_many_there_are():
+    found = draw_submissions(said("Benign", conditions="a|b|c|d", rows=300), keys(300), seed=2)
+    assert set(found["prior_CLNDN"]) == {"a", "b", "c", "d"}
+
+
+def test_a_draw_hangs_on_the_variant_and_the_seed_alone():
+    table = said("Benign/Likely_benign", conditions="a|b", rows=50)
+    first = draw_submissions(table, keys(50), seed=7)
+    back = draw_submissions(table.iloc[::-1], keys(50)[::-1], seed=7).iloc[::-1]
+    pd.testing.assert_frame_equal(first, back)
+    assert not first.equals(draw_submissions(table, keys(50), seed=8))
+
+
+def test_planted_counts_of_submitters_stay_out():
+    """Twice the submissions in the same shares, more sources, more conditions of the same name: the same draw."""
+    few = said("Conflicting", "Benign(1)|Uncertain_significance(2)", "a|b", rows=100)
+    many = said("Conflicting", "Benign(20)|Uncertain_significance(40)", "a|b|a|b", rows=100)
+    one, two = (draw_submissions(table, keys(100), seed=5) for table in (few, many))
+    pd.testing.assert_frame_equal(one, two)
+    assert one["prior_CLNDN"].str.count(r"\|").eq(0).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Benign", "Benign"),
+        ("Benign/Likely_benign", "Likely_benign"),
+        ("Pathogenic|Likely_pathogenic", "Likely_pathogenic"),
+        ("Uncertain significance", "Uncertain_significance"),
+        ("Uncertain_significance|other", "Uncertain_significance"),
+        ("Benign|Pathogenic", "other"),
+        ("risk_factor", "other"),
+    ],
+)
+def test_the_class_that_is_stated(text, found):
+    assert stated_class(text) == found
+
+
+# --- splits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def history(tmp_path):
+    """A table of 80 variants in ten genes and releases of 2015 and 2016."""
+    random = np.random.default_rng(0)
+    status = random.choice([SINGLE, AGREE, CONFLICT], 80)
+    table = pd.DataFrame(
+        {
+            "CHROM": "1", "POS": np.arange(1, 81), "REF": "A", "ALT": "G", "CLNHGVS": "NC_000001.10:g.1A>G",
+            "SYMBOL": [f"G{number % 10}" for number in range(80)], "CLASS": np.arange(80) // 10 % 2,
+            "CLNDN": "later|text", "CLNVI": "planted",
+        }
+    ).astype({"CLASS": "int8"})  # fmt: skip
+    rows = {"2015-11-16": np.where(np.arange(80) % 3 == 0, SINGLE, status), "2016-05-20": status}
+    paths = []
+    for day, statuses in rows.items():
+        path = tmp_path / f"clinvar_{day}.tsv"
+        lines = [
+            f"1\t{pos}\tA\tG\t{pos}\t{statuses[pos - 1]}\t"
+            + ("Benign;Uncertain significance" if statuses[pos - 1] == CONFLICT else "Benign")
+            + "\tone;two"
+            for pos in range(1, 81)
+        ]
+        path.write_text("\n".join([HEADER, *lines]) + "\n")
+        paths.append(path)
+    return table, paths
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_later_labels_do_not_reach_the_rows_to_learn_from(history, number):
+    table, paths = history
+    later = table.assign(CLASS=1 - table["CLASS"], CLNDN="other|words|here", CLNVI="more", CONFLICT="P/LP vs VUS")
+    first, second = (split(one, "time", earlier=paths[-number:], features="prospective") for one in (table, later))
+    one, two = first.to_learn_from(), second.to_learn_from()
+    pd.testing.assert_frame_equal(one[0].drop(columns="CONFLICT"), two[0].drop(columns="CONFLICT"))
+    assert one[1].tolist() == two[1].tolist()
+    pd.testing.assert_frame_equal(first.train.drop(columns="CONFLICT"), second.train.drop(columns="CONFLICT"))
+    prior = [name for name in first.test if name.startswith("prior_")]
+    pd.testing.assert_frame_equal(first.test[prior], second.test[prior])
+    assert (first.test["CLASS"] == 1 - second.test["CLASS"]).all()
+
+
+def test_a_time_split_draws_where_no_transition_is_known(history):
+    table, paths = history
+    parts = split(table, "time", earlier=paths, table_date=None)
+    learning, groups = parts.to_learn_from()
+    assert len(learning) == len(parts.train) == len(set(groups))
+    assert learning["prior_CLNSIG"].notna().all()
+    assert learning["horizon_days"].notna().tolist() == parts.transitions.tolist()
+    assert set(learning["horizon_days"].dropna()) == {186}
+    assert not {"row", "transition"} & set(learning)
+    without, left = parts.without(np.arange(5))
+    assert len(without) == len(learning) - 5 == len(left)
+
+
+@pytest.mark.parametrize("kind", ["random", "gene"])
+def test_rows_and_genes_are_split_among_the_single_submitters_of_the_newest_release(history, kind):
+    from datetime import date
+
+    table, paths = history
+    given = {"earlier": paths, "features": "prospective", "table_date": date(2026, 2, 26), "train_fraction": 0.6}
+    parts = split(table, kind, **given)
+    singles = len(parts.train) + len(parts.test)
+    assert singles == (pd.read_csv(paths[1], sep="\t")["review_status"] == SINGLE).sum()
+    assert parts.test["prior_CLNSIG"].eq("Benign").all() and parts.test["CLNVI"].isna().all()
+    assert parts.horizon_days == (date(2026, 2, 26) - date(2016, 5, 20)).days
+    learning, groups = parts.to_learn_from()
+    assert not set(learning["POS"]) & set(parts.test["POS"])
+    assert len(learning) > len(parts.train)
+    assert learning.loc[learning["POS"].isin(parts.train["POS"]), "horizon_days"].eq(parts.horizon_days).all()
+    if kind == "gene":
+        assert not set(learning["SYMBOL"]) & set(parts.test["SYMBOL"])
+        assert len(set(groups)) == learning["SYMBOL"].nunique()
+
+
+@pytest.mark.parametrize("kind", ["random", "gene"])
+def test_without_an_earlier_release_submissions_are_drawn_from_the_tables_own(history, kind):
+    table, paths = history
+    parts = split(table, kind, features="prospective", release=paths[1])
+    assert parts.train["prior_CLNSIG"].notna().all() and parts.test["prior_CLNSIG"].notna().all()
+    assert "One submission drawn of each variant's" in parts.notes[-1]
+    silent = split(table, kind, features="prospective")
+    assert "prior_CLNSIG" not in silent.train and "No release to draw" in silent.notes[-1]
+    assert silent.test["POS"].tolist() == parts.test["POS"].tolist()
+
+
+def test_releases_in_the_wrong_order_are_refused(history):
+    table, paths = history
+    with pytest.raises(InputError, match="is not older than"):
+        split(table, "time", earlier=paths[::-1])
+
+
+# --- horizons ---------------------------------------------------------------------------------------------------------
+
+
+def rows_of(*classes) -> pd.DataFrame:
+    return pd.DataFrame({"prior_CLNSIG": classes, "AF_EXAC": "0", "CADD_PHRED": "12"})
+
+
+def test_the_committed_rates_name_no_gene_and_no_variant():
+    table = horizons.rates()
+    assert set(table["corrections"][0]["level"]) == set(horizons.CLASSES)
+    allowed = {*horizons.CLASSES, *horizons.FREQUENCY_BANDS, *horizons.CADD_BANDS}
+    long = table["corrections"][1]
+    assert {band for kind in ("frequency", "cadd") for one in long[kind].values() for band in one} <= allowed
+    assert all(set(period["classes"]) <= allowed for period in table["periods"])
+    ten = table["periods"][-1]["classes"]["Uncertain_significance"]
+    assert ten["conflicting"] / ten["variants"] == pytest.approx(0.646, abs=0.01)
+
+
+def test_uncertain_variants_conflict_more_the_longer_one_waits():
+    learnt = {"classes": dict.fromkeys(horizons.CLASSES, 0.2), "days": None}
+    said = rows_of("Uncertain_significance", "Benign")
+    found = [horizons.at_horizon(np.array([0.2, 0.2]), said, years, learnt) for years in (1, 2, 5, 8)]
+    assert np.all(np.diff([one[0] for one in found]) > 0)
+    assert found[-1][0] > 0.4 > found[-1][1]
+
+
+def test_within_a_class_and_band_the_order_stays():
+    learnt = {"classes": dict.fromkeys(horizons.CLASSES, 0.2), "days": None}
+    probability = np.linspace(0.01, 0.9, 20)
+    found = horizons.at_horizon(probability, rows_of(*["Likely_benign"] * 20), 8, learnt)
+    assert np.all(np.diff(found) > 0)
+
+
+def test_a_model_that_learnt_over_long_is_moved_by_the_distance_alone():
+    learnt = {"classes": dict.fromkeys(horizons.CLASSES, 0.5), "days": 8 * horizons.YEAR}
+    probability = np.array([0.3, 0.7])
+    same = horizons.at_horizon(probability, rows_of("Benign", "Uncertain_significance"), 8, learnt)
+    assert same == pytest.approx(probability)
+    assert horizons.at_horizon(probability, rows_of("Benign", "Uncertain_significance"), 2, learnt)[1] < 0.7
+
+
+@pytest.mark.parametrize("text", ["2.5", "0", "21", "two", "2 2"])
+def test_horizons_are_whole_years(text):
+    with pytest.raises(InputError, match="horizons"):
+        horizons.years_list(text)
+
+
+def test_what_rows_taught_is_kept_by_class():
+    learning = pd.DataFrame(
+        {"prior_CLNSIG": ["Benign"] * 30 + [np.nan] * 10, "CLASS": [0] * 30 + [1] * 10, "horizon_days": np.nan}
+    )
+    found = horizons.learnt_rates(learning)
+    assert found["days"] is None
+    assert found["classes"]["Benign"] == pytest.approx(2.5 / 40)
+    assert found["classes"]["Pathogenic"] == pytest.approx(0.25)
