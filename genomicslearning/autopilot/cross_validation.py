@@ -19,10 +19,24 @@ from genomicslearning import InputError
 from genomicslearning.autopilot.scoring import FORESTS, positive
 from genomicslearning.features import ScoredFeatures, Variants, folds
 from genomicslearning.features.cells import Cells
-from genomicslearning.features.ragged import cross, text_hash
+from genomicslearning.features.ragged import cross
 
 # Rows that candidates are searched, weighed and calibrated on; a larger table is sampled.
 SEARCH_ROWS = 100_000
+
+
+def row_hashes(table: pd.DataFrame) -> np.ndarray:
+    """64-bit hash of each row's content, whatever the order of the columns."""
+    rows = np.zeros(len(table), np.uint64)
+    for column in sorted(table.columns):
+        codes, values = pd.factorize(table[column])
+        values = values.to_numpy() if isinstance(values, pd.Index) else np.asarray(values)
+        if values.dtype.kind not in "iufb":
+            values = np.asarray(values, dtype=object)
+        # A missing cell has the code -1, the last of these.
+        hashes = np.append(pd.util.hash_array(values, categorize=False), np.uint64(0))
+        rows ^= cross(column, hashes[codes])
+    return rows
 
 
 def canonical_order(table: pd.DataFrame) -> np.ndarray:
@@ -31,10 +45,7 @@ def canonical_order(table: pd.DataFrame) -> np.ndarray:
     Fitting on rows in this order makes a model independent of the order in which they came.
     """
     cells = Cells(table)
-    row = np.zeros(len(table), np.uint64)
-    for column in sorted(table.columns):
-        row = row ^ cross(column, cells.hashes(column))
-    return np.lexsort((row, cells.hashes("ALT"), cells.hashes("REF"), cells.position))
+    return np.lexsort((row_hashes(table), cells.hashes("ALT"), cells.hashes("REF"), cells.position))
 
 
 def same_numbers(groups: np.ndarray | None) -> np.ndarray | None:
@@ -208,11 +219,15 @@ def fit_evidence(
     if key not in kept:
         if isinstance(step, ScoredFeatures):
             columns, score = (fit_evidence(part, kept, rows, y, held_out) for part in (step.columns, step.token_score))
-            kept[key] = FittedEvidence(
+            joined = FittedEvidence(
                 ScoredFeatures.of(columns.step, score.step),
                 ScoredFeatures.joined(columns.fitted, score.fitted),
                 None if held_out is None else ScoredFeatures.joined(columns.held_out, score.held_out),
             )
+            kept[key] = joined
+            # The columns alone are a view of the same memory from now on.
+            views = [None if rows is None else rows.iloc[:, :-1] for rows in joined[1:]]
+            kept[settings_text(step.columns)] = FittedEvidence(columns.step, *views)
         else:
             step = clone(step)
             values = step.fit_transform(rows, y)
@@ -233,11 +248,8 @@ def settings_text(estimator) -> str:
     return f"{type(estimator).__name__}({', '.join(f'{name}={settings_text(value)}' for name, value in settings)})"
 
 
-def table_sha256(table: pd.DataFrame, order: np.ndarray) -> str:
+def table_sha256(table: pd.DataFrame) -> str:
     """Checksum of a table's content, whatever the order of its rows and columns."""
-    cells = Cells(table)
-    digest = sha256()
-    for column in sorted(table.columns):
-        digest.update(text_hash(column).to_bytes(8, "little"))
-        digest.update(cells.hashes(column)[order].tobytes())
+    digest = sha256("\n".join(sorted(table.columns)).encode())
+    digest.update(np.sort(row_hashes(table)).tobytes())
     return digest.hexdigest()

@@ -10,10 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from genomicslearning import InputError, __version__
 from genomicslearning.autopilot import manifest, notebooks
@@ -30,6 +33,7 @@ from genomicslearning.autopilot.job import COMPLETED, FAILED, IN_PROGRESS, STOPP
 from genomicslearning.autopilot.model import Model
 from genomicslearning.autopilot.search import BaseTrial, FixedTrial, Search, parameters_text
 from genomicslearning.features import Variants
+from genomicslearning.features.variants import PIECE
 from genomicslearning.io import lake
 
 # Of the time a job may take, this share is left for fitting the chosen candidates on all rows and writing them.
@@ -118,12 +122,12 @@ class LocalJob(Job):
         self._messages.put(text)
 
     def _prepare(self) -> None:
-        table, groups = in_canonical_order(self._train, self._groups)
-        self.y = table["CLASS"].to_numpy(np.int64)
-        self.table = table
+        table = self._train
+        order, groups = in_order(table, self._groups)
+        self.order, self.y = order, table["CLASS"].to_numpy(np.int64)[order]
         self._take_folder(table, groups)
         preset, features, seed = self.settings.preset, self.settings.features, self.settings.seed
-        self.variants = Variants.read(table, features, groups)
+        self.variants = Variants.read(table, features, groups, order=order)
         folds = search_folds(PRESETS[preset].folds, self.y, groups, seed)
         self.cross_validation = CrossValidation(self.variants, self.y, folds)
         self.evidence = Evidence(features, grouped=groups is not None, seed=seed)
@@ -143,7 +147,7 @@ class LocalJob(Job):
 
         Where another job has the name, with other settings or rows, this one's is followed by a checksum of its own.
         """
-        checksum = table_sha256(table, np.arange(len(table)))
+        checksum = table_sha256(table)
         settings = self.settings.as_dict() | {"training_set_sha256": checksum, "version": __version__}
         if (self.folder / "job.json").exists() and lake.read_json(self.folder / "job.json", "job") != settings:
             digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
@@ -154,7 +158,7 @@ class LocalJob(Job):
         if path.exists():
             return
         with lake.output(self.folder / TRAINING_TABLE) as [part]:
-            (table if groups is None else table.assign(**{GROUP: groups})).to_parquet(part, index=False)
+            _write_in_order(table, self.order, groups, part)
         lake.write_json(settings, path)
 
     def _check_budget(self) -> None:
@@ -267,19 +271,19 @@ class LocalJob(Job):
         self._say(f"fitting {', '.join(weights)} on all rows")
         pipelines = self.cross_validation.fit_all({name: self._pipeline(name, parameters[name]) for name in weights})
         described = manifest.describe(
-            self.table,
+            self._train,
             job=self.name,
             settings=self.settings.as_dict(),
             candidates=self.definitions,
             parameters=parameters,
             weights=weights,
-            scored=self.cross_validation.scored,
+            truth=self.cross_validation.truth,
             out_of_fold=mixed,
             notes=self.notes,
         )
         self._weigh(weights, described["metrics"]["out_of_fold"])
         model = Model(pipelines, described)
-        described["evidence"] = manifest.evidence_by_column(model.predict, self.table)
+        described["evidence"] = manifest.evidence_by_column(model.predict, self._train, self.order)
         model.save(self.folder / "model")
         shutil.rmtree(self.folder / "notebooks", ignore_errors=True)
         notebooks.write(
@@ -323,8 +327,8 @@ class LocalJob(Job):
         lake.write_json(content, self.folder / "candidates.json")
 
 
-def in_canonical_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """Training rows in canonical order, and their group numbers if there are groups.
+def in_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Numbers of the training rows in canonical order, and their groups in that order if there are groups.
 
     Raises
     ------
@@ -334,5 +338,24 @@ def in_canonical_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[pd
     if "CLASS" not in table or set(np.unique(table["CLASS"])) != {0, 1}:
         raise InputError("training table: needs a column CLASS with both 0 and 1; build it with `training-set`")
     order = canonical_order(table)
-    ordered = None if groups is None else same_numbers(np.asarray(groups)[order])
-    return table.iloc[order].reset_index(drop=True), ordered
+    return order, None if groups is None else same_numbers(np.asarray(groups)[order])
+
+
+def in_canonical_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """Training rows in canonical order, and their groups; see `in_order`."""
+    order, groups = in_order(table, groups)
+    return table.iloc[order].reset_index(drop=True), groups
+
+
+def _write_in_order(table: pd.DataFrame, order: np.ndarray, groups: np.ndarray | None, path: Path) -> None:
+    """Write rows in an order as parquet, some at a time: a second copy of a large table is not needed."""
+    schema = None
+    with ExitStack() as stack:
+        for start in range(0, len(order), PIECE):
+            rows = table.iloc[order[start : start + PIECE]]
+            if groups is not None:
+                rows = rows.assign(**{GROUP: groups[start : start + PIECE]})
+            if schema is None:
+                schema = pa.Schema.from_pandas(rows, preserve_index=False)
+                file = stack.enter_context(pq.ParquetWriter(path, schema))
+            file.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))

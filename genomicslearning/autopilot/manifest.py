@@ -33,15 +33,19 @@ def extra_libraries(members: Iterable[str]) -> list[str]:
 PROBE_ROWS = 200
 
 
-def evidence_by_column(predict: Callable[[pd.DataFrame], np.ndarray], table: pd.DataFrame) -> dict[str, float]:
+def evidence_by_column(
+    predict: Callable[[pd.DataFrame], np.ndarray], table: pd.DataFrame, order: np.ndarray | None = None
+) -> dict[str, float]:
     """What each column is worth to a model: how far the log odds move without it, as shares that add up to 1.
 
     Parameters
     ----------
     predict : P(CLASS=1) of a table's rows.
     table : the training rows; every so manieth of them is asked about. Columns that are empty throughout have no share.
+    order : numbers of the rows in canonical order; by default they are in it.
     """
-    rows = table.iloc[:: max(1, len(table) // PROBE_ROWS)].head(PROBE_ROWS)
+    order = np.arange(len(table)) if order is None else order
+    rows = table.iloc[order[:: max(1, len(table) // PROBE_ROWS)][:PROBE_ROWS]]
     filled = [name for name in COLUMNS if name in table and name not in (*SITE_COLUMNS, "CLASS")]
     filled = [name for name in filled if table[name].notna().any()]
     empty = pd.Series(np.nan, index=rows.index, dtype="str")
@@ -82,7 +86,7 @@ def describe(
     candidates: dict[str, Definition],
     parameters: dict[str, dict],
     weights: dict[str, float],
-    scored: np.ndarray,
+    truth: np.ndarray,
     out_of_fold: np.ndarray,
     notes: list[str],
 ) -> dict:
@@ -90,16 +94,14 @@ def describe(
 
     Parameters
     ----------
-    table : the training rows, in canonical order.
+    table : the training rows, in any order.
     settings : objective, preset, features, seed … of the job.
     candidates, parameters : definitions and chosen hyperparameters, by name.
     weights : share of each member of the model.
-    scored : training rows that candidates were compared on.
+    truth : labels of the training rows that candidates were compared on.
     out_of_fold : the weighted members' P(CLASS=1) of each of these rows, before calibration.
     notes : what makes the job not reproducible, if anything.
     """
-    y = table["CLASS"].to_numpy(np.int64)
-    truth = y[scored]
     fitted = calibration(truth, out_of_fold)
     probability = calibrated(out_of_fold, fitted)
     return {
@@ -120,10 +122,10 @@ def describe(
         # What carries the model's answers to a stated distance from the release.
         "single_submissions": learnt_rates(table) if "prior_CLNSIG" in table else None,
         "training_set": {
-            "sha256": table_sha256(table, np.arange(len(table))),
+            "sha256": table_sha256(table),
             "rows": len(table),
-            "class_1": int(y.sum()),
-            "compared_on": len(scored),
+            "class_1": int(table["CLASS"].sum()),
+            "compared_on": len(truth),
             # Whether VEP's columns say anything.
             "annotated": "Consequence" in table and bool(table["Consequence"].notna().any()),
         },

@@ -96,7 +96,7 @@ class CachedFits:
         self, name: str, train: pd.DataFrame, groups: np.ndarray | None, test: pd.DataFrame, features: str
     ) -> np.ndarray:
         """Probabilities of the test rows, from the folder where this very fit is there."""
-        content = [table_sha256(rows.reset_index(drop=True), np.arange(len(rows))) for rows in (train, test)]
+        content = [table_sha256(rows) for rows in (train, test)]
         content.append("" if groups is None else hashlib.sha256(np.asarray(groups).tobytes()).hexdigest())
         digest = hashlib.sha256(json.dumps([name, features, *content]).encode()).hexdigest()[:12]
         key = f"{name}-{features}-{digest}"

@@ -47,6 +47,12 @@ class Ragged:
         values = np.fromiter((value for one in lists for value in one), dtype, int(lengths.sum()))
         return cls(values, np.concatenate([[0], np.cumsum(lengths)]))
 
+    @classmethod
+    def joined(cls, parts: list[Ragged]) -> Ragged:
+        """The rows of several, one after the other."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        return cls(np.concatenate([part.values for part in parts]), np.concatenate([[0], np.cumsum(lengths)]))
+
     @property
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)

@@ -15,7 +15,7 @@ from genomicslearning import InputError
 from genomicslearning.features.context import ConditionThemes, GeneContext
 from genomicslearning.features.ragged import in_several
 from genomicslearning.features.submission_blocks import THEMES
-from genomicslearning.features.variants import Variants
+from genomicslearning.features.variants import PIECE, Variants
 
 
 class VariantFeatures(TransformerMixin, BaseEstimator):
@@ -134,20 +134,33 @@ class VariantTokens(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "tokens_")
         variants = Variants.read(X, self.features)
         place = np.minimum(np.searchsorted(self.tokens_, variants.token_hashes), len(self.tokens_) - 1)
-        known = self.tokens_[place] == variants.token_hashes
-        token = np.where(known, place, -1)[variants.tokens.values]
-        keep = token >= 0
-        indices = token[keep].astype(np.int32)
-        lengths = np.bincount(variants.tokens.rows[keep], minlength=len(variants))
+        column = np.where(self.tokens_[place] == variants.token_hashes, place, -1).astype(np.int32)
+        offsets = variants.tokens.offsets
+        # Some rows at a time: what is counted on the way is larger than the matrix.
+        parts = [
+            self._matrix(column[variants.tokens.values[offsets[start] : offsets[end]]], offsets[start : end + 1])
+            for start, end in _pieces(len(variants), PIECE)
+        ]
+        return parts[0] if len(parts) == 1 else sparse.vstack(parts, "csr")
+
+    def _matrix(self, columns: np.ndarray, offsets: np.ndarray) -> sparse.csr_matrix:
+        """Rows whose tokens are `columns` of the matrix; -1 stands for a token that was not learnt."""
+        count = len(offsets) - 1
+        keep = columns >= 0
+        rows = np.repeat(np.arange(count), np.diff(offsets))
+        lengths = np.bincount(rows[keep], minlength=count)
+        indices = columns[keep]
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-        matrix = sparse.csr_matrix((self.idf_[indices], indices, indptr), shape=(len(variants), len(self.tokens_)))
+        matrix = sparse.csr_matrix((self.idf_[indices], indices, indptr), shape=(count, len(self.tokens_)))
         matrix.sum_duplicates()
-        squares = (
-            np.add.reduceat(np.append(matrix.data**2, 0), matrix.indptr[:-1]) if matrix.nnz else np.ones(len(variants))
-        )
+        squares = np.add.reduceat(np.append(matrix.data**2, 0), matrix.indptr[:-1]) if matrix.nnz else np.ones(count)
         norm = np.sqrt(np.where(np.diff(matrix.indptr) > 0, squares, 1))
         matrix.data /= np.repeat(norm, np.diff(matrix.indptr)).astype(np.float32)
         return matrix
+
+
+def _pieces(count: int, size: int) -> list[tuple[int, int]]:
+    return [(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
 
 
 def folds(count: int, y: np.ndarray, groups: np.ndarray | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -256,8 +269,11 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
 
     @staticmethod
     def joined(columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
-        """The parts' outputs for the same rows, side by side."""
-        return pd.concat([columns, score], axis=1)
+        """The parts' outputs for the same rows, side by side, in memory of a column after the other."""
+        values = np.empty((len(columns), columns.shape[1] + score.shape[1]), np.float32, order="F")
+        values[:, : columns.shape[1]] = columns
+        values[:, columns.shape[1] :] = score
+        return pd.DataFrame(values, columns=[*columns.columns, *score.columns], index=columns.index, copy=False)
 
     def _indexed(self, X, columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
         joined = self.joined(columns, score)

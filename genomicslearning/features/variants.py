@@ -15,6 +15,8 @@ from genomicslearning.features.ragged import Ragged
 from genomicslearning.features.tokens import crossed_tokens
 
 NEEDED = ("CHROM", "POS", "REF", "ALT")
+# Rows whose texts are Python objects at a time: bounds the memory of parsing.
+PIECE = 65_536
 
 
 @dataclass
@@ -45,14 +47,22 @@ class Variants:
         return len(self), len(self.columns)
 
     @classmethod
-    def read(cls, table: pd.DataFrame | Variants, features: str = "all", groups: np.ndarray | None = None) -> Variants:
+    def read(
+        cls,
+        table: pd.DataFrame | Variants,
+        features: str = "all",
+        groups: np.ndarray | None = None,
+        *,
+        order: np.ndarray | None = None,
+    ) -> Variants:
         """Parse a table as `read_table` gives it.
 
         Parameters
         ----------
         table : columns may stand in any order; absent ones count as missing. What was parsed before comes back as it
         is. features : a name in `FEATURE_SETS`.
-        groups : one id a row; rows of a group stay together in cross-validation.
+        groups : one id a row of what is read; rows of a group stay together in cross-validation.
+        order : numbers of the rows to read, in their order; by default all.
 
         Raises
         ------
@@ -69,7 +79,13 @@ class Variants:
             return table
         if lacking := [column for column in NEEDED if column not in table]:
             raise InputError(f"table: no column {', '.join(lacking)}; CHROM, POS, REF and ALT are needed")
-        cells = Cells(table)
+        order = np.arange(len(table)) if order is None else order
+        starts = range(0, max(len(order), 1), PIECE)
+        pieces = [cls._parsed(Cells(table.iloc[order[start : start + PIECE]]), features) for start in starts]
+        return replace(_joined(pieces), groups=None if groups is None else np.asarray(groups))
+
+    @classmethod
+    def _parsed(cls, cells: Cells, features: str) -> Variants:
         parsers = {name: BLOCKS[name].parse for name in FEATURE_SETS[features]}
         parsed = {name: parse(cells) for name, parse in parsers.items() if parse is not None}
         submissions = "disease" in parsed
@@ -86,7 +102,6 @@ class Variants:
             token_hashes=hashes,
             condition_terms=submission_blocks.condition_terms(cells) if submissions else None,
             condition_words=submission_blocks.condition_words(cells) if submissions else None,
-            groups=None if groups is None else np.asarray(groups),
         )
 
     def take(self, rows: np.ndarray) -> Variants:
@@ -102,3 +117,26 @@ class Variants:
             condition_words=self.condition_words and self.condition_words.take(rows),
             groups=None if self.groups is None else self.groups[rows],
         )
+
+
+def _joined(pieces: list[Variants]) -> Variants:
+    """The rows of all pieces, one after the other; equal to what parsing them at once would give."""
+    if len(pieces) == 1:
+        return pieces[0]
+    hashes = np.unique(np.concatenate([piece.token_hashes for piece in pieces]))
+    tokens = [
+        Ragged(np.searchsorted(hashes, piece.token_hashes).astype(np.int32)[piece.tokens.values], piece.tokens.offsets)
+        for piece in pieces
+    ]
+    first = pieces[0]
+    return replace(
+        first,
+        columns={name: np.concatenate([piece.columns.pop(name) for piece in pieces]) for name in list(first.columns)},
+        gene=np.concatenate([piece.gene for piece in pieces]),
+        position=np.concatenate([piece.position for piece in pieces]),
+        variant=np.concatenate([piece.variant for piece in pieces]),
+        tokens=Ragged.joined(tokens),
+        token_hashes=hashes,
+        condition_terms=first.condition_terms and Ragged.joined([piece.condition_terms for piece in pieces]),
+        condition_words=first.condition_words and Ragged.joined([piece.condition_words for piece in pieces]),
+    )

@@ -70,12 +70,24 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
         wanted.remove("CLASS")
     if not table.num_rows:
         raise InputError(f"{path}: has a header and no rows; give a table with variants")
-    columns = [_column(path, table, column) for column in wanted]
-    if labelled:
-        found = set(columns[wanted.index("CLASS")].unique().to_pylist())
-        if len(found) == 1:
-            raise InputError(f"{path}: every row has CLASS {found.pop()}; a model needs rows of both classes")
-    return pa.table(columns, names=wanted).to_pandas(types_mapper=_pandas_types().get)
+    frame = _frame(path, table, wanted)
+    if labelled and frame["CLASS"].nunique() == 1:
+        raise InputError(f"{path}: every row has CLASS {frame['CLASS'].iloc[0]}; a model needs rows of both classes")
+    return frame
+
+
+def _frame(path: str | os.PathLike, table: pa.Table, wanted: list[str]) -> pd.DataFrame:
+    """These columns in pandas. Each column's text is let go of as soon as pandas has its own."""
+    import pandas as pd
+
+    mapper = _pandas_types().get
+    taken = {}
+    for column in wanted:
+        cells = _column(path, table, column)
+        if column in table.column_names:
+            table = table.drop_columns([column])
+        taken[column] = pa.table([cells], names=[column]).to_pandas(types_mapper=mapper)[column]
+    return pd.DataFrame(taken, copy=False)
 
 
 def _read_text(path: str | os.PathLike) -> pa.Table:

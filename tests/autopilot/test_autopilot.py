@@ -270,7 +270,7 @@ def lightgbm_model(train, tmp_path_factory):
         candidates={"lightgbm": candidate},
         parameters={"lightgbm": candidate.first},
         weights={"lightgbm": 1.0},
-        scored=np.arange(len(train)),
+        truth=train["CLASS"].to_numpy(),
         out_of_fold=positive(pipeline[1:], pipeline[0].transform(train)),
         notes=[],
     )
