@@ -6,9 +6,10 @@ PY := $(VENV)/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(PY) $(INSTALL)
 NAME ?=
+SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab report docs example bench deploy teardown dist publish lock clean annotate-tools
+.PHONY: help run test lab report fuzz faults licences docs example bench deploy teardown dist publish lock clean annotate-tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +47,7 @@ run: $(VENV)/base  ## run the main job on the embedded sample (ARGS="…" for yo
 
 test: $(VENV)/dev $(VENV)-policy/ready $(VENV)-annotate/ready  ## run every test
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m ruff check .
+	@$(PY) -m pip check --disable-pip-version-check
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(TESTS)
 
 lab: $(VENV)/base  ## open the notebooks in JupyterLab, with this project's kernel
@@ -66,6 +68,15 @@ example: $(VENV)/base  ## make the documentation's example report again, from a 
 BENCH_MODEL ?= runs/bench/autopilot/variant-classifier/model
 $(BENCH_MODEL):
 	@$(VENV)/bin/genomicslearning run --training-set "$(TABLE)" --preset quick --name bench --resume
+
+fuzz: $(VENV)/dev  ## hostile inputs to every reader, ten minutes (SECONDS=…); what breaks one goes to tests/corpus
+	@$(PY) benchmarks/fuzz.py --seconds $(SECONDS) && $(PY) benchmarks/reliability.py
+
+faults: $(VENV)/dev  ## kill every command, fill the disk, take the rights away
+	@$(PY) benchmarks/faults.py && $(PY) benchmarks/reliability.py
+
+licences: $(VENV)/base  ## licences of every package of the lock
+	@$(PY) -m genomicslearning.deploy.bill_of_materials licences
 
 bench: $(VENV)/dev  ## measure every figure in the docs (needs the published table: make bench TABLE=…)
 	@test -n "$(TABLE)" || { echo "make bench TABLE=clinvar_conflicting.csv.zip: the published table is needed" >&2; exit 2; }

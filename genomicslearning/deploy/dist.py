@@ -13,16 +13,17 @@ import sys
 from pathlib import Path
 
 from genomicslearning import InputError, share
-from genomicslearning.deploy import codecommit
+from genomicslearning.deploy import bill_of_materials, codecommit
 from genomicslearning.deploy.build import Build, zip_bytes
 from genomicslearning.deploy.deployment import checked_session
+from genomicslearning.io.text import json_text
 
 SOLUTION = "genomicslearning"
 GLOBAL, REGIONAL = "global-s3-assets", "regional-s3-assets"
 
 
 def build(root: Path, out: Path, *, bucket: str, version: str) -> list[Path]:
-    """Write all assets below `out`; return their paths.
+    """Write all assets and a bill of materials below `out`; return their paths.
 
     Raises
     ------
@@ -43,6 +44,8 @@ def build(root: Path, out: Path, *, bucket: str, version: str) -> list[Path]:
     files[f"{REGIONAL}/setup_function.zip"] = zip_bytes({"setup_function.py": function})
     files[f"{REGIONAL}/source.zip"] = zip_bytes(codecommit.source_files(root))
     files[f"{REGIONAL}/{made.wheel_name}"] = made.wheel
+    lock = (root / "requirements" / "base.txt").read_text(encoding="utf-8")
+    files[f"{GLOBAL}/{SOLUTION}.cdx.json"] = json_text(bill_of_materials.bill(lock)).encode()
     for name, content in files.items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)

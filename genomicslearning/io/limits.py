@@ -17,7 +17,7 @@ DEFAULTS = {
     "TABLE_ROWS": (5_000_000, "rows of a table that is held in memory"),
     "RATIO": (200, "times that an archive may grow on unpacking, beyond its first 64 MB"),
     "ROW_MB": (16, "one row of a table"),
-    "METADATA_MB": (64, "footer of a parquet file"),
+    "METADATA_MB": (16, "footer of a parquet file"),
     "MODEL_MB": (1024, "weights of a model, unpacked"),
     "MODEL_SCHEMA_MB": (24, "description of a model's objects (schema.json), unpacked"),
     "MANIFEST_MB": (16, "a model's manifest and other JSON"),
