@@ -9,7 +9,7 @@ NAME ?=
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab report fuzz faults licences docs example bench deploy teardown dist publish lock clean annotate-tools
+.PHONY: help run test glue-tools lab report fuzz faults licences docs example bench deploy teardown dist publish lock clean annotate-tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,10 +42,20 @@ $(VENV)-annotate/ready: requirements/annotate.txt
 
 annotate-tools: $(VENV)-annotate/ready  ## set up the annotator (vepyr) in an environment of its own
 
+# The libraries that AWS Glue 5.0 documents, on its Python, for the tests of the jobs.
+GLUE_PYTHON ?= python3.11
+$(VENV)-glue/ready: requirements/glue.txt
+	@if command -v $(GLUE_PYTHON) > /dev/null; then \
+		$(GLUE_PYTHON) -m venv $(VENV)-glue && \
+		$(VENV)-glue/bin/python $(INSTALL) --require-hashes -r requirements/glue.txt && touch $@; \
+	else echo "no $(GLUE_PYTHON), which Glue 5.0 has: the tests with its libraries are skipped (make GLUE_PYTHON=…)" >&2; fi
+
 run: $(VENV)/base  ## run the main job on the embedded sample (ARGS="…" for your own data) and name the report
 	@$(VENV)/bin/genomicslearning run $(if $(NAME),--name $(NAME)) $(ARGS)
 
-test: $(VENV)/dev $(VENV)-policy/ready $(VENV)-annotate/ready  ## run every test
+glue-tools: $(VENV)-glue/ready  ## set up the libraries of AWS Glue 5.0 (a part of make test)
+
+test: $(VENV)/dev $(VENV)-policy/ready $(VENV)-annotate/ready $(VENV)-glue/ready  ## run every test
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m ruff check .
 	@$(PY) -m pip check --disable-pip-version-check
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(TESTS)
@@ -106,6 +116,7 @@ lock:  ## resolve the pinned requirements again (needs uv)
 	$(UV_COMPILE) pyproject.toml requirements/build.in --extra aws -c requirements/dev.txt -o requirements/aws.txt
 	$(UV_COMPILE) requirements/policy.in -o requirements/policy.txt
 	$(UV_COMPILE) requirements/annotate.in -o requirements/annotate.txt
+	$(UV_COMPILE) requirements/glue.in -o requirements/glue.txt
 
 clean:  ## remove the environments and caches (runs stay)
-	rm -rf $(VENV) $(VENV)-policy $(VENV)-annotate .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV)-policy $(VENV)-annotate $(VENV)-glue .pytest_cache .ruff_cache build dist

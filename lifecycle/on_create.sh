@@ -2,7 +2,7 @@
 # Runs as root, once, when the notebook instance is made. SageMaker fails an instance whose script fails or takes more than
 # five minutes: this one only writes the installer (which on_start.sh calls too) and starts it in the background.
 #
-# PROJECT, RESOURCES (s3://bucket/version) are set by the stack in the lines above this script.
+# PROJECT (as its stacks are named), RESOURCES (s3://bucket/version) are set by the stack in the lines above this script.
 set -u
 : "${PROJECT:?}" "${RESOURCES:?}"
 OWNER=${OWNER:-ec2-user}
@@ -24,6 +24,7 @@ VERSION=${RESOURCES##*/}
 BUCKET=${RESOURCES%/*}
 ENVIRONMENT=$WORK/env-$VERSION
 DOWNLOAD=$WORK/download
+KERNELS=$USER_HOME/.local/share/jupyter/kernels
 
 exec 9> "$WORK/lock"
 flock --nonblock 9 || exit 0  # another start of the instance is installing
@@ -35,6 +36,53 @@ fail() {
   exit 1
 }
 
+works() { "$ENVIRONMENT/bin/python" -c 'import genomicslearning' 2> /dev/null; }
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null; }
+
+# The wheels are for one Python: conda's where it is that one, else the system's, which root may install.
+candidates() { ls -d "$USER_HOME"/anaconda3/bin/python "$USER_HOME"/anaconda3/envs/*/bin/python 2> /dev/null
+  command -v "python$PYTHON" python3; }
+find_python() {
+  local candidate
+  for candidate in $(candidates); do
+    if [ "$(version_of "$candidate")" = "$PYTHON" ]; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+find_or_install_python() {
+  find_python || { dnf install --quiet --assumeyes "python$PYTHON" >&2 && find_python; }
+}
+found_instead() { for candidate in $(candidates); do version_of "$candidate"; done | sort -uV | paste -sd ' '; }
+
+finish() {
+  ln -sfn "$ENVIRONMENT" "$WORK/env"
+  mkdir -p "$WORK/kernel" "$KERNELS"
+  cat > "$WORK/kernel/kernel.json" <<KERNEL
+{"argv": ["$WORK/env/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+ "display_name": "Genomics Learning", "language": "python"}
+KERNEL
+  ln -sfn "$WORK/kernel" "$KERNELS/genomicslearning"
+  for old in "$WORK"/env-*; do
+    [ "$old" = "$ENVIRONMENT" ] || rm -rf "$old"
+  done
+  rm -rf "$DOWNLOAD"
+  [ "$(id -u)" = 0 ] && chown -R "$OWNER" "$WORK" "$USER_HOME/.local"
+  say "ready $VERSION"
+  exit 0
+}
+
+# A stop discards the system's Python, to which an environment that was made before is linked: with that one back it
+# works again, and without being installed again.
+if [ -e "$ENVIRONMENT/python.txt" ]; then
+  say "installing $VERSION: looking for the Python of the environment that is there"
+  PYTHON=$(cat "$ENVIRONMENT/python.txt")
+  works || { INTERPRETER=$(find_or_install_python) && ln -sfn "$INTERPRETER" "$ENVIRONMENT/bin/python"; }
+  works && finish
+fi
+
 say "installing $VERSION"
 rm -rf "$ENVIRONMENT" "$DOWNLOAD"
 mkdir -p "$DOWNLOAD"
@@ -43,41 +91,16 @@ aws s3 cp --only-show-errors "$RESOURCES/wheelhouse.txt" "$DOWNLOAD/wheelhouse.t
 aws s3 cp --only-show-errors --recursive "$BUCKET/wheelhouse/$WHEELHOUSE" "$DOWNLOAD" || fail "cannot copy the wheelhouse"
 aws s3 cp --only-show-errors --recursive --exclude '*' --include '*.whl' "$RESOURCES" "$DOWNLOAD" || fail "cannot copy the package"
 
-# The wheels are for one Python: conda's where it is that one, else the system's, which root may install.
-find_python() {
-  local candidate
-  for candidate in "$USER_HOME"/anaconda3/bin/python "$USER_HOME"/anaconda3/envs/*/bin/python "$(command -v "python$PYTHON")"; do
-    if [ -x "$candidate" ] &&
-      [ "$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$PYTHON" ]; then
-      echo "$candidate"
-      return
-    fi
-  done
-  return 1
-}
-INTERPRETER=$(find_python) || { dnf install --quiet --assumeyes "python$PYTHON" && INTERPRETER=$(find_python); } ||
-  fail "there is no Python $PYTHON"
+INTERPRETER=$(find_or_install_python) ||
+  fail "there is no Python $PYTHON, for which the wheels are, and dnf could not install it (found: $(found_instead))"
 
 pip=("$ENVIRONMENT/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-index)
 { "$INTERPRETER" -m venv "$ENVIRONMENT" &&
   "${pip[@]}" --require-hashes --find-links "$DOWNLOAD" --requirement "$DOWNLOAD/requirements.txt" &&
   "${pip[@]}" --no-deps "$DOWNLOAD"/genomicslearning-*.whl; } || fail "pip could not install the wheelhouse"
-"$ENVIRONMENT/bin/python" -c 'import genomicslearning' || fail "the package does not start"
-
-ln -sfn "$ENVIRONMENT" "$WORK/env"
-mkdir -p "$WORK/kernel"
-cat > "$WORK/kernel/kernel.json" <<KERNEL
-{"argv": ["$WORK/env/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
- "display_name": "Genomics Learning", "language": "python"}
-KERNEL
-mkdir -p "$USER_HOME/.local/share/jupyter/kernels"
-ln -sfn "$WORK/kernel" "$USER_HOME/.local/share/jupyter/kernels/genomicslearning"
-for old in "$WORK"/env-*; do
-  [ "$old" = "$ENVIRONMENT" ] || rm -rf "$old"
-done
-rm -rf "$DOWNLOAD"
-[ "$(id -u)" = 0 ] && chown -R "$OWNER" "$WORK" "$USER_HOME/.local"
-say "ready $VERSION"
+works || fail "the package does not start"
+echo "$PYTHON" > "$ENVIRONMENT/python.txt"
+finish
 INSTALLER
 
 export OWNER USER_HOME

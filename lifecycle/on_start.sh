@@ -2,7 +2,8 @@
 # Runs as root at every start of the notebook instance, also after on_create.sh. Nothing here may keep the instance from
 # starting: every step reports its failure and the next one runs.
 #
-# PROJECT, RESOURCES (s3://bucket/version), LAKE (s3://bucket), IDLE_MINUTES are set by the stack above this script.
+# PROJECT (as its stacks are named), RESOURCES (s3://bucket/version), LAKE (s3://bucket), IDLE_MINUTES are set by the stack
+# above this script.
 set -u
 : "${PROJECT:?}" "${RESOURCES:?}" "${LAKE:?}" "${IDLE_MINUTES:?}"
 OWNER=${OWNER:-ec2-user}
@@ -101,16 +102,18 @@ done
 LOOP
 if [ -e "$WORK/idle.pid" ]; then kill "$(cat "$WORK/idle.pid")" 2> /dev/null; rm -f "$WORK/idle.pid"; fi
 if [ "$IDLE_MINUTES" -gt 0 ]; then
-  nohup setsid bash "$WORK/stop_when_idle.sh" "$PROJECT-notebook" "$IDLE_MINUTES" >> "$WORK/idle.log" 2>&1 < /dev/null &
+  nohup setsid bash "$WORK/stop_when_idle.sh" "${PROJECT,,}-notebook" "$IDLE_MINUTES" >> "$WORK/idle.log" 2>&1 < /dev/null &
   echo $! > "$WORK/idle.pid"
 fi
 
 [ "$(id -u)" = 0 ] && chown -R "$OWNER" "$HOME_DISK" "$USER_HOME/.config" "$USER_HOME/.local"
 
-# 5. The environment, where this version's is not there yet. on_create.sh does it at creation (only one install runs at a
-# time); after an update the new version's own script does, or the one that is here where S3 cannot be read.
+# 5. The environment, where this version's is not there yet or does not start: a stop discards the system's Python, to
+# which it is linked. on_create.sh installs and repairs (only one of them at a time); after an update it is the new
+# version's own script, or the one that is here where S3 cannot be read.
 export PROJECT RESOURCES OWNER USER_HOME
-if ! grep -qsx "ready $VERSION" "$HOME_DISK/genomicslearning-status.txt"; then
+if ! grep -qsx "ready $VERSION" "$HOME_DISK/genomicslearning-status.txt" ||
+  ! "$WORK/env/bin/python" -c 'import genomicslearning'; then
   if aws s3 cp --only-show-errors "$RESOURCES/lifecycle/on_create.sh" "$WORK/on_create.sh"; then
     bash "$WORK/on_create.sh"
   elif [ -e "$WORK/install.sh" ]; then

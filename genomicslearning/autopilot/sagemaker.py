@@ -40,10 +40,10 @@ def _request(
     account: Account, objective: str, mode: str, runtime: int, candidates: int | None, definitions_only: bool
 ) -> dict:
     """What CreateAutoMLJobV2 is asked for, less what carries the job's name."""
-    criteria = {"MaxAutoMLJobRuntimeInSeconds": runtime}
+    criteria: dict[str, int] = {"MaxAutoMLJobRuntimeInSeconds": runtime}
     if candidates:
         criteria["MaxCandidates"] = candidates
-    tabular = {
+    tabular: dict[str, object] = {
         "TargetAttributeName": "CLASS",
         "ProblemType": "BinaryClassification",
         "Mode": mode,
@@ -51,11 +51,17 @@ def _request(
     }
     if definitions_only:
         tabular["GenerateCandidateDefinitionsOnly"] = True
-    return {
+    request: dict[str, object] = {
         "AutoMLProblemTypeConfig": {"TabularJobConfig": tabular},
         "AutoMLJobObjective": {"MetricName": objective},
         "RoleArn": account.role,
     }
+    security: dict[str, object] = {}
+    if account.kms_key:
+        security["VolumeKmsKeyId"] = account.kms_key
+    if account.network:
+        security["VpcConfig"] = account.network
+    return request | ({"SecurityConfig": security} if security else {})
 
 
 def _name_and_description(account: Account, identity: list) -> tuple[str, dict | None]:
@@ -67,8 +73,9 @@ def _name_and_description(account: Account, identity: list) -> tuple[str, dict |
         digest = hashlib.sha256(json.dumps([*identity, attempt], sort_keys=True).encode()).hexdigest()
         name = f"{account.project}-{digest[: min(10, 31 - len(account.project))]}"
         found = _describe(account, name)
-        ended = found and found["AutoMLJobStatus"] in ("Failed", "Stopping", "Stopped")
-        if not ended or "BestCandidate" in found:
+        if found is None or "BestCandidate" in found:
+            return name, found
+        if found["AutoMLJobStatus"] not in ("Failed", "Stopping", "Stopped"):
             return name, found
     raise InputError("100 jobs with these rows and settings have failed; look at their reasons in the console")
 
@@ -87,7 +94,7 @@ def _describe(account: Account, auto_ml_name: str) -> dict | None:
 def _ask_for_money(runtime: int, cost_limit: float, confirm_cost: bool, progress: Callable[[str], None]) -> None:
     bound = prices.autopilot_job(runtime)
     progress(
-        f"this job can cost at most about ${bound:.0f} (prices of {prices.REGION}, {prices.AS_OF}; "
+        f"this job can cost at most about ${bound:.0f} ({prices.dated()}; "
         f"{runtime:,} s at most, {prices.AUTOPILOT_MACHINES} × {prices.AUTOPILOT_MACHINE})"
     )
     if bound > cost_limit and not confirm_cost:
@@ -152,13 +159,16 @@ class SageMakerJob(Job):
         prefix = f"autopilot/{self.auto_ml_name}"
         address = self.account.upload(rows, f"{prefix}/input/train.csv")
         source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": address}}
+        output = {"S3OutputPath": f"s3://{self.account.bucket}/{prefix}/output"}
+        if self.account.kms_key:
+            output["KmsKeyId"] = self.account.kms_key
         # boto3: the SDK writes the runtime cap under a name that the service does not know.
         self._client.create_auto_ml_job_v2(
             AutoMLJobName=self.auto_ml_name,
             AutoMLJobInputDataConfig=[
                 {"ChannelType": "training", "ContentType": "text/csv;header=present", "DataSource": source}
             ],
-            OutputDataConfig={"S3OutputPath": f"s3://{self.account.bucket}/{prefix}/output"},
+            OutputDataConfig=output,
             Tags=[{"Key": "Project", "Value": self.account.title}]
             + [{"Key": f"genomicslearning:{key}", "Value": value} for key, value in self._tags.items()],
             **self._request,
@@ -168,8 +178,9 @@ class SageMakerJob(Job):
         self.notes.append(text)
         self._progress(text)
 
+    # Asked of AWS each time, where the local job writes it down.
     @property
-    def status(self) -> str:
+    def status(self) -> str:  # type: ignore[override]
         with aws_errors():
             return self._describe()["AutoMLJobStatus"]
 
@@ -209,7 +220,7 @@ class SageMakerJob(Job):
             self._client.stop_auto_ml_job(AutoMLJobName=self.auto_ml_name)
 
     @property
-    def candidates(self) -> list[Candidate]:
+    def candidates(self) -> list[Candidate]:  # type: ignore[override]
         return [_candidate(listed) for listed in self._listed]
 
     @cached_property
@@ -220,7 +231,7 @@ class SageMakerJob(Job):
             pages = pages.paginate(AutoMLJobName=self.auto_ml_name)
             return [candidate for page in pages for candidate in page["Candidates"]]
 
-    def model(self) -> SageMakerModel:
+    def model(self) -> SageMakerModel:  # type: ignore[override]  # it predicts through an endpoint only
         """The best candidate, as SageMaker chose it, in `<folder>/model`: what `endpoint.deploy` needs to run it."""
         self.wait()
         with aws_errors():

@@ -30,8 +30,13 @@ _UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "SignatureDoe
 class Account:
     """What the project's code stack left in the account.
 
-    job_log : beginning of the names of the Glue jobs' log groups.
+    Attributes
+    ----------
     title : the project's name. What the notebooks start carries it as the tag `Project`, by which the budget counts.
+    bucket : the data lake's.
+    role : ARN of the role of jobs and endpoints.
+    job_log : beginning of the names of the Glue jobs' log groups.
+    kms_key, subnet, security_group : of the administrator, for what the notebooks start; empty where there are none.
     """
 
     title: str
@@ -39,6 +44,14 @@ class Account:
     role: str
     training_set_job: str
     job_log: str
+    kms_key: str = ""
+    subnet: str = ""
+    security_group: str = ""
+
+    @property
+    def network(self) -> dict:
+        """VpcConfig of a SageMaker request; empty for SageMaker's own network."""
+        return {"SecurityGroupIds": [self.security_group], "Subnets": [self.subnet]} if self.subnet else {}
 
     @property
     def project(self) -> str:
@@ -49,11 +62,15 @@ class Account:
     def session(self):
         return boto_session()
 
-    def client(self, service: str):
-        """A boto3 client that retries what passes by itself, such as throttling."""
+    def client(self, service: str, *, attempts: int = 11, **settings):
+        """A boto3 client that retries what passes by itself, such as throttling; `settings` are botocore's.
+
+        A read that times out is retried like any other failure: give `attempts` 1 where that makes it worse.
+        """
         from botocore.config import Config
 
-        return self.session.client(service, config=Config(retries={"mode": "standard", "max_attempts": 10}))
+        retries = {"mode": "standard", "total_max_attempts": attempts}
+        return self.session.client(service, config=Config(retries=retries, **settings))
 
     @property
     def region(self) -> str:
@@ -88,26 +105,43 @@ class Account:
         return len(keys)
 
 
-def boto_session():
+def boto_session(region: str = ""):
     """A boto3 session with a region; `InputError` where the extra or the region is missing."""
     try:
         import boto3
     except ImportError:
         raise InputError(f"AWS needs the extra aws: {install('aws')}") from None
-    made = boto3.Session()
+    # boto3 itself reads AWS_DEFAULT_REGION only.
+    made = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
     if not made.region_name:
-        raise InputError("no AWS region is set; set AWS_DEFAULT_REGION, or run aws configure")
+        raise InputError("no AWS region is set; give --region, set AWS_REGION, or run aws configure")
+    return made
+
+
+def signed_in_session(region: str = ""):
+    """A boto3 session with a region and credentials that work; `InputError` says which is missing."""
+    made = boto_session(region)
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        made.client("sts").get_caller_identity()
+    except (BotoCoreError, ClientError) as problem:
+        raise InputError(f"AWS does not know you: {problem}; set AWS_PROFILE or run `aws configure`") from None
     return made
 
 
 def find_account() -> Account:
     """Find the project's account through the outputs of its code stack."""
-    project = os.environ.get("GENOMICSLEARNING_PROJECT") or _configured_project()
+    return account_of(os.environ.get("GENOMICSLEARNING_PROJECT") or _configured_project())
+
+
+def account_of(project: str, made=None) -> Account:
+    """A project's account, in the region of a session (default: the settings')."""
     stack = f"{project}Code"
     with aws_errors():
         from botocore.exceptions import ClientError
 
-        made = boto_session()
+        made = made or boto_session()
         try:
             [found] = made.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         except ClientError as problem:
@@ -120,7 +154,8 @@ def find_account() -> Account:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     try:
         wanted = ("DataLakeBucket", "RunbookRoleArn", "TrainingSetJob", "JobLogs")
-        return Account(project, *(outputs[name] for name in wanted))
+        own = (outputs.get(name, "") for name in ("KmsKeyArn", "VpcSubnetId", "VpcSecurityGroupId"))
+        return Account(project, *(outputs[name] for name in wanted), *own)
     except KeyError as missing:
         raise InputError(
             f"stack {stack} ({found['StackStatus']}) has no output {missing}; finish genomicslearning deploy"

@@ -18,30 +18,65 @@ def build_training_set(account: Account, *, pick: str, progress: Callable[[str],
     lines of Spark's own log. An interrupted wait leaves the run going, to be joined.
     """
     with aws_errors():
-        client = account.client("glue")
-        run = _running(client, account.training_set_job)
+        client, job = account.client("glue"), account.training_set_job
+        run = _running(client, job)
         if run:
-            progress(f"joined the run {run} of {account.training_set_job}")
+            progress(f"joined the run {run} of {job}")
         else:
-            arguments = {"--pick": pick}
-            run = client.start_job_run(JobName=account.training_set_job, Arguments=arguments)["JobRunId"]
-            progress(f"started {account.training_set_job}, run {run}")
-        written = _Log(account, "output", run)
+            run = _start(client, job, {"--pick": pick}, progress)
+        _follow(account, job, run, progress)
 
-        def status() -> str | None:
-            state = client.get_job_run(JobName=account.training_set_job, RunId=run)["JobRun"]["JobRunState"]
-            for line in written.new_lines():
-                progress(line)
-            return state if state in _RUNNING else None
 
-        poll(status, progress)
-        ended = client.get_job_run(JobName=account.training_set_job, RunId=run)["JobRun"]
-        if ended["JobRunState"] != "SUCCEEDED":
-            for line in _Log(account, "error", run).last_lines():
-                progress(line)
-            reason = ended.get("ErrorMessage") or "Glue gives no reason"
-            state = ended["JobRunState"].lower()
-            raise InputError(f"{account.training_set_job} {state}: {reason}; see {account.job_log}/error, stream {run}")
+def run_job(account: Account, job: str, arguments: dict[str, str], *, progress: Callable[[str], None]) -> None:
+    """Run a job with these arguments beside its own and wait for its end; as `build_training_set`, but never joined."""
+    with aws_errors():
+        _follow(account, job, _start(account.client("glue"), job, arguments, progress), progress)
+
+
+def start_crawler(name: str) -> None:
+    """Have a crawler look at what a job has written, which makes or updates its table; one that runs already will do.
+
+    Called by the jobs' scripts, under the job's role and in its region.
+    """
+    import boto3
+
+    client = boto3.client("glue")
+    try:
+        client.start_crawler(Name=name)
+    except client.exceptions.CrawlerRunningException:
+        pass
+
+
+def taken(argv: list[str], name: str) -> tuple[list[str], str]:
+    """A job's arguments without one and its value, and that value; empty where it is not given."""
+    if name not in argv:
+        return argv, ""
+    place = argv.index(name)
+    return [*argv[:place], *argv[place + 2 :]], (argv[place + 1 : place + 2] or [""])[0]
+
+
+def _start(client, job: str, arguments: dict[str, str], progress: Callable[[str], None]) -> str:
+    run = client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
+    progress(f"started {job}, run {run}")
+    return run
+
+
+def _follow(account: Account, job: str, run: str, progress: Callable[[str], None]) -> None:
+    client, written = account.client("glue"), _Log(account, "output", run)
+
+    def status() -> str | None:
+        state = client.get_job_run(JobName=job, RunId=run)["JobRun"]["JobRunState"]
+        for line in written.new_lines():
+            progress(line)
+        return state if state in _RUNNING else None
+
+    poll(status, progress)
+    ended = client.get_job_run(JobName=job, RunId=run)["JobRun"]
+    if ended["JobRunState"] != "SUCCEEDED":
+        for line in _Log(account, "error", run).last_lines():
+            progress(line)
+        reason, state = ended.get("ErrorMessage") or "Glue gives no reason", ended["JobRunState"].lower()
+        raise InputError(f"{job} {state}: {reason}; see {account.job_log}/error, stream {run}")
 
 
 def _running(client, job: str) -> str | None:

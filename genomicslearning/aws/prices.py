@@ -7,6 +7,8 @@ Sources: https://aws.amazon.com/{sagemaker/ai,codepipeline,codebuild,s3,glue}/pr
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
 AS_OF = "2025-06"
 REGION = "us-east-1"
 # SageMaker's instances, an hour: the same for notebook instances, training, transform jobs and endpoints.
@@ -33,6 +35,14 @@ GLUE_DPU_HOUR = 0.44
 AUTOPILOT_MACHINES = 10
 AUTOPILOT_MACHINE = "ml.m5.12xlarge"
 REPORT_HOURS = 0.5
+
+
+def dated(today: date | None = None) -> str:
+    """Region and date of the prices, with a warning where they are more than a year old."""
+    today = today or datetime.now(UTC).date()
+    year, month = map(int, AS_OF.split("-"))
+    old = (today.year, today.month) > (year + 1, month)
+    return f"prices of {REGION}, {AS_OF}" + (": over a year old, see aws.amazon.com/pricing" if old else "")
 
 
 def autopilot_job(max_runtime_seconds: int) -> float:

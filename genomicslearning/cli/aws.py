@@ -20,7 +20,7 @@ def deploy(
     project: PROJECT = "GenomicsLearning",
     region: REGION = "",
     training_set: Annotated[str, typer.Option(help="Table for the data lake.")] = "",
-    clinvar: Annotated[str, typer.Option(help="ClinVar VCF for the data lake.")] = "",
+    clinvar: Annotated[str, typer.Option(help="ClinVar VCF for the data lake, or fetch for the current one.")] = "",
     annotated: Annotated[str, typer.Option(help="The same annotated by VEP, for the data lake.")] = "",
     notebook_instance_type: Annotated[str, typer.Option(help="Size of the notebook instance.")] = "ml.t3.medium",
     idle_minutes: Annotated[int, typer.Option(min=0, help="Idle minutes until it stops; 0 never.")] = 60,
@@ -32,7 +32,9 @@ def deploy(
     connection: Annotated[str, typer.Option(help="CodeConnections ARN, for source on GitHub.")] = "",
     github: Annotated[str, typer.Option(help="OWNER/NAME of that source.")] = "",
     branch: Annotated[str, typer.Option(help="Branch that the pipeline follows.")] = "main",
-    boundary_arn: Annotated[str, typer.Option(help="Permissions boundary to use instead of making one.")] = "",
+    approval: Annotated[bool, typer.Option("--approval", help="The pipeline waits for an approval.")] = False,
+    delivery_boundary: Annotated[str, typer.Option(help="ARN: boundary of the pipeline's roles, not made.")] = "",
+    runtime_boundary: Annotated[str, typer.Option(help="ARN: boundary of jobs' and notebooks' roles.")] = "",
     source: Annotated[str, typer.Option(help="Folder of the source, where it is not this package's own.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost; change nothing.")] = False,
     only_build: Annotated[bool, typer.Option("--only-build", help="The pipeline's build: resources, template")] = False,
@@ -45,9 +47,10 @@ def deploy(
     Example: genomicslearning deploy --region eu-west-1 --email me@example.org --dry-run
     """
     from genomicslearning import deploy as room
+    from genomicslearning.aws.account import signed_in_session
 
     with _aws_errors():
-        session = room.checked_session(region)
+        session = signed_in_session(region)
         if only_build:
             if not resources_bucket or not parameters:
                 raise InputError("--only-build needs --resources-bucket and --parameters")
@@ -68,7 +71,9 @@ def deploy(
             connection=connection,
             github=github,
             branch=branch,
-            boundary_arn=boundary_arn,
+            approval=approval,
+            delivery_boundary=delivery_boundary,
+            runtime_boundary=runtime_boundary,
         )
         typer.echo(room.plan(session, settings))
         if dry_run:
@@ -86,16 +91,35 @@ def deploy(
             typer.echo(f"{name}: {value}")
 
 
-def status(project: PROJECT = "GenomicsLearning", region: REGION = "") -> None:
-    """Show the stacks, their outputs, the pipeline's last run, and what is running.
+def status(
+    project: PROJECT = "GenomicsLearning",
+    region: REGION = "",
+    check: Annotated[bool, typer.Option("--check", help="Try everything, a Glue run and ten predictions too.")] = False,
+) -> None:
+    """Show the stacks, their outputs, the pipeline's last run, and what is running; with --check, whether it works.
 
-    Example: genomicslearning status --region eu-west-1
+    The check costs some cents and a quarter of an hour. Each line is ok, failed or could not tell; one that failed is
+    exit 1.
+
+    Example: genomicslearning status --region eu-west-1 --check
     """
     from genomicslearning import deploy as room
+    from genomicslearning.aws.account import signed_in_session
 
     with _aws_errors():
         room.check_project(project)
-        typer.echo(room.status(room.checked_session(region), project))
+        session = signed_in_session(region)
+        if not check:
+            typer.echo(room.status(session, project))
+            return
+        from genomicslearning.deploy.check import FAILED, examine
+
+        failed = 0
+        for finding in examine(session, room.Settings(project=project, region=session.region_name), progress=say):
+            typer.echo(str(finding))
+            failed += finding.state == FAILED
+        if failed:
+            raise typer.Exit(1)
 
 
 def teardown(
@@ -109,9 +133,10 @@ def teardown(
     Example: genomicslearning teardown --region eu-west-1
     """
     from genomicslearning import deploy as room
+    from genomicslearning.aws.account import signed_in_session
 
     with _aws_errors():
-        session = room.checked_session(region)
+        session = signed_in_session(region)
         settings = room.Settings(project=project, region=session.region_name)
         if dry_run:
             there = room.leftovers(session, settings)

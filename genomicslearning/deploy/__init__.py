@@ -1,6 +1,6 @@
 """Deploy the AWS side, look at it, and remove it again."""
 
-from genomicslearning.deploy.deployment import checked_session, deploy, only_build, plan, status
+from genomicslearning.deploy.deployment import deploy, only_build, plan, status
 from genomicslearning.deploy.settings import Settings, check_project, cost_estimate
 from genomicslearning.deploy.stacks import DeployFailed
 from genomicslearning.deploy.teardown import delete_sagemaker, leftovers, teardown
@@ -9,7 +9,6 @@ __all__ = [
     "DeployFailed",
     "Settings",
     "check_project",
-    "checked_session",
     "cost_estimate",
     "delete_sagemaker",
     "deploy",

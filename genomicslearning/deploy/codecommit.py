@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from genomicslearning.deploy.stacks import Progress
@@ -56,7 +57,7 @@ def commit(client, repository: str, branch: str, files: dict[str, bytes], messag
         client.create_branch(repositoryName=repository, branchName=_UPLOAD, commitId=head)
     parent = head
     for puts, deletes in _portions(changed, removed, files):
-        request = {"repositoryName": repository, "branchName": _UPLOAD, "commitMessage": message}
+        request: dict[str, object] = {"repositoryName": repository, "branchName": _UPLOAD, "commitMessage": message}
         request["putFiles"] = [{"filePath": name, "fileMode": "NORMAL", "fileContent": files[name]} for name in puts]
         request["deleteFiles"] = [{"filePath": name} for name in deletes]
         if parent:
@@ -77,8 +78,9 @@ def commit(client, repository: str, branch: str, files: dict[str, bytes], messag
     return True
 
 
-def _portions(changed: list[str], removed: list[str], files: dict[str, bytes]):
-    puts, size = [], 0
+def _portions(changed: list[str], removed: list[str], files: dict[str, bytes]) -> Iterator[tuple[list[str], list[str]]]:
+    puts: list[str] = []
+    size = 0
     for name in changed:
         if puts and (len(puts) == _FILES_A_COMMIT or size + len(files[name]) > _BYTES_A_COMMIT):
             yield puts, []

@@ -9,6 +9,7 @@ from pathlib import Path
 from genomicslearning import InputError
 from genomicslearning.deploy.stacks import Progress
 from genomicslearning.io import lake
+from genomicslearning.io.fetch import fetch_clinvar
 
 CLINVAR_KEY = "annotation/clinvar/clinvar.vcf.gz"
 ANNOTATED_KEY = "annotation/clinvar/clinvar.annotated.vcf.gz"
@@ -16,6 +17,8 @@ TRAINING_SET_KEY = "annotation/clinvar/conflicting/clinvar_conflicting"
 # The catalog's table reads a folder, and the Glue job writes one: so does this.
 PARQUET_KEY = f"{TRAINING_SET_KEY}.parquet/part-00000.parquet"
 CSV_KEY = f"{TRAINING_SET_KEY}.csv"
+#: In the place of a ClinVar VCF: ClinVar's current release.
+FETCH = "fetch"
 
 
 def check_inputs(*, training_set: str = "", clinvar: str = "", annotated: str = "") -> None:
@@ -24,8 +27,10 @@ def check_inputs(*, training_set: str = "", clinvar: str = "", annotated: str = 
         raise InputError("give --training-set, or --clinvar and --annotated, not both")
     if annotated and not clinvar:
         raise InputError("--annotated needs --clinvar beside it: the job joins the two")
+    if clinvar == FETCH and annotated:
+        raise InputError("--annotated needs the ClinVar VCF that VEP read: name it with --clinvar instead of fetch")
     for path in filter(None, (training_set, clinvar, annotated)):
-        if not lake.exists(path):
+        if path != FETCH and not lake.exists(path):
             raise InputError(f"{path}: no such file; check the path")
 
 
@@ -37,6 +42,8 @@ def fill(
         folder = Path(scratch)
         if training_set:
             _put_table(s3, bucket, "", _tables_of(training_set, folder), progress)
+        elif clinvar == FETCH:
+            _put(s3, bucket, CLINVAR_KEY, Path(fetch_clinvar(folder, progress=progress)["file"]), progress)
         elif clinvar:
             for path, key in ((clinvar, CLINVAR_KEY), (annotated, ANNOTATED_KEY)):
                 if path:

@@ -6,33 +6,14 @@ An administrator calls this from a laptop; the setup stack's and the pipeline's 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-from genomicslearning import InputError, install, share
+from genomicslearning import InputError, share
 from genomicslearning.deploy import codecommit, datalake, stacks
 from genomicslearning.deploy.build import Build
 from genomicslearning.deploy.settings import BUCKETS, STACKS, Settings, cost_estimate
 from genomicslearning.deploy.stacks import Progress
 from genomicslearning.deploy.teardown import clear_logs
-
-
-def checked_session(region: str = ""):
-    """A boto3 session with a region and credentials that work, or an InputError that says which is missing."""
-    try:
-        import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ImportError:
-        raise InputError(f"boto3 is not installed; install the AWS extra: {install('aws')}") from None
-    # boto3 itself reads AWS_DEFAULT_REGION only.
-    made = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
-    if not made.region_name:
-        raise InputError("no AWS region; give --region, or set AWS_REGION or a profile")
-    try:
-        made.client("sts").get_caller_identity()
-    except (BotoCoreError, ClientError) as problem:
-        raise InputError(f"AWS does not know you: {problem}; set AWS_PROFILE or run `aws configure`") from None
-    return made
 
 
 def plan(session, settings: Settings) -> str:
@@ -73,7 +54,7 @@ def deploy(
     Raises
     ------
     InputError
-        A file that should go into the data lake is not there.
+        A file that should go into the data lake is not there, or the region lacks what the notebooks need.
     DeployFailed
         A stack or the build failed.
     """
@@ -82,6 +63,9 @@ def deploy(
     if root and not (root / "pyproject.toml").is_file():
         raise InputError(f"--source {root}: no pyproject.toml there; give the folder of the source")
     build = Build(root)
+    if settings.region not in build.regions:
+        offered = ", ".join(build.regions)
+        raise InputError(f"--region {settings.region}: AWS lacks container images there; choose one of {offered}")
     progress(f"version {build.version}")
     cloudformation, s3 = session.client("cloudformation"), session.client("s3")
 
@@ -95,7 +79,7 @@ def deploy(
         cloudformation,
         settings.stack("Pipe"),
         build.template("pipe"),
-        settings.pipe_parameters(zone["BoundaryArn"]),
+        settings.pipe_parameters(zone["DeliveryBoundaryArn"], zone["RuntimeBoundaryArn"]),
         clear=lambda stack_id: clear_logs(session, stack_id, progress),
         progress=progress,
     )

@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 from genomicslearning import InputError, share
+from genomicslearning.aws.account import signed_in_session
 from genomicslearning.deploy import bill_of_materials, codecommit
 from genomicslearning.deploy.build import Build, zip_bytes
-from genomicslearning.deploy.deployment import checked_session
 from genomicslearning.io.text import json_text
 
 SOLUTION = "genomicslearning"
@@ -86,15 +86,15 @@ def main(argv: list[str]) -> None:
     given = parser.parse_args(argv)
     try:
         if given.what == "build":
-            made = build(share(), given.out, bucket=given.bucket, version=given.version)
+            made = list(map(str, build(share(), given.out, bucket=given.bucket, version=given.version)))
         else:
-            session = checked_session()
+            session = signed_in_session()
             regions = given.regions.split() or [session.region_name]
             made = publish(session, given.out, bucket=given.bucket, version=given.version, regions=regions)
     except InputError as problem:
         print(f"genomicslearning: {problem}", file=sys.stderr)
         sys.exit(2)
-    print("\n".join(map(str, made)))
+    print("\n".join(made))
 
 
 if __name__ == "__main__":

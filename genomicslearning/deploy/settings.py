@@ -31,7 +31,9 @@ class Settings:
     connection: str = ""
     github: str = ""
     branch: str = "main"
-    boundary_arn: str = ""
+    approval: bool = False
+    delivery_boundary: str = ""
+    runtime_boundary: str = ""
 
     def __post_init__(self) -> None:
         check_project(self.project)
@@ -39,6 +41,8 @@ class Settings:
             raise InputError("--subnet and --security-group belong together; give both or neither")
         if bool(self.connection) != bool(self.github):
             raise InputError("--connection and --github belong together; give both, or neither for CodeCommit")
+        if bool(self.delivery_boundary) != bool(self.runtime_boundary):
+            raise InputError("--delivery-boundary and --runtime-boundary belong together; give both, or neither")
 
     @property
     def lower(self) -> str:
@@ -55,14 +59,16 @@ class Settings:
             "Project": self.project,
             "ProjectLower": self.lower,
             "ConnectionArn": self.connection,
-            "BoundaryArn": self.boundary_arn,
+            "DeliveryBoundaryArn": self.delivery_boundary,
+            "RuntimeBoundaryArn": self.runtime_boundary,
         }
 
-    def pipe_parameters(self, boundary_arn: str) -> dict[str, str]:
+    def pipe_parameters(self, delivery_boundary: str, runtime_boundary: str) -> dict[str, str]:
         return {
             "Project": self.project,
             "ProjectLower": self.lower,
-            "BoundaryArn": boundary_arn,
+            "DeliveryBoundaryArn": delivery_boundary,
+            "RuntimeBoundaryArn": runtime_boundary,
             "ConnectionArn": self.connection,
             "GitHubRepository": self.github,
             "Branch": self.branch,
@@ -73,14 +79,19 @@ class Settings:
             "IdleMinutes": str(self.idle_minutes),
             "NotificationEmail": self.email,
             "MonthlyBudget": str(self.budget),
+            "ManualApproval": "yes" if self.approval else "no",
         }
 
 
 def check_project(project: str) -> None:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]", project):
+    """Refuse what cannot be a project's name.
+
+    All that a project owns is named ``<project>-…``: without hyphens in the name itself, no project's names begin like
+    another's, for a person, a policy's pattern or `teardown`.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{2,23}", project):
         raise InputError(
-            f"--project {project}: a project is 3 to 24 letters, digits and hyphens; "
-            "begin with a letter, end with a letter or digit"
+            f"--project {project}: a project is 3 to 24 letters and digits, a letter first, without hyphens"
         )
 
 
@@ -96,7 +107,7 @@ def cost_estimate(settings: Settings) -> str:
     job = 2 * prices.GLUE_DPU_HOUR * 10 / 60
     build = 20 * prices.BUILD_MINUTE
     lines = [
-        f"Expected cost (US dollars, list prices of {prices.REGION}, {prices.AS_OF}):",
+        f"Expected cost (US dollars, list {prices.dated()}):",
         f"  always          {always:6.2f} a month: pipeline, {NOTEBOOK_VOLUME_GB} GB volume, 5 GB in the buckets",
     ]
     if hour is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from genomicslearning.deploy import stacks
 from genomicslearning.deploy.settings import BUCKETS, ROLES, STACKS, Settings
 from genomicslearning.deploy.stacks import DeployFailed, Progress
@@ -21,7 +23,7 @@ def teardown(session, settings: Settings, progress: Progress) -> list[str]:
     account = session.client("sts").get_caller_identity()["Account"]
     cloudformation = session.client("cloudformation")
     _stop_pipeline(session, settings, progress)
-    delete_sagemaker(session, f"{settings.lower}-", progress)
+    delete_sagemaker(session, settings, progress)
     stacks.delete(cloudformation, settings.stack("Code"), progress=progress)
     # The buckets go with the pipeline's stack; the one that receives access logs is emptied last.
     buckets = [settings.bucket(kind, account) for kind in BUCKETS]
@@ -56,17 +58,32 @@ def _stop_pipeline(session, settings: Settings, progress: Progress) -> None:
             progress(f"{name}: stopped a run")
 
 
-def delete_sagemaker(session, prefix: str, progress: Progress) -> None:
-    """Endpoints, their configurations and models that notebooks left: endpoints bill by the hour."""
+def delete_sagemaker(session, settings: Settings, progress: Progress) -> None:
+    """Endpoints, their configurations and models that notebooks left: endpoints bill by the hour.
+
+    The project's are those whose names begin with it and whose tag `Project` is its name; others are named and stay.
+    """
     client = session.client("sagemaker")
-    for kind, name, delete in (
-        ("endpoints", "EndpointName", client.delete_endpoint),
-        ("endpoint_configs", "EndpointConfigName", client.delete_endpoint_config),
-        ("models", "ModelName", client.delete_model),
-    ):
-        for found in _names(client, f"list_{kind}", name, prefix):
-            delete(**{name: found})
-            progress(f"SageMaker: deleted {name[:-4].lower()} {found}")
+    for kind, name in _HOSTED:
+        for found, ours in _hosted(client, kind, name, settings):
+            if ours:
+                getattr(client, f"delete_{kind[:-1]}")(**{name: found})
+            verb = "deleted" if ours else f"left alone, its tag Project is not {settings.project}:"
+            progress(f"SageMaker: {verb} {name[:-4].lower()} {found}")
+
+
+_HOSTED = (("endpoints", "EndpointName"), ("endpoint_configs", "EndpointConfigName"), ("models", "ModelName"))
+
+
+def _hosted(client, kind: str, name: str, settings: Settings) -> Iterator[tuple[str, bool]]:
+    """Names of one kind that begin with the project's, and whether their tag says that they are its own."""
+    listed = (one for page in client.get_paginator(f"list_{kind}").paginate() for one in page[_LISTS[kind]])
+    for one in [one for one in listed if one[name].startswith(f"{settings.lower}-")]:
+        tags = client.list_tags(ResourceArn=one[name.replace("Name", "Arn")])["Tags"]
+        yield one[name], {"Key": "Project", "Value": settings.project} in tags
+
+
+_LISTS = {"endpoints": "Endpoints", "endpoint_configs": "EndpointConfigs", "models": "Models"}
 
 
 def empty_bucket(s3, bucket: str, progress: Progress) -> None:
@@ -121,7 +138,7 @@ def _log_groups(client, settings: Settings) -> list[str]:
 def leftovers(session, settings: Settings) -> list[str]:
     """Whatever still exists under the project's names."""
     account = session.client("sts").get_caller_identity()["Account"]
-    left = []
+    left: list[str] = []
     cloudformation = session.client("cloudformation")
     names = [settings.stack(kind) for kind in STACKS]
     left += [f"stack {name}" for name in names if stacks.describe(cloudformation, name)]
@@ -133,13 +150,10 @@ def leftovers(session, settings: Settings) -> list[str]:
     left += [f"repository {name}" for name in repositories if name in made]
     left += [f"Glue job {name}" for name in _names(session.client("glue"), "get_jobs", "Name", f"{settings.lower}-")]
     sagemaker = session.client("sagemaker")
-    for kind, name in (
-        ("notebook_instances", "NotebookInstanceName"),
-        ("endpoints", "EndpointName"),
-        ("endpoint_configs", "EndpointConfigName"),
-        ("models", "ModelName"),
-    ):
-        found = _names(sagemaker, f"list_{kind}", name, f"{settings.lower}-")
+    notebooks = _names(sagemaker, "list_notebook_instances", "NotebookInstanceName", f"{settings.lower}-notebook")
+    left += [f"SageMaker notebookinstance {name}" for name in notebooks]
+    for kind, name in _HOSTED:
+        found = [entry for entry, ours in _hosted(sagemaker, kind, name, settings) if ours]
         left += [f"SageMaker {name[:-4].lower()} {entry}" for entry in found]
     iam = session.client("iam")
     for role in ROLES:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from genomicslearning.autopilot.sagemaker import SageMakerModel
 
 INSTANCE_TYPE = "ml.m5.xlarge"
+#: SageMaker gives a container 60 seconds; what has not answered then will not.
+READ_TIMEOUT_SECONDS = 70
 ATTEMPTS = 6
 PASSING = {
     "ThrottlingException",
@@ -86,6 +88,7 @@ class _Hosted(Endpoint):
                 containers=shapes,
                 execution_role_arn=self.account.role,
                 tags=self._tags(),
+                **self._network(resources),
                 session=self.account.session,
                 region=self.account.region,
             )
@@ -97,6 +100,17 @@ class _Hosted(Endpoint):
     def _tags(self) -> list[dict]:
         """Not as the SDK's Tag: it has two of them, and each resource takes one or the other."""
         return [{"key": "Project", "value": self.account.title}]
+
+    def _network(self, resources) -> dict:
+        """The administrator's subnet, if there is one."""
+        if not self.account.network:
+            return {}
+        groups, subnets = self.account.network["SecurityGroupIds"], self.account.network["Subnets"]
+        return {"vpc_config": resources.VpcConfig(security_group_ids=groups, subnets=subnets)}
+
+    def _key(self, name: str) -> dict[str, str]:
+        """The administrator's key under the name that a request has for it, if there is one."""
+        return {name: self.account.kms_key} if self.account.kms_key else {}
 
     def close(self) -> None:
         """Delete what was created, the last first; what cannot be deleted is named, since it may still cost money."""
@@ -147,8 +161,12 @@ class TransformEndpoint(_Hosted):
                 content_type=wire.CSV,
                 split_type="Line",
             ),
-            transform_output=resources.TransformOutput(s3_output_path=address, accept=wire.CSV, assemble_with="Line"),
-            transform_resources=resources.TransformResources(instance_type=self._instance_type, instance_count=1),
+            transform_output=resources.TransformOutput(
+                s3_output_path=address, accept=wire.CSV, assemble_with="Line", **self._key("kms_key_id")
+            ),
+            transform_resources=resources.TransformResources(
+                instance_type=self._instance_type, instance_count=1, **self._key("volume_kms_key_id")
+            ),
             tags=self._tags(),
             session=self.account.session,
             region=self.account.region,
@@ -186,7 +204,9 @@ class RealTimeEndpoint(_Hosted):
             initial_variant_weight=1.0,
         )
         self._created.append(
-            resources.EndpointConfig.create(endpoint_config_name=self.name, production_variants=[variant], **where)
+            resources.EndpointConfig.create(
+                endpoint_config_name=self.name, production_variants=[variant], **self._key("kms_key_id"), **where
+            )
         )
         running = resources.Endpoint.create(endpoint_name=self.name, endpoint_config_name=self.name, **where)
         self._created.append(running)
@@ -198,8 +218,12 @@ class RealTimeEndpoint(_Hosted):
         poll(state, lambda text: self._progress(f"endpoint {self.name}: {text}"))
         if running.endpoint_status != "InService":
             raise InputError(f"endpoint {self.name} is {running.endpoint_status}: {_reason(running)}")
+        self._open()
+
+    def _open(self) -> None:
         # boto3: the SDK's Endpoint.invoke hides the status that tells a passing error from a bad row.
-        self._runtime = self.account.client("sagemaker-runtime")
+        # Once only: what takes too long is halved, and what else may pass is tried again here.
+        self._runtime = self.account.client("sagemaker-runtime", attempts=1, read_timeout=READ_TIMEOUT_SECONDS)
 
     def _answer(self, rows: pd.DataFrame) -> pd.DataFrame:
         frame = self._rows.frame(rows)
@@ -263,12 +287,13 @@ def deploy_local(
     real_time: bool = False,
     keep_endpoint: bool = False,
     instance_type: str = INSTANCE_TYPE,
+    account: Account | None = None,
     progress: Callable[[str], None] = print,
 ) -> TransformEndpoint | RealTimeEndpoint:
     """Run a model of the local backend on SageMaker: packed, uploaded to the data lake, and served by its own code."""
     from genomicslearning.endpoint import package
 
-    account = find_account()
+    account = account or find_account()
     with tempfile.TemporaryDirectory() as scratch, aws_errors():
         archive = Path(scratch, "model.tar.gz")
         manifest = package.write(model_folder, archive)

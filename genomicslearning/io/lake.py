@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,8 +47,21 @@ def _s3(path: str | os.PathLike):
     from pyarrow import fs
 
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ("us-east-1" if endpoint else None)
-    return fs.S3FileSystem(endpoint_override=endpoint, region=region), str(path)[len("s3://") :]
+    key = str(path)[len("s3://") :]
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    region = region or ("us-east-1" if endpoint else _region_of(key.partition("/")[0]))
+    return fs.S3FileSystem(endpoint_override=endpoint, region=region), key
+
+
+@lru_cache
+def _region_of(bucket: str) -> str:
+    """Where a bucket is, as S3 says: without a region pyarrow takes us-east-1, and other regions refuse it."""
+    from pyarrow import fs
+
+    try:
+        return fs.resolve_s3_region(bucket)
+    except OSError as problem:
+        raise InputError(f"s3://{bucket}: {_why(problem)}; check the name, or set AWS_REGION to its region") from None
 
 
 def _why(problem: Exception) -> str:

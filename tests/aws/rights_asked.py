@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 
 import policies
-from test_templates import template
+from situations import Situation, role_documents
 
 REGION, NUMBER = "eu-west-1", "123456789012"
 
@@ -31,6 +30,12 @@ def question(call: dict) -> tuple[str, str, dict] | None:
     if full in _FREE:
         return None
     name = _ACTIONS.get(full, full)
+    if "ResourceArn" in p and "Tags" in action:
+        return name, p["ResourceArn"], {}
+    if full == "iam:SimulatePrincipalPolicy":
+        return name, p["PolicySourceArn"], {}
+    if service == "ecr":
+        return name, f"arn:aws:ecr:{REGION}:{p['registryId']}:repository/{p['repositoryName']}", {}
     if service == "sagemaker" and action.startswith("POST /endpoints/"):
         return "sagemaker:InvokeEndpoint", arn("sagemaker", f"endpoint/{action.split('/')[2]}"), {}
     if action in _NO_RESOURCE:
@@ -51,6 +56,7 @@ def question(call: dict) -> tuple[str, str, dict] | None:
         "logs": lambda: _logs(action, p),
         "budgets": lambda: f"budget/{p.get('BudgetName') or p['Budget']['BudgetName']}",
         "glue": lambda: _glue(action, p),
+        "athena": lambda: f"workgroup/{p.get('WorkGroup') or p['Name']}",
         "sagemaker": lambda: _sagemaker(action, p),
     }[service]()
     return name, arn(service, resource, region="" if service == "budgets" else REGION), {}
@@ -99,42 +105,29 @@ def passed(call: dict) -> tuple[str, str, dict] | None:
     return role and ("iam:PassRole", role, {"iam:PassedToService": f"{service}.amazonaws.com"})
 
 
+#: The right to tag what is being made, which CloudFormation's and the services' own checks ask for beside the making.
+_TAGGING = {"sagemaker": "AddTags", "glue": "TagResource", "athena": "TagResource"}
+
+
+def tagged(call: dict) -> tuple[str, str, dict] | None:
+    """The right to set tags, which a call needs that makes something with tags."""
+    service = call["service"]
+    if service not in _TAGGING or not call["action"].startswith("Create") or not call["parameters"].get("Tags"):
+        return None
+    _, resource, _ = question(call)
+    return f"{service}:{_TAGGING[service]}", resource, {}
+
+
 def of_role(calls: list[dict], actor: str) -> set[tuple[str, str, str]]:
     """What a role asked for, each question once."""
     made = [call for call in calls if call["actor"] == actor and call["region"] == REGION]
-    questions = [ask(call) for call in made for ask in (question, passed)]
+    questions = [ask(call) for call in made for ask in (question, passed, tagged)]
     return {(action, resource, json.dumps(context)) for action, resource, context in filter(None, questions)}
 
 
 def as_deployed(stack: str, role: str, title: str = "GenomicsLearning") -> list[dict]:
     """A role's policies with the names of a deployment, from its template: for tests that need no stacks."""
-    project = title.lower()
-    properties = template(stack)["Resources"][role]["Properties"]
-    names = {
-        "AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": NUMBER, "ProjectLower": project,
-        "DataLakeBucket": f"{project}-datalake-{NUMBER}-{REGION}",
-        "ResourcesBucket": f"{project}-resources-{NUMBER}-{REGION}",
-        "TrainingSetJob": f"{project}-create-training-set", "VcfJob": f"{project}-vcf-to-parquet",
-        "TsvJob": f"{project}-tsv-to-parquet",
-        "JobOutput.Arn": arn("logs", f"log-group:/aws-glue/jobs/{project}/output:*"),
-        "JobErrors.Arn": arn("logs", f"log-group:/aws-glue/jobs/{project}/error:*"),
-        "Project": title,
-    }  # fmt: skip
-
-    def plain(value):
-        if isinstance(value, dict) and "Sub" in value:
-            return re.sub(r"\$\{([^}]+)\}", lambda match: names[match.group(1)], value["Sub"])
-        if isinstance(value, dict) and "Ref" in value:
-            return names[value["Ref"]]
-        if isinstance(value, dict):
-            return {key: plain(entry) for key, entry in value.items()}
-        return [plain(entry) for entry in value if not _optional(entry)] if isinstance(value, list) else value
-
-    return [plain(policy["PolicyDocument"]) for policy in properties["Policies"]]
-
-
-def _optional(entry) -> bool:
-    return isinstance(entry, dict) and "If" in entry
+    return role_documents(stack, role, Situation("as deployed", title, REGION))
 
 
 def check_notebooks(calls: list[dict], at_least: str) -> None:

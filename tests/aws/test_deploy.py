@@ -9,8 +9,9 @@ import subprocess
 import sys
 import zipfile
 
+import policies
 import pytest
-from test_templates import STACKS, template
+from templates import STACKS, template
 
 from genomicslearning import InputError, deploy
 from genomicslearning.deploy import datalake
@@ -190,7 +191,7 @@ def test_job_arguments_and_lifecycle_name_this_build(account, whole):
         lines = base64.b64decode(encoded).decode().split("\n", 2)
         assert lines[:2] == [
             "#!/bin/bash",
-            f"PROJECT=whole RESOURCES={place} LAKE=s3://whole-datalake-{NUMBER}-{REGION} IDLE_MINUTES=60",
+            f"PROJECT=Whole RESOURCES={place} LAKE=s3://whole-datalake-{NUMBER}-{REGION} IDLE_MINUTES=60",
         ]
         from genomicslearning import share
 
@@ -299,6 +300,16 @@ def test_data_lake_takes_vcfs_or_a_table(account, short, demo_pair, tmp_path):
     assert len(read_table(parquet)) == len(read_table(table)) > 1000
 
 
+def test_data_lake_takes_clinvars_current_release(account, short, demo_pair, monkeypatch):
+    """`--clinvar fetch`, which the setup stack's parameter Data hands on; what fetching does is tested where it is."""
+    s3, bucket = account.client("s3"), f"short-datalake-{NUMBER}-{REGION}"
+    monkeypatch.setattr(datalake, "fetch_clinvar", lambda folder, progress: {"file": str(demo_pair[0])})
+    s3.delete_object(Bucket=bucket, Key=datalake.CLINVAR_KEY)
+    datalake.check_inputs(clinvar="fetch")
+    datalake.fill(s3, bucket, clinvar="fetch", progress=Lines())
+    assert s3.get_object(Bucket=bucket, Key=datalake.CLINVAR_KEY)["Body"].read() == demo_pair[0].read_bytes()
+
+
 def test_teardown_leaves_nothing_and_may_be_repeated(account, short):
     s3, lake = account.client("s3"), f"short-datalake-{NUMBER}-{REGION}"
     for body in (b"one", b"two"):
@@ -306,15 +317,18 @@ def test_teardown_leaves_nothing_and_may_be_repeated(account, short):
     s3.delete_object(Bucket=lake, Key="mine")  # versions and a delete marker
     s3.create_multipart_upload(Bucket=lake, Key="unfinished")
     sagemaker, role = account.client("sagemaker"), f"arn:aws:iam::{NUMBER}:role/short-runbook-{REGION}"
-    sagemaker.create_model(ModelName="short-model", ExecutionRoleArn=role, PrimaryContainer={"Image": "image"})
+    ours = {"Tags": [{"Key": "Project", "Value": "Short"}]}
+    image = {"ExecutionRoleArn": role, "PrimaryContainer": {"Image": "image"}}
+    sagemaker.create_model(ModelName="short-model", **image, **ours)
+    sagemaker.create_model(ModelName="short-of-another", **image, Tags=[{"Key": "Project", "Value": "Other"}])
     variant = {
         "VariantName": "AllTraffic",
         "ModelName": "short-model",
         "InstanceType": "ml.m5.large",
         "InitialInstanceCount": 1,
     }
-    sagemaker.create_endpoint_config(EndpointConfigName="short-config", ProductionVariants=[variant])
-    sagemaker.create_endpoint(EndpointName="short-endpoint", EndpointConfigName="short-config")
+    sagemaker.create_endpoint_config(EndpointConfigName="short-config", ProductionVariants=[variant], **ours)
+    sagemaker.create_endpoint(EndpointName="short-endpoint", EndpointConfigName="short-config", **ours)
 
     asked = cli(account, "teardown", "--project", "Short", input="Other\n")
     assert asked.returncode == 2 and deploy.leftovers(account.session(), short)
@@ -322,6 +336,9 @@ def test_teardown_leaves_nothing_and_may_be_repeated(account, short):
     assert "stack ShortCode" in shown.stdout and "SageMaker endpoint short-endpoint" in shown.stdout
     done = cli(account, "teardown", "--project", "Short", "--yes")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Nothing is left."), done.stdout + done.stderr
+    assert "SageMaker: left alone, its tag Project is not Short: model short-of-another" in done.stderr
+    assert sagemaker.describe_model(ModelName="short-of-another")
+    sagemaker.delete_model(ModelName="short-of-another")
     assert not [b["Name"] for b in s3.list_buckets()["Buckets"] if b["Name"].startswith("short-")]
     assert not [
         r["RoleName"] for r in account.client("iam").list_roles()["Roles"] if r["RoleName"].startswith("short-")
@@ -404,7 +421,8 @@ def _plain(account) -> dict[str, str]:
     ("wrong", "message"),
     [
         ({"project": "9lives"}, "a project is 3 to 24 letters"),
-        ({"project": "ends-"}, "a project is 3 to 24 letters"),
+        ({"project": "lab-two"}, "letters and digits, a letter first, without hyphens"),
+        ({"runtime_boundary": "arn:aws:iam::123456789012:policy/x"}, "belong together"),
         ({"subnet": "subnet-1"}, "--subnet and --security-group belong together"),
         ({"github": "a/b"}, "--connection and --github belong together"),
     ],
@@ -420,6 +438,7 @@ def test_settings_that_cannot_work_are_refused(wrong, message):
         ({"training_set": "a.csv", "clinvar": "b.vcf"}, "not both"),
         ({"annotated": "b.vcf"}, "needs --clinvar"),
         ({"training_set": "nowhere.csv"}, "no such file"),
+        ({"clinvar": "fetch", "annotated": "b.vcf"}, "needs the ClinVar VCF that VEP read"),
     ],
 )
 def test_data_that_cannot_be_uploaded_is_refused(given, message):
@@ -434,12 +453,36 @@ def test_cost_estimate_adds_up():
 
 
 def test_names_of_other_projects_are_left_alone(account):
-    client = account.client("sagemaker")
-    role = f"arn:aws:iam::{NUMBER}:role/x"
-    client.create_model(ModelName="other-model", ExecutionRoleArn=role, PrimaryContainer={"Image": "image"})
-    deploy.delete_sagemaker(account.session(), "oth-", Lines())
-    assert client.describe_model(ModelName="other-model")["ModelName"] == "other-model"
-    client.delete_model(ModelName="other-model")
+    """`lab` beside what a deployment `lab-two` of earlier days, or somebody's own naming, has left."""
+    from rights_asked import REGION, as_deployed, of_role
+
+    client, role = account.client("sagemaker"), f"arn:aws:iam::{NUMBER}:role/x"
+    made = {"lab-one": "Lab", "lab-two-model": "lab-two", "lab-untagged": None, "labtwo-model": "LabTwo"}
+    for name, title in made.items():
+        tags = {"Tags": [{"Key": "Project", "Value": title}]} if title else {}
+        client.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": "image"}, **tags)
+    said = Lines()
+    deploy.delete_sagemaker(account.session("remover"), settings("Lab"), said)
+    there = {model["ModelName"] for model in client.list_models()["Models"]} & made.keys()
+    for name in there:
+        client.delete_model(ModelName=name)
+    assert there == made.keys() - {"lab-one"}
+    assert said[0] == "SageMaker: deleted model lab-one"
+    assert sorted(said[1:]) == [
+        f"SageMaker: left alone, its tag Project is not Lab: model {name}" for name in ("lab-two-model", "lab-untagged")
+    ]
+    # The setup stack's build, which removes the solution with its stack, has the rights for what was done.
+    calls = [json.loads(line) for line in (account.folder / "calls.jsonl").read_text().splitlines()]
+    asked = of_role(calls, "remover")
+    assert {action for action, _, _ in asked} >= {"sagemaker:DeleteModel", "sagemaker:ListTags"}
+    documents = as_deployed("setup", "BuildRole", "Lab")
+    assert [one for one in asked if not policies.decide(documents, None, *one[:2])] == []
+    for action, resource in (
+        ("sagemaker:DeleteEndpoint", "endpoint/lab-one"), ("sagemaker:DeleteEndpointConfig", "endpoint-config/lab-one"),
+    ):  # fmt: skip
+        assert policies.decide(documents, None, action, f"arn:aws:sagemaker:{REGION}:{NUMBER}:{resource}")
+    group = f"arn:aws:logs:{REGION}:{NUMBER}:log-group:/aws/sagemaker/Endpoints/lab-one"
+    assert policies.decide(documents, None, "logs:DeleteLogGroup", group)
 
 
 def test_whole_deployment_goes_again(account, whole):

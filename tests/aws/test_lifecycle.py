@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -105,9 +108,9 @@ class Instance:
         )
         self.environment |= {"HOME": str(home), "PIP_INDEX_URL": "http://127.0.0.1:9/"}  # nothing may be fetched
 
-    def run(self, name: str, version: str = "v1", *, idle: int = 0, **more) -> None:
+    def run(self, name: str, version: str = "v1", *, idle: int = 0, project: str = "Scripts", **more) -> None:
         settings = f"RESOURCES=s3://{BUCKET}/{version} LAKE=s3://scripts-lake IDLE_MINUTES={idle}"
-        header = f"#!/bin/bash\nPROJECT=scripts {settings}\n"
+        header = f"#!/bin/bash\nPROJECT={project} {settings}\n"
         script = header + (ROOT / "lifecycle" / name).read_text()
         started = time.monotonic()
         done = subprocess.run(
@@ -119,6 +122,10 @@ class Instance:
     def installed(self, *versions: str) -> None:
         """As if these versions' environment were there: most tests are not about it."""
         (self.home / STATUS).write_text("".join(f"ready {version}\n" for version in versions))
+        python = self.home / "SageMaker/.genomicslearning/env/bin/python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
 
     def notebook(self, name: str) -> str:
         return (self.home / "SageMaker/genomicslearning" / name).read_text()
@@ -167,8 +174,6 @@ def test_environment_and_kernel_are_installed_from_the_wheelhouse(instance):
     finally:
         manager.shutdown_kernel(now=True)
     # A stop loses the home directory but for SageMaker/: the next start brings the kernel back, without installing.
-    import shutil
-
     shutil.rmtree(instance.home / ".local")
     shutil.rmtree(instance.home / ".config")
     made = (instance.home / "SageMaker/.genomicslearning/env-v1").stat().st_mtime_ns
@@ -184,7 +189,40 @@ def test_settings_name_the_backend_and_the_lake(instance):
     instance.installed("v1")
     instance.run("on_start.sh")
     settings = tomllib.loads((instance.home / ".config/genomicslearning.toml").read_text())
-    assert settings == {"backend": "sagemaker", "lake": "s3://scripts-lake", "project": "scripts"}
+    assert settings == {"backend": "sagemaker", "lake": "s3://scripts-lake", "project": "Scripts"}
+
+
+def test_the_notebook_finds_its_stack_and_tags_what_the_budget_counts(instance, monkeypatch):
+    """With the line that the code stack puts before the script; names of stacks on AWS are case sensitive."""
+    from situations import SITUATIONS, Stack
+
+    from genomicslearning.aws import account as aws_account
+
+    stack = Stack("code", SITUATIONS[0])
+    hook = base64.b64decode(stack.resources["NotebookLifecycle"]["Properties"]["OnStart"][0]["Content"]).decode()
+    told = re.search(r"^PROJECT=(\S+)", hook, re.MULTILINE)[1]
+    instance.installed("v1")
+    instance.run("on_start.sh", project=told)
+    formation = instance.account.client("cloudformation")
+    title = stack.situation.project
+    made = {
+        "Resources": {
+            "Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "w", "RetentionInDays": 1}}
+        },
+        "Outputs": {
+            name: {"Value": name} for name in ("DataLakeBucket", "RunbookRoleArn", "TrainingSetJob", "JobLogs")
+        },
+    }
+    formation.create_stack(StackName=f"{title}Code", TemplateBody=json.dumps(made))
+    formation.get_waiter("stack_create_complete").wait(StackName=f"{title}Code", WaiterConfig={"Delay": 1})
+    monkeypatch.setattr(aws_account, "CONFIGURATION", instance.home / ".config/genomicslearning.toml")
+    monkeypatch.delenv("GENOMICSLEARNING_PROJECT", raising=False)
+    for name, value in instance.account.environment("notebook").items():
+        monkeypatch.setenv(name, value)
+    found = aws_account.find_account()
+    filters = stack.resources["MonthlyCost"]["Properties"]["Budget"]["CostFilters"]["TagKeyValue"]
+    assert filters == [f"user:Project${found.title}"]
+    formation.delete_stack(StackName=f"{title}Code")
 
 
 def test_edited_notebooks_survive_and_new_versions_arrive_beside_them(instance):
@@ -217,10 +255,98 @@ def test_failing_download_does_not_keep_the_instance_from_starting(instance):
     assert (instance.home / ".config/genomicslearning.toml").exists()
 
 
-def test_missing_python_is_told(instance, resources):
-    resources.client("s3").put_object(Bucket=BUCKET, Key="v9/wheelhouse.txt", Body=b"small\n3.99\n")
-    instance.run("on_create.sh", "v9")
-    assert instance.wait_for_status("failed", "ready").startswith("failed: there is no Python 3.99")
+def test_a_start_repairs_an_environment_whose_python_is_gone(instance, tmp_path):
+    """A stop discards the volume of the system, and with it the Python that dnf had installed."""
+    system = only_python(tmp_path / "system", Path(sys.executable).resolve())
+    instance.environment["PATH"] = f"{system}:{instance.environment['PATH']}"
+    instance.run("on_create.sh")
+    assert instance.wait_for_status("ready", "failed") == "ready v1"
+    python = instance.home / "SageMaker/.genomicslearning/env/bin/python"
+    made = (python.parent.parent / "python.txt").stat().st_mtime_ns
+    assert python.resolve().exists()
+    shutil.rmtree(instance.home / ".local")
+    python.unlink()
+    python.symlink_to(tmp_path / "discarded")  # what it was linked to
+    instance.run("on_start.sh")
+    assert instance.wait_for_status("ready", "failed") == "ready v1"
+    deadline = time.monotonic() + 60
+    while not python.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    subprocess.run([python, "-c", "import genomicslearning"], check=True, cwd=instance.home)
+    assert (instance.home / ".local/share/jupyter/kernels/genomicslearning/kernel.json").exists()
+    assert (python.parent.parent / "python.txt").stat().st_mtime_ns == made  # not installed again
+
+
+# ---------------------------------------------------------------------- the image's Python
+def only_python(folder: Path, interpreter: Path) -> Path:
+    """A folder of programs in which this is the only Python, under its usual names; dnf has none to install."""
+    folder.mkdir(parents=True)
+    version = subprocess.run(
+        [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
+    ).stdout.strip()
+    for name in ("python3", f"python{version}"):
+        (folder / name).symlink_to(interpreter)
+    (folder / "dnf").write_text("#!/bin/sh\necho 'No match for argument' >&2\nexit 1\n")
+    (folder / "dnf").chmod(0o755)
+    return folder
+
+
+def bare_programs(folder: Path) -> Path:
+    """What a shell script needs, without any Python."""
+    folder.mkdir()
+    for directory in ("/usr/bin", "/bin"):
+        for program in Path(directory).iterdir():
+            if not program.name.startswith(("python", "pypy", "dnf")) and not (folder / program.name).exists():
+                (folder / program.name).symlink_to(program)
+    return folder
+
+
+def interpreter(version: str) -> Path:
+    found = [Path(sys.executable).resolve()] if sys.version_info[:2] == tuple(map(int, version.split("."))) else []
+    found += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    found += [Path(path) for path in [shutil.which(f"python{version}")] if path]
+    if not found:
+        pytest.skip(f"no Python {version} on this machine")
+    return found[0].resolve()
+
+
+@pytest.fixture(scope="module")
+def pure(resources):
+    """A version whose wheels run on any Python, for the Pythons that this one's own wheels are not for."""
+    s3 = resources.client("s3")
+    folder = resources.folder / "pure"
+    made = [wheels.pack(name, folder) for name in ("idna", "six")]
+    for wheel in made:
+        s3.upload_file(str(wheel), BUCKET, f"wheelhouse/pure/{wheel.name}")
+    s3.put_object(Bucket=BUCKET, Key="wheelhouse/pure/requirements.txt", Body=wheels.lock(made).encode())
+    package = next(e["Key"] for e in s3.list_objects_v2(Bucket=BUCKET, Prefix="v1/")["Contents"] if ".whl" in e["Key"])
+    s3.copy_object(Bucket=BUCKET, Key=package.replace("v1/", "v8/"), CopySource=f"{BUCKET}/{package}")
+    s3.put_object(Bucket=BUCKET, Key="v8/wheelhouse.txt", Body=b"pure\n3.12\n")
+    return resources
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
+def test_the_only_python_of_an_image_is_used_or_named(instance, pure, tmp_path, version):
+    """The wheels are for 3.12: with that Python a kernel, with any other a line that says what is there."""
+    programs = only_python(tmp_path / "image", interpreter(version))
+    aws = Path(instance.environment["PATH"].split(":")[0])
+    instance.environment["PATH"] = f"{aws}:{programs}:{bare_programs(tmp_path / 'bare')}"
+    instance.run("on_create.sh", "v8")
+    status = instance.wait_for_status("failed", "ready")
+    if version == "3.12":
+        assert status == "ready v8"
+        kernel = json.loads((instance.home / ".local/share/jupyter/kernels/genomicslearning/kernel.json").read_text())
+        code = "import sys, genomicslearning; print('%d.%d' % sys.version_info[:2])"
+        command = [kernel["argv"][0], "-c", code]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=instance.home).stdout
+        assert said == "3.12\n"
+    else:
+        assert status.startswith(
+            "failed: there is no Python 3.12, for which the wheels are, and dnf could not install it "
+            f"(found: {version}). The log is "
+        )
+        assert not (instance.home / ".local/share/jupyter/kernels/genomicslearning").exists()
+        assert not list((instance.home / "SageMaker/.genomicslearning").glob("env*"))
 
 
 # ---------------------------------------------------------------------- idle

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
+import socket
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import boto3
@@ -10,6 +14,7 @@ import pandas as pd
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from shapes import violations
 
 from genomicslearning import autopilot
 from genomicslearning.autopilot import sagemaker as autopilot_sagemaker
@@ -63,9 +68,14 @@ class Stubs(boto3.Session):
     def client(self, service, *_, **__):
         if service not in self.made:
             client = super().client(service)
+            # What botocore leaves to the service: patterns, lengths, enumerations.
+            client.meta.events.register("before-parameter-build", self._checked)
             self.made[service] = client, Stubber(client)
             self.made[service][1].activate()
         return self.made[service][0]
+
+    def _checked(self, params, model, **_):
+        assert violations(model.service_model.service_name, model.name, params) == []
 
     def expect(self, service: str, operation: str, request: dict, answer: dict | None = None):
         self.client(service)
@@ -76,10 +86,25 @@ class Stubs(boto3.Session):
         self.made[service][1].add_client_error(operation, code, expected_params=request)
 
 
+#: With what an administrator may bring, and with the longest project's name that is allowed.
+OWN = replace(
+    ACCOUNT,
+    title="Genomicslearningatlength",
+    kms_key="arn:aws:kms:eu-west-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef",
+    subnet="subnet-0123456789abcdef0",
+    security_group="sg-0123456789abcdef0",
+)
+
+
 @pytest.fixture
-def stubs(monkeypatch):
+def given() -> Account:
+    return ACCOUNT
+
+
+@pytest.fixture
+def stubs(monkeypatch, given):
     made = Stubs()
-    account = Account(**{name: getattr(ACCOUNT, name) for name in ACCOUNT.__dataclass_fields__})
+    account = replace(given)
     monkeypatch.setattr(aws_account, "boto_session", lambda: made)
     for module in (aws_account, autopilot_sagemaker, endpoint_sagemaker):
         monkeypatch.setattr(module, "find_account", lambda: account)
@@ -190,8 +215,8 @@ def test_start_job_run_and_follow_it(stubs, monkeypatch):
     monkeypatch.setattr(aws_account, "SLOWEST_POLL_SECONDS", 0)
     said = []
     glue.build_training_set(aws_account.find_account(), pick="mane", progress=said.append)
-    assert said == [
-        f"started {ACCOUNT.training_set_job}, run jr_1", "10,000 records read", "0:00 RUNNING", "done", "in 5 s",
+    assert [re.sub(r"^\d+:\d\d ", "", line) for line in said] == [  # without the time elapsed
+        f"started {ACCOUNT.training_set_job}, run jr_1", "10,000 records read", "RUNNING", "done", "in 5 s",
     ]  # fmt: skip
 
 
@@ -326,6 +351,122 @@ def test_real_time_endpoint(stubs):
         stubs.expect("sagemaker", "delete_model", {"ModelName": NAME})
 
 
+# ---------------------------------------------------------------------- the administrator's key and subnet
+class Sent(Exception):
+    """The request is what is looked at: nothing answers it."""
+
+
+def sent(monkeypatch, call) -> dict:
+    """What goes to SageMaker's creating calls while this runs, by operation; models are answered, the rest is not."""
+    requests = {}
+
+    def record(self, operation, params):
+        service = self.meta.service_model.service_name
+        assert violations(service, operation, params) == []
+        requests[operation] = params
+        if operation.startswith("Create") and operation != "CreateModel":
+            raise Sent
+        if operation == "DescribeAutoMLJobV2":
+            raise self.exceptions.ClientError({"Error": {"Code": "ResourceNotFound"}}, operation)
+        return {"ModelName": NAME, "CreationTime": NOW, "ModelArn": arn("model"), "ExecutionRoleArn": ROLE}
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", record)
+    with pytest.raises(Sent):
+        call()
+    return requests
+
+
+@pytest.mark.parametrize("given", [OWN], ids=["own"])
+def test_jobs_take_the_key_and_the_subnet(stubs, monkeypatch, tmp_path, given):
+    network = {"SecurityGroupIds": [OWN.security_group], "Subnets": [OWN.subnet]}
+    start = {"folder": tmp_path, "name": "job", "backend": "sagemaker", "preset": "quick", "progress": quiet}
+    made = sent(monkeypatch, lambda: autopilot.start(ROWS, **start))["CreateAutoMLJobV2"]
+    assert made["SecurityConfig"] == {"VolumeKmsKeyId": OWN.kms_key, "VpcConfig": network}
+    assert made["OutputDataConfig"]["KmsKeyId"] == OWN.kms_key
+    assert made["AutoMLJobName"].startswith("genomicslearningatlength-") and len(made["AutoMLJobName"]) <= 32
+
+    def transform():
+        with sagemaker.deploy(model(1), progress=quiet) as service:
+            service.invoke(ROWS)
+
+    made = sent(monkeypatch, transform)
+    assert made["CreateModel"]["VpcConfig"] == network
+    assert made["CreateTransformJob"]["TransformOutput"]["KmsKeyId"] == OWN.kms_key
+    assert made["CreateTransformJob"]["TransformResources"]["VolumeKmsKeyId"] == OWN.kms_key
+    made = sent(monkeypatch, lambda: sagemaker.deploy(model(3), real_time=True, progress=quiet))
+    assert made["CreateEndpointConfig"]["KmsKeyId"] == OWN.kms_key and made["CreateModel"]["VpcConfig"] == network
+
+
+def test_the_account_knows_the_stacks_key_and_subnet(stubs, monkeypatch):
+    monkeypatch.undo()
+    made = Stubs()
+    outputs = {
+        "DataLakeBucket": BUCKET, "RunbookRoleArn": ROLE, "TrainingSetJob": "job", "JobLogs": "/aws-glue/jobs/x",
+        "KmsKeyArn": OWN.kms_key, "VpcSubnetId": OWN.subnet, "VpcSecurityGroupId": OWN.security_group,
+    }  # fmt: skip
+    stack = {"StackName": "LabCode", "CreationTime": NOW, "StackStatus": "CREATE_COMPLETE"}
+    stack["Outputs"] = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
+    made.expect("cloudformation", "describe_stacks", {"StackName": "LabCode"}, {"Stacks": [stack]})
+    found = aws_account.account_of("Lab", made)
+    assert (found.kms_key, found.subnet, found.security_group) == (OWN.kms_key, OWN.subnet, OWN.security_group)
+
+
+# ---------------------------------------------------------------------- an endpoint that takes too long
+class Slow:
+    """A server that never answers two rows and answers one; it counts what it was asked."""
+
+    def __init__(self):
+        self.asked: list[int] = []
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.held: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection):
+        with connection.makefile("rb") as reader:
+            length = 0
+            while (line := reader.readline().strip()) != b"":
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+                if line.lower().startswith(b"expect:"):
+                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            rows = reader.read(length).count(b"\n")
+        self.asked.append(rows)
+        if rows > 1:
+            self.held.append(connection)  # no answer ever
+            return
+        body = b"0,0.75,\"[0.75, 0.25]\",\"['0', '1']\"\n"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        connection.close()
+
+
+def test_a_read_that_times_out_is_halved_at_once(monkeypatch):
+    """botocore would send the same rows ten times more, each for as long as the container is given."""
+    slow = Slow()
+    for name, value in {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": REGION,
+                        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": slow.address}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sagemaker, "READ_TIMEOUT_SECONDS", 1)
+    service = object.__new__(sagemaker.RealTimeEndpoint)
+    service.account, service.name = replace(ACCOUNT), NAME
+    service._rows, service._threshold = RemoteRows(), 0.5
+    service._open()
+    try:
+        assert service.invoke(ROWS)["probability"].tolist() == [0.25, 0.25]
+    finally:
+        slow.socket.close()
+    assert slow.asked == [2, 1, 1]
+
+
 def test_deleting_what_is_left(stubs):
     wanted = [
         ("endpoint", "delete_endpoint", {"EndpointName": "e"}),
@@ -337,6 +478,7 @@ def test_deleting_what_is_left(stubs):
     for _, operation, request in wanted:
         stubs.expect("sagemaker", operation, request)
     left = [inventory.Left(kind, *request.values(), "there", NOW) for kind, _, request in wanted]
+    left.append(inventory.Left("endpoint", "another's", "there", NOW, ours=False))
     said = []
     inventory.delete(aws_account.find_account(), left, said.append)
     assert said == [

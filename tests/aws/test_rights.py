@@ -108,8 +108,8 @@ def test_one_template_deploys_updates_and_removes_everything(account, life):
     """Its function and its build really run, with the whole solution behind them."""
     assert (life.created, life.updated, life.deleted) == ("CREATE_COMPLETE", "UPDATE_COMPLETE", "gone"), life.why
     assert set(life.states.values()) == {"CREATE_COMPLETE"}
-    # The boundary is the setup stack's: the landing zone makes none that the build could change.
-    assert life.zone == ["PipeRepository"]
+    # The boundaries are the setup stack's: the landing zone makes none that the build could change.
+    assert set(life.zone) == {"PipeRepository", "Always"}
     assert life.states_after["Code"] == "UPDATE_COMPLETE" and life.given["IdleMinutes"] == "20"
     assert deploy.leftovers(account.session(), deploy.Settings(project="Rights", region=REGION)) == []
     assert [stacks.describe(life.client, f"Rights{kind}") for kind in ("Zone", "Pipe", "Code")] == [None] * 3
@@ -124,15 +124,16 @@ def test_every_recorded_call_is_allowed(rights, role, at_least):
         (action, resource)
         for action, resource, context in sorted(wanted)
         if not policies.decide(
-            rights.documents[name], rights.limits[name], action, resource, json.loads(context) | _extra(rights, action)
+            rights.documents[name], rights.limits[name], action, resource, json.loads(context) | _extra(role, action)
         )
     ]
     assert refused == []
 
 
-def _extra(rights: Rights, action: str) -> dict[str, str]:
+def _extra(role: str, action: str) -> dict[str, str]:
     """PutRolePolicy's request does not repeat the boundary: IAM takes it from the role."""
-    boundary = f"arn:aws:iam::{NUMBER}:policy/rights-boundary-{REGION}"
+    kind = "delivery" if role == "BuildRole" else "runtime"
+    boundary = f"arn:aws:iam::{NUMBER}:policy/rights-{kind}-boundary-{REGION}"
     return {"iam:PermissionsBoundary": boundary} if action == "iam:PutRolePolicy" else {}
 
 
@@ -179,7 +180,7 @@ def test_what_the_services_do_under_the_roles_is_allowed(rights, role, action, r
 
 
 _OTHER_ROLE = f"arn:aws:iam::{NUMBER}:role/Administrator"
-_BOUNDARY = f"arn:aws:iam::{NUMBER}:policy/rights-boundary-{REGION}"
+_BOUNDARY = f"arn:aws:iam::{NUMBER}:policy/rights-runtime-boundary-{REGION}"
 FORBIDDEN = [
     ("iam:CreateUser", f"arn:aws:iam::{NUMBER}:user/me", {}),
     ("iam:CreateAccessKey", f"arn:aws:iam::{NUMBER}:user/me", {}),
@@ -245,18 +246,15 @@ def test_a_policy_beyond_the_boundary_gives_nothing(rights):
     """The worst that CloudFormationRole could write into a role that it makes: everything."""
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     limit = rights.limits[f"rights-runbook-{REGION}"]
+    assert limit != rights.limits[f"rights-cloudformation-{REGION}"]
     beyond = [
         (action, resource)
         for action, resource, context in FORBIDDEN
         if policies.decide([everything], limit, action, resource, {k.replace("__", ":"): v for k, v in context.items()})
     ]
-    # Within the envelope are passing the project's own roles, the administrator's key, and its own notebook's address.
-    assert {action for action, _ in beyond} <= {
-        "iam:PassRole",
-        "kms:Decrypt",
-        "sagemaker:CreatePresignedNotebookInstanceUrl",
-    }
-    assert not [resource for action, resource in beyond if action == "iam:PassRole" and "/rights-" not in resource]
+    # Within the envelope are passing itself, and the administrator's key.
+    assert {action for action, _ in beyond} <= {"iam:PassRole", "kms:Decrypt"}
+    assert not [resource for action, resource in beyond if action == "iam:PassRole" and "-runbook-" not in resource]
 
 
 def test_simulate_custom_policy_of_ministack_agrees(rights, tmp_path):
@@ -291,7 +289,8 @@ def test_simulate_custom_policy_of_ministack_agrees(rights, tmp_path):
 def test_parliament_finds_nothing(rights, tmp_path):
     """Every policy as it was deployed: roles, boundary, buckets."""
     documents = {f"{name}-{i}": d for name, documents in rights.documents.items() for i, d in enumerate(documents)}
-    documents["boundary"] = rights.limits[f"rights-job-{REGION}"]
+    documents["runtime"] = rights.limits[f"rights-job-{REGION}"]
+    documents["delivery"] = rights.limits[f"rights-codebuild-{REGION}"]
     documents |= {f"bucket-{i}": document for i, document in enumerate(rights.bucket_policies)}
     for name, document in documents.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(document))
@@ -299,17 +298,18 @@ def test_parliament_finds_nothing(rights, tmp_path):
     command = [policy_tool("parliament"), "--directory", str(tmp_path), "--json"]
     lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
     found = [(Path(finding["location"]["filepath"]).name, finding["issue"]) for finding in map(json.loads, lines)]
-    assert len(documents) == 13
+    assert len(documents) == 14
     assert sorted(set(found)) == sorted(EXPLAINED)
 
 
-# What parliament says of the boundary and why it stands: a boundary grants nothing, it limits what roles are granted.
+# What parliament says of the boundaries and why it stands: a boundary grants nothing, it limits what roles are granted.
+_NAMES = "service:* on the project's names; actions without such a resource get nothing"
+_STAR = "subnets, keys, connections and AWS's images have no names of the project's"
 EXPLAINED = {
-    (
-        "boundary.json",
-        "RESOURCE_MISMATCH",
-    ): "service:* on the project's names; actions without such a resource get nothing",
-    ("boundary.json", "RESOURCE_STAR"): "subnets, keys, connections and AWS's images have no names of the project's",
+    ("runtime.json", "RESOURCE_MISMATCH"): _NAMES,
+    ("runtime.json", "RESOURCE_STAR"): _STAR,
+    ("delivery.json", "RESOURCE_MISMATCH"): _NAMES,
+    ("delivery.json", "RESOURCE_STAR"): _STAR,
 }
 
 

@@ -15,12 +15,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from conftest import ROOT, running_ministack
+from templates import rendered
 
 from genomicslearning.deploy import stacks
 
 REGION = "eu-west-1"
 PREFIX = "genomicslearning/0.1.0"
-TEMPLATE = (ROOT / "cloudformation" / "setup.yml").read_text()
+TEMPLATE = rendered("setup")
 
 
 def zipped(files: dict[str, bytes]) -> bytes:

@@ -48,6 +48,7 @@ def build(account: str, region: str, name: str, source: dict[str, bytes], variab
     """A pipeline's build of these files; the files of its artifact."""
     project = codebuild_backends[account][region].codebuild_projects[name].project_metadata
     folder = here.FOLDER / f"{name}-{uuid.uuid4()}"
+    buildspec.lend_tools(folder / "source")
     for path, content in source.items():
         (folder / "source" / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / "source" / path).write_bytes(content)

@@ -325,6 +325,42 @@ class Budget(Resource):
         self.api("budgets").delete_budget(AccountId=self.account, BudgetName=physical_id)
 
 
+class WorkGroup(Resource):
+    def create(self, p):
+        p = p["WorkGroupConfiguration"] | {"Description": p["Description"], "Name": p["Name"], "Tags": p["Tags"]}
+        about = {key: p.pop(key) for key in ("Name", "Description", "Tags")}
+        p["BytesScannedCutoffPerQuery"] = int(p["BytesScannedCutoffPerQuery"])
+        self.api("athena").create_work_group(**about, Configuration=p)
+        return about["Name"], {}
+
+    def update(self, physical_id, p, before):
+        return physical_id, {}
+
+    def delete(self, physical_id, p):
+        self.api("athena").delete_work_group(WorkGroup=physical_id, RecursiveDeleteOption=True)
+
+
+class NamedQuery(Resource):
+    def create(self, p):
+        return self.api("athena").create_named_query(**p)["NamedQueryId"], {}
+
+    def delete(self, physical_id, p):
+        """moto cannot: the query goes with its workgroup."""
+
+
+class WaitConditionHandle(Resource):
+    """An address that nobody calls."""
+
+    def create(self, p):
+        return f"https://example.org/{uuid.uuid4().hex}", {}
+
+    def update(self, physical_id, p, before):
+        return physical_id, {}
+
+    def delete(self, physical_id, p):
+        pass
+
+
 class Custom(Resource):
     """Calls the function and waits for the answer at the address that the request names."""
 
@@ -368,4 +404,7 @@ TYPES = {
     "AWS::SageMaker::NotebookInstanceLifecycleConfig": NotebookLifecycle,
     "AWS::SageMaker::NotebookInstance": NotebookInstance,
     "AWS::Budgets::Budget": Budget,
+    "AWS::Athena::WorkGroup": WorkGroup,
+    "AWS::Athena::NamedQuery": NamedQuery,
+    "AWS::CloudFormation::WaitConditionHandle": WaitConditionHandle,
 }
