@@ -19,6 +19,7 @@ from genomicslearning.autopilot.calibration import calibrated
 from genomicslearning.autopilot.ensemble import blend
 from genomicslearning.autopilot.manifest import FORMAT, extra_libraries
 from genomicslearning.autopilot.scoring import positive
+from genomicslearning.autopilot.vocabulary import LIBRARY_TYPES
 from genomicslearning.features import ScoredFeatures, Variants
 from genomicslearning.io import lake
 from genomicslearning.io.limits import advice, limit
@@ -26,7 +27,7 @@ from genomicslearning.io.text import first_line, one_line
 
 MANIFEST, WEIGHTS = "manifest.json", "model.skops"
 # Beside what skops itself trusts (scikit-learn estimators, NumPy arrays) a model may hold these types and nothing else.
-# Loading any of them runs no code from the file (LightGBM reads its trees from its own text format).
+# Loading any of them runs no code from the file.
 TRUSTED = [
     "collections.OrderedDict",
     "genomicslearning.features.context.ConditionThemes",
@@ -35,11 +36,10 @@ TRUSTED = [
     "genomicslearning.features.transformers.TokenScore",
     "genomicslearning.features.transformers.VariantFeatures",
     "genomicslearning.features.transformers.VariantTokens",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
+    *(name for types in LIBRARY_TYPES.values() for name in types),
 ]
 # Rows that are parsed and scored at a time: bounds memory. The more, the more texts are parsed once for several rows.
 CHUNK = 16384

@@ -3,6 +3,9 @@
 BACKENDS = ("local", "sagemaker")
 PRESET_NAMES = ("quick", "balanced", "best")
 EXTRA_CANDIDATES = ("lightgbm",)
+# Libraries beside scikit-learn, and the types of theirs that a model may hold: loading one runs no code from the file
+# (LightGBM reads its trees from its own text format).
+LIBRARY_TYPES = {"lightgbm": ("lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier")}
 # Candidates that need a library beside scikit-learn.
 LIBRARY_OF = dict.fromkeys(("boosting", "boosting_columns", "boosting_random", *EXTRA_CANDIDATES), "lightgbm")
 OBJECTIVES = {
