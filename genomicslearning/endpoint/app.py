@@ -23,6 +23,7 @@ from starlette.routing import Route
 from genomicslearning import InputError, __version__
 from genomicslearning.endpoint import wire
 from genomicslearning.endpoint.gate import Gate, Metrics
+from genomicslearning.endpoint.together import SMALL_BYTES, Answered, Asked, Together, answer
 
 if TYPE_CHECKING:
     from genomicslearning.autopilot.model import Model
@@ -56,6 +57,7 @@ def create(
     metrics = Metrics()
     # More at a time would wait for each other, and hold their rows meanwhile.
     turns = asyncio.Semaphore(os.cpu_count() or 1)
+    together = Together(model, turns)
     manifest = model.manifest
     about = {"status": "ok", "version": __version__, "features": manifest.get("features")}
     about["weights_sha256"] = manifest.get("weights_sha256")
@@ -73,10 +75,16 @@ def create(
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _body(request)
-            async with turns:
-                response, rows = await run_in_threadpool(_answer, model, outputs, request, body)
-            metrics.rows += rows
-            return response
+            asked = _asked(request, body, outputs)
+            if len(body) <= SMALL_BYTES:
+                answered = await together.answer(asked)
+            else:
+                async with turns:
+                    answered = await run_in_threadpool(_answer, model, asked)
+            metrics.rows += answered.rows
+            return Response(
+                answered.content, media_type=asked.kind, headers={"x-Amzn-Invoked-Production-Variant": VARIANT}
+            )
         except ClientDisconnect:
             return Response(status_code=499)  # nobody reads it; the log's word for a client that left
         except TimeoutError:
@@ -117,22 +125,19 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _answer(model: Model, default_outputs: tuple[str, ...], request: Request, body: bytes) -> tuple[Response, int]:
-    """The answer, and how many rows it has."""
+def _asked(request: Request, body: bytes, default_outputs: tuple[str, ...]) -> Asked:
     content_type = request.headers.get("content-type", wire.CSV)
-    asked = request.headers.get("x-amzn-sagemaker-inference-output") or request.query_params.get("output")
-    outputs = wire.choose_outputs(asked, default_outputs)
+    outputs = request.headers.get("x-amzn-sagemaker-inference-output") or request.query_params.get("output")
     kind = wire.choose_format(request.headers.get("accept"), content_type)
+    return Asked(body, content_type, wire.choose_outputs(outputs, default_outputs), kind)
+
+
+def _answer(model: Model, asked: Asked) -> Answered:
     try:
-        table = wire.read_rows(body, content_type)
-        answer = wire.predictions(model.predict(table), model.threshold)
-        content = wire.write_predictions(answer, outputs, kind)
-        del table
+        return answer(model, asked)
     finally:
-        if len(body) > _LARGE:
+        if len(asked.body) > _LARGE:
             _give_memory_back()
-    headers = {"x-Amzn-Invoked-Production-Variant": VARIANT}
-    return Response(content, media_type=kind, headers=headers), len(answer)
 
 
 def _give_memory_back() -> None:

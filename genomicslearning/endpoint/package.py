@@ -29,7 +29,7 @@ MODULES = (
     *(f"training_set/{name}.py" for name in ("__init__", "schema", "table", "user_table")),
     *(
         f"endpoint/{name}.py"
-        for name in ("__init__", "app", "gate", "hosting", "inference", "interface", "server", "wire")
+        for name in ("__init__", "app", "gate", "hosting", "inference", "interface", "server", "together", "wire")
     ),
 )
 
