@@ -10,7 +10,7 @@ from genomicslearning.report.page import write
 NAMES = {
     "roc_auc": "ROC AUC", "average_precision": "Average precision", "brier": "Brier score", "log_loss": "Log loss",
     "ece": "Calibration error", "f1": "F1 of conflicting", "precision": "Precision", "recall": "Recall",
-    "accuracy": "Accuracy", "n": "Test rows", "n_positive": "Conflicting test rows",
+    "accuracy": "Accuracy", "threshold": "Threshold", "n": "Test rows", "n_positive": "Conflicting test rows",
 }  # fmt: skip
 _SETTINGS = ("split", "features", "preset", "seed", "bootstrap_seed")  # stand among the parameters
 

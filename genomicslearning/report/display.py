@@ -28,6 +28,7 @@ _TEXT = {"CHROM", "VARIATION_ID"}  # names, though they may look like numbers
 _FIGURE = re.compile(
     r"[<≈±]?[+−-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?(\s?%)?(\s?(±|to|–|\(|of)[\d\s.,%±()–−+<to-]*)?"
 )  # 1,234; 0.78 (0.75–0.81); 12 %; 3 of 5
+_MANY_COLUMNS = 8  # more are squeezed in print, so that none is lost
 _LONG_WORD = 24  # letters; a longer word may be broken anywhere, so that HGVS does not push other columns away
 _COLOURS = {
     "warning": "border-left: 4px solid var(--warn-line, #b07900); background: var(--warn, #fff4d6)",
@@ -88,7 +89,8 @@ def table_markup(frame: pd.DataFrame, caption: str = "", *, digits: int = 3) -> 
     head += f"<thead>{row('th scope=col', map(_text, frame.columns))}</thead>"
     body = "".join(row("td", cells) for cells in zip(*columns, strict=True))
     label = html.escape(caption or "Table", quote=True)
-    scrolls = f'class="table" role="group" tabindex="0" aria-label="{label}"'
+    wide = " wide" if len(columns) > _MANY_COLUMNS else ""
+    scrolls = f'class="table{wide}" role="group" tabindex="0" aria-label="{label}"'
     return f"<div {scrolls}><table>{head}<tbody>{body}</tbody></table></div>"
 
 

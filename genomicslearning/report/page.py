@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -141,10 +140,17 @@ def _fold(nb: nbformat.NotebookNode) -> list[str]:
 
 
 def _keep_together(nb: nbformat.NotebookNode) -> None:
-    """Mark headings with what follows them, which a printed page keeps on one sheet where it fits."""
-    for cell, after in itertools.pairwise(nb.cells):
-        if cell.cell_type == "markdown" and after.cell_type == "code" and not after.metadata.get("folded"):
-            cell.metadata["opens_together"] = after.metadata["closes_together"] = True
+    """Mark headings with the first output that follows them, which a printed page keeps on one sheet where it fits."""
+    first = None
+    for cell in nb.cells[1:]:
+        if cell.metadata.get("folded"):
+            first = None
+            continue
+        if first is None and cell.cell_type == "markdown":
+            first = cell
+        if first is not None and cell.cell_type == "code" and cell.outputs:
+            first.metadata["opens_together"] = cell.metadata["closes_together"] = True
+            first = None
 
 
 def _failed(cell: nbformat.NotebookNode) -> bool:

@@ -126,6 +126,8 @@ def test_pages_have_no_serious_accessibility_finding(tmp_path):
     wide = pd.DataFrame({f"column {n}": [f"a long cell number {n}", "y"] for n in range(14)} | {"n": [1234, 5]})
     with captured_outputs() as outputs:
         report.table(wide, "Many columns")
+        texts = {"CHROM": ["17"], "POS": [43091405], "reasons": ["allele frequency 0.01 to 0.1 % (raises it); " * 5]}
+        report.table(pd.DataFrame(texts | {f"a wordy heading {n}": ["some text"] for n in range(5)}), "Eight columns")
         report.show(plt.figure(), "A figure", headline=True)
         report.warn("Careful.")
         report.verdict("Good.", pd.DataFrame([{"question": "Rank?", "answer": "yes", "because": "AUC 0.8"}]))
