@@ -1,8 +1,8 @@
 """Figures of docs/evaluation.md: comparison of splits, cross-validation, what becomes of variants, the watch list.
 
 Run:  python benchmarks/evaluation.py [SECTION…] --data ../shared/data --out FOLDER
-Sections (default: all): splits, folds, prospective, later, leakage, watchlist, growth (after watchlist, whose model it
-takes). Fits are kept in FOLDER, so that a second run takes up where the first ended.
+Sections (default: all): splits, folds, prospective, ten_years, later, leakage, watchlist, growth (after watchlist,
+whose model it takes). Fits are kept in FOLDER, so that a second run takes up where the first ended.
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ import argparse
 import json
 import re
 import time
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import GroupKFold
 
 from genomicslearning import autopilot, evaluation, watchlist
 from genomicslearning.evaluation import leakage, split_comparison
 from genomicslearning.evaluation.explain import agreement, permutation_importance
 from genomicslearning.features import BLOCKS
-from genomicslearning.history.splits import split
+from genomicslearning.history import horizons
+from genomicslearning.history.releases import read_release
+from genomicslearning.history.splits import gene_groups, learning_rows, read_past, split
+from genomicslearning.history.submissions import AlignedRelease
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 
 SEED = 200
 ASSEMBLY = "GRCh37"
+TABLE_DATE, LATEST = date(2018, 4, 1), date(2026, 2, 26)
 
 
 class Bench:
@@ -64,71 +70,106 @@ class Bench:
         self.keep("folds", table)
 
     def prospective(self) -> None:
-        """The time split with the preset `balanced`, and what the weight of transitions changes (`quick`)."""
-        parts = split(self.table, "time", earlier=self.earlier, assembly=ASSEMBLY)
-        labels, rows = parts.test["CLASS"].to_numpy(), []
-        for note in parts.notes:
-            print(note)
-        for preset, weight in (("quick", 1), ("quick", 3), ("quick", 6), ("balanced", 1), ("balanced", 3)):
-            repeated = np.repeat(np.arange(len(parts.train)), np.where(parts.transitions, weight, 1))
-            train = parts.train.iloc[repeated].reset_index(drop=True)
-            name = f"prospective-{preset}-{weight}"
-            job = autopilot.start(
-                train,
-                folder=self.out / "jobs",
-                name=name,
-                preset=preset,
-                features="prospective",
-                seed=SEED,
-                groups=repeated,
-                progress=lambda text: None,
-            )
-            model = job.wait().model()
-            score = model.predict(parts.test)
-            found = evaluation.metrics(labels, score, model.threshold, seed=SEED)
-            top = evaluation.precision_at(labels, score).set_index("top")["precision"]
-            rows.append(
-                {"preset": preset, "weight": weight}
-                | {
-                    key: found[key]
-                    for key in ("roc_auc", "roc_auc_ci", "average_precision", "average_precision_ci", "ece")
-                }
-                | {f"top_{top_}": value for top_, value in top.items()}
-                | {"mean_probability": score.mean(), "observed": labels.mean()}
-            )
-            print(rows[-1], flush=True)
+        """The time split, `balanced`: two releases and one; by 2018, and at eight years by 2026."""
+        rows = []
+        for releases in (self.earlier, self.earlier[1:]):
+            parts = split(self.table, "time", earlier=releases, assembly=ASSEMBLY, table_date=TABLE_DATE)
+            learning, groups = parts.to_learn_from()
+            score, learnt = self._balanced(f"prospective-{len(releases)}", learning, groups, parts.test)
+            truth = parts.test["CLASS"].to_numpy()
+            scores = {"probability": score} | split_comparison.classification_baselines(learning, parts.test)
+            for years in (2, 8):
+                scores[f"probability_{years}y"] = horizons.at_horizon(score, parts.test, years, learnt)
+            rows += [
+                self._judged(f"{len(releases)} releases, 2018", parts.test, truth, name, scores[name])
+                for name in scores
+            ]
+            now = AlignedRelease(self.latest(), parts.test).label()
+            known = now.notna().to_numpy()
+            test, truth = parts.test[known], now[known].to_numpy(int)
+            rows += [
+                self._judged(f"{len(releases)} releases, 2026", test, truth, name, values[known])
+                for name, values in scores.items()
+            ]
         self.keep("prospective", pd.DataFrame(rows))
-        importance = permutation_importance(model.predict, parts.test, seed=SEED)
-        self.keep("prospective_importance", importance)
+
+    def ten_years(self) -> None:
+        """Transitions from 2016-05 to 2026-02, whole genes held out (three folds), `balanced`."""
+        label = AlignedRelease(self.latest(), self.table).label()
+        known = label.notna().to_numpy()
+        table = self.table[known].assign(CLASS=label[known].astype("int8"))
+        past = read_past(table, self.earlier, ASSEMBLY)
+        then = AlignedRelease(past[-1], table)
+        groups = pd.Series(gene_groups(table), index=table.index)
+        singles = table.index[then.single]
+        scores = pd.Series(np.nan, index=singles)
+        alone = scores.copy()
+        for number, (_, held) in enumerate(
+            GroupKFold(3, shuffle=True, random_state=SEED).split(singles, groups=groups[singles])
+        ):
+            out = set(groups[singles[held]])
+            rows = table[~groups.isin(out)]
+            states = [AlignedRelease(release, rows) for release in past]
+            learning = learning_rows(rows, states, states[-1], LATEST, seed=SEED)
+            test = table.assign(**then.prior()).loc[singles[held]]
+            together = groups[learning["row"]].to_numpy()
+            learning = learning.drop(columns=["row", "transition"]).reset_index(drop=True)
+            scores[singles[held]], _ = self._balanced(f"ten-years-{number}", learning, together, test)
+            alone[singles[held]] = split_comparison.classification_baselines(learning, test)["classification alone"]
+        test, truth = table.assign(**then.prior()).loc[singles], table.loc[singles, "CLASS"].to_numpy()
+        rows = [
+            self._judged("2016-05 to 2026-02, genes held out", test, truth, name, values.to_numpy())
+            for name, values in (("probability", scores), ("classification alone", alone))
+        ]
+        self.keep("ten_years", pd.DataFrame(rows))
+
+    def latest(self):
+        place = self.data / "clinvar_2026" / "clinvar_2026-02_half_of_genes_b37.tsv.gz"
+        return read_release(place, assembly=ASSEMBLY)
+
+    def _balanced(self, name: str, learning: pd.DataFrame, groups, test: pd.DataFrame) -> tuple[np.ndarray, dict]:
+        """A `balanced` job's answers for the test rows, and what carries them to a horizon."""
+        job = autopilot.start(
+            learning, folder=self.out / "jobs", name=name, features="prospective", groups=groups, seed=SEED,
+            progress=lambda text: None,
+        )  # fmt: skip
+        return job.wait().model().predict(test), horizons.learnt_rates(learning)
+
+    def _judged(self, what: str, test: pd.DataFrame, truth: np.ndarray, name: str, score: np.ndarray) -> dict:
+        within = split_comparison.within_classification(test.assign(CLASS=truth), score).set_index("classification")[
+            "roc_auc"
+        ]
+        top = evaluation.precision_at(truth, score, (500, 2000)).set_index("top")["precision"]
+        row = {
+            "what": what,
+            "score": name,
+            "n": len(truth),
+            "observed": truth.mean(),
+            "predicted": score.mean(),
+            "roc_auc": evaluation.roc_auc(truth, score),
+            "average_precision": evaluation.average_precision(truth, score),
+            "top_500": top.get(500, np.nan),
+            "top_2000": top.get(2000, np.nan),
+            "ece": evaluation.expected_calibration_error(truth, score),
+            "within_uncertain": within.get("uncertain", np.nan),
+            "within_benign": within.get("benign side", np.nan),
+            "within_pathogenic": within.get("pathogenic side", np.nan),
+        }
+        print(row, flush=True)
+        return row
 
     def later(self) -> None:
-        """The 5,597 variants whose status in 2026 is known: does the score of 2018 foresee who will disagree?"""
-        later = pd.read_csv(self.data / "clinvar_2026" / "kaggle2018_then_20260226.tsv.gz", sep="\t", dtype=str)
-        later["POS"] = later.pop("POS_GRCh37").astype("int64")
-        site = ["CHROM", "POS", "REF", "ALT"]
-        table = self.table.reset_index().merge(later, on=site, how="inner", suffixes=("", "_later")).set_index("index")
-        agreed = table[table["CLASS"] == 0]
-        conflicts = agreed["CLNREVSTAT_2026"].str.contains("conflicting").astype(int)
-        several = conflicts.eq(1) | agreed["CLNREVSTAT_2026"].str.contains("multiple_submitters")
-        rows = []
+        """Variants that agreed in 2018: does a model of the other rows of 2018 foresee which conflict in 2026?"""
+        label = AlignedRelease(self.latest(), self.table).label()
+        asked = self.table[(self.table["CLASS"] == 0).to_numpy() & label.notna().to_numpy()]
+        truth, rows = label[asked.index].to_numpy(int), []
         for features in ("all", "biology"):
             # Trained without the variants that are asked about.
-            train = self.table.drop(agreed.index)
-            score = self.quick()("later", train, None, self.table.loc[agreed.index], features)
-            for who, keep in (
-                ("all that agreed", np.ones(len(agreed), bool)),
-                ("with several submitters now", several),
-            ):
-                labels, shown = conflicts.to_numpy()[keep], score[np.asarray(keep)]
-                found = evaluation.metrics(labels, shown, 0.5, seed=SEED)
-                rows.append(
-                    {"features": features, "variants": who, "n": found["n"], "conflicting_2026": found["n_positive"]}
-                    | {
-                        key: found[key]
-                        for key in ("roc_auc", "roc_auc_ci", "average_precision", "average_precision_ci")
-                    }
-                    | {"top_500": evaluation.precision_at(labels, shown, (500,))["precision"].iloc[0]}
-                )
+            score = self.quick()("later", self.table.drop(asked.index), None, asked, features)
+            found = evaluation.metrics(truth, score, 0.5, seed=SEED)
+            names = ("n", "n_positive", "roc_auc", "roc_auc_ci", "average_precision", "average_precision_ci")
+            rows.append({"features": features} | {name: found[name] for name in names})
+            rows[-1]["top_500"] = evaluation.precision_at(truth, score, (500,))["precision"].iloc[0]
         self.keep("later", pd.DataFrame(rows))
 
     def leakage(self) -> None:
@@ -216,7 +257,7 @@ def _peak_mb() -> float:
     return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
 
 
-SECTIONS = ("splits", "folds", "prospective", "later", "leakage", "watchlist", "growth")
+SECTIONS = ("splits", "folds", "prospective", "ten_years", "later", "leakage", "watchlist", "growth")
 
 
 def main() -> None:

@@ -97,8 +97,17 @@ def fetch(
 
 def watchlist(
     clinvar: Annotated[str, typer.Option(help="ClinVar VCF(.gz) of the release to watch.")],
-    model: Annotated[str, typer.Option(metavar="DIR", help="Model folder; features prospective or biology.")],
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for watchlist.csv, .html and .json.")],
+    model: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Model folder; without one, learnt from the release itself.")
+    ] = None,
+    earlier: Annotated[
+        list[str] | None, typer.Option(metavar="RELEASE", help="An earlier release to learn from; oldest first.")
+    ] = None,
+    rank_by: Annotated[
+        str, typer.Option(help="conflict, or both: times the chance of a second submission.")
+    ] = "conflict",
+    preset: Annotated[str, typer.Option(help="How much the model that is learnt here tries.")] = "quick",
     annotated: Annotated[str | None, typer.Option(help="The same variants annotated by Ensembl VEP, VCF(.gz).")] = None,
     top: Annotated[int, typer.Option(help="Rows of the HTML page, at most 5000; the CSV has all.")] = 5000,
     pick: Annotated[Pick, typer.Option(help="Which transcript's annotation a row gets.")] = Pick.mane,
@@ -112,7 +121,7 @@ def watchlist(
 ) -> None:
     """Rank a release's single-submitter variants by the chance that other laboratories will disagree.
 
-    Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --model runs/latest/autopilot/NAME/model --out watch
+    Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --out watch
     """
     from genomicslearning import watchlist as room
     from genomicslearning.annotate.vcf import annotated_copy
@@ -126,6 +135,9 @@ def watchlist(
             clinvar=clinvar,
             annotated=copy or annotated,
             model=model,
+            earlier=earlier or (),
+            rank_by=rank_by,
+            preset=preset,
             out=out,
             shown=top,
             pick=pick.value,

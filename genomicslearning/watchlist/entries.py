@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -36,10 +36,21 @@ COLUMNS = (
 RECORD = "https://www.ncbi.nlm.nih.gov/clinvar/variation/{}/"
 
 
+def columns_with(further: Sequence[str]) -> tuple[str, ...]:
+    """`COLUMNS` with those of further probabilities behind `probability`."""
+    place = COLUMNS.index("probability") + 1
+    return (*COLUMNS[:place], *further, *COLUMNS[place:])
+
+
 def described(
-    table: pd.DataFrame, probability: np.ndarray, rank: np.ndarray, total: int, calibrated: bool
+    table: pd.DataFrame,
+    probability: np.ndarray,
+    rank: np.ndarray,
+    total: int,
+    calibrated: bool,
+    further: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
-    """The columns of the list that do not need other models, for some rows."""
+    """The columns of the list that do not need other models, for some rows; `further` probabilities by name."""
     identifier = table["VARIATION_ID"].fillna("")
     if calibrated:
         meaning = [
@@ -54,6 +65,7 @@ def described(
             "rank": rank,
             "percentile": [f"{value:.2f}" for value in percentile],
             "probability": [repr(float(value)) for value in probability],
+            **{name: [repr(float(value)) for value in values] for name, values in (further or {}).items()},
             "meaning": meaning,
             "gene": gene(table),
             "hgvs": table["CLNHGVS"].fillna(""),
@@ -70,11 +82,11 @@ def described(
     )
 
 
-def csv_lines(rows: pd.DataFrame) -> Iterator[bytes]:
-    """The rows as CSV, one line at a time, in the order of `COLUMNS`; ClinVar's text is anybody's: formula-safe."""
+def csv_lines(rows: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> Iterator[bytes]:
+    """The rows as CSV, one line at a time, in the order of the columns; ClinVar's text is anybody's: formula-safe."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    for cells in rows[list(COLUMNS)].itertuples(index=False, name=None):
+    for cells in rows[list(columns)].itertuples(index=False, name=None):
         writer.writerow([formula_safe(cell) if isinstance(cell, str) else cell for cell in cells])
         yield buffer.getvalue().encode()
         buffer.seek(0)

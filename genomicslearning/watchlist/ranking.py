@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +14,41 @@ import pandas as pd
 from genomicslearning import InputError
 from genomicslearning.autopilot.model import Model
 from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons, without
+from genomicslearning.evaluation.second_submission_model import SecondSubmissions
+from genomicslearning.history.horizons import at_horizon
+from genomicslearning.history.horizons import described as words_of_horizons
+from genomicslearning.history.releases import read_release
 from genomicslearning.io import lake
 from genomicslearning.io.text import formula_read_table, write_json
-from genomicslearning.watchlist.entries import COLUMNS, csv_lines, described
+from genomicslearning.watchlist.entries import columns_with, csv_lines, described
 from genomicslearning.watchlist.filter_page import write_page
 from genomicslearning.watchlist.kinds import ConflictKinds
+from genomicslearning.watchlist.learning import learn
 from genomicslearning.watchlist.single_submitters import Spool, spool
 
 SHOWN = 5000  # rows of the page: more make a browser slow, and nobody reads further
 REASONS = 3
 CHUNK = 4000  # rows explained at a time
+# What the list may be ranked by, in words.
+RANKED_BY = {
+    "conflict": "the chance of conflict once several laboratories have classified the variant (probability)",
+    "both": "the chance that another laboratory classifies it and that they conflict (probability_both)",
+}
 PROBE = 500  # rows on which a model is asked whether it reads what the one submission said
 
 ESTIMATED = (
     "What is estimated is the chance that classifications conflict given that several laboratories have classified the "
-    "variant by a later release. Most variants with one submitter never get a second submission."
+    "variant by a later release. Of variants with one submitter in May 2016, 38 % had several two years later; of "
+    "those whose status ten years later is known, 79 % have."
 )
 CALIBRATED = (
-    "The model has learnt from variants that had one submitter in an earlier release and several later, so that a "
-    "probability of 30 % means: of 100 such variants that others classify too, about 30 end in conflict within the "
-    "time between those two releases. The longer one waits the more laboratories disagree, so that over a longer time "
-    "the probabilities are TOO LOW: learnt from half a year of ClinVar up to 2016 they were 18 % on average, and two "
-    "years later 23 % were in conflict. Rank and percentile do not depend on this."
+    "The model has learnt what single submissions become, so that a probability of 30 % means: of 100 such variants "
+    "that others classify too, about 30 end in conflict, over a time like that between the releases it learnt from. "
+    "The longer one waits the more laboratories disagree: probability_2y and probability_8y state a distance."
 )
 NOT_CALIBRATED = (
-    "The model has not seen what becomes of variants with one submitter (that takes two earlier releases), so that its "
-    "probabilities are NOT CALIBRATED for them: read the rank and the percentile."
+    "The model has not seen what becomes of variants with one submitter, so that its probabilities are NOT CALIBRATED "
+    "for them: read the rank and the percentile, or leave --model out and let the list learn from the release."
 )
 NOT_ANNOTATED = (
     "The model has learnt from VEP's annotation (consequence, CADD, SIFT, PolyPhen …) and this release comes without: "
@@ -61,7 +70,11 @@ def build(
     *,
     clinvar: str | os.PathLike,
     annotated: str | os.PathLike | None = None,
-    model: str | os.PathLike,
+    model: str | os.PathLike | None = None,
+    earlier: Sequence[str | os.PathLike] = (),
+    rank_by: str = "conflict",
+    preset: str = "quick",
+    horizons: Sequence[int] = (2, 8),
     out: str | os.PathLike,
     shown: int = SHOWN,
     pick: str = "mane",
@@ -77,7 +90,12 @@ def build(
     Parameters
     ----------
     clinvar, annotated : the release as VCF, and the same variants annotated by VEP where the model learnt from VEP.
-    model : a model folder with the features `prospective` or `biology`.
+    model : a model folder with the features `prospective` or `biology`. None: one with `prospective` is learnt from
+        the release itself (`learning.learn`, with the `preset`).
+    earlier : earlier releases, oldest first. Their single submitters teach that model, and who gets a second
+        submission at all.
+    rank_by : `conflict`, the chance of conflict once others classify, or `both`, that times the chance that they do.
+    horizons : years ahead for which a probability is stated too, where the model learnt from single submissions.
     shown : rows of the page, at most 5,000, which are explained; the CSV has all.
 
     Returns
@@ -94,27 +112,53 @@ def build(
     """
     if not 1 <= shown <= SHOWN:
         raise InputError(f"--top {shown}: the page takes 1 to {SHOWN:,} rows; the CSV has all")
-    scorer = Model.load(model)
-    features = scorer.manifest["features"]
-    if features == "all":
-        raise InputError(
-            f"{model}: was trained with features `all`, which grow with the number of submitters and say nothing about "
-            "variants with one; train with features `prospective` or `biology`"
-        )
+    if rank_by not in RANKED_BY:
+        raise InputError(f"--rank-by {rank_by}: choose one of {', '.join(RANKED_BY)}")
+    if rank_by == "both" and not earlier:
+        raise InputError("--rank-by both: who gets a second submission is learnt from an earlier release (--earlier)")
     say = progress or (lambda text: None)
-    warnings = [NOT_ANNOTATED] if annotated is None and scorer.manifest["training_set"].get("annotated") else []
-    for warning in warnings:
-        say(f"watchlist: WARNING: {warning}")
+    if model is not None:
+        _check_features(Model.load(model), model)
     with tempfile.TemporaryDirectory() as scratch:
+        how, release, past = "", None, []
+        if model is None:
+            model, how, release, past = learn(
+                clinvar, annotated, Path(scratch), earlier=earlier, preset=preset, pick=pick, csq_key=csq_key,
+                seed=seed, progress=say,
+            )  # fmt: skip
+            say(f"watchlist: {how}")
+        elif earlier:
+            release = read_release(clinvar)
+            past = [read_release(path, unknown=release.assembly) for path in earlier]
+        scorer = Model.load(model)
+        features = scorer.manifest["features"]
+        warnings = [NOT_ANNOTATED] if annotated is None and scorer.manifest["training_set"].get("annotated") else []
+        for warning in warnings:
+            say(f"watchlist: WARNING: {warning}")
         waiting = spool(
             clinvar, annotated, Path(scratch, "singles.parquet"), pick=pick, csq_key=csq_key, seed=seed, progress=say
         )
         kinds = ConflictKinds.learn(waiting.conflicting, seed=seed)
         say(f"watchlist: {waiting.rows:,} variants with one submitter; {kinds.note}")
         probability = np.concatenate([scorer.predict(part) for part in waiting.parts()])
-        order = np.argsort(-probability, kind="stable")
+        learnt = scorer.manifest.get("single_submissions")
+        further = {
+            f"probability_{years}y": _in_parts(
+                waiting, lambda part, own, years=years: at_horizon(own, part, years, learnt), probability
+            )
+            for years in (horizons if learnt else ())
+        }
+        second = None
+        if release is not None and past:
+            second = SecondSubmissions.learn(past[-1], release, seed=seed)
+            further["probability_second"] = _in_parts(
+                waiting, lambda part, own: second.predict(_as_release(part), release), probability
+            )
+            further["probability_both"] = probability * further["probability_second"]
+            say(f"watchlist: {second.described()}")
+        order = np.argsort(-(further["probability_both"] if rank_by == "both" else probability), kind="stable")
         explained = _explained(scorer, waiting, probability, order[:shown])
-        calibrated = _learnt_transitions(scorer, next(waiting.parts()).head(PROBE))
+        calibrated = learnt is not None or _learnt_transitions(scorer, next(waiting.parts()).head(PROBE))
         summary = {
             "variants": waiting.rows,
             "shown": len(explained),
@@ -122,6 +166,10 @@ def build(
             "calibrated": calibrated,
             "meaning": CALIBRATED if calibrated else NOT_CALIBRATED,
             "estimated": ESTIMATED,
+            "learnt": how,
+            "ranked_by": RANKED_BY[rank_by],
+            "horizons": words_of_horizons(list(horizons), learnt) if learnt and horizons else "",
+            "second_submission": None if second is None else second.held_out | {"words": second.described()},
             "warnings": warnings,
             "expected_conflict": kinds.summary,
             "inputs": waiting.inputs,
@@ -129,13 +177,40 @@ def build(
             "left_out": waiting.left_out,
         }
         places = [f"{out}/watchlist.{kind}" for kind in ("csv", "html", "json")]
-        with lake.output(*places, inputs=filter(None, (clinvar, annotated, model))) as [table, page, facts]:
-            _write_csv(table, Path(scratch, "lines.csv"), waiting, probability, order, kinds, explained, calibrated)
+        with lake.output(*places, inputs=filter(None, (clinvar, annotated, model, *earlier))) as [table, page, facts]:
+            _write_csv(
+                table, Path(scratch, "lines.csv"), waiting, probability, order, kinds, explained, calibrated, further
+            )
             best = pd.read_csv(table, dtype=str, nrows=len(explained), keep_default_na=False)
             write_page(page, formula_read_table(best), summary)
             write_json(summary, facts)
     say(f"watchlist: {places[0]}, {places[1]}")
     return summary
+
+
+def _check_features(scorer: Model, model: str | os.PathLike) -> None:
+    if scorer.manifest["features"] == "all":
+        raise InputError(
+            f"{model}: was trained with features `all`, which grow with the number of submitters and say nothing about "
+            "variants with one; train with features `prospective` or `biology`, or leave --model out"
+        )
+
+
+def _in_parts(
+    waiting: Spool, chance: Callable[[pd.DataFrame, np.ndarray], np.ndarray], probability: np.ndarray
+) -> np.ndarray:
+    """A chance of every waiting row, some thousands at a time, given the row and the model's own probability."""
+    found, start = [], 0
+    for part in waiting.parts():
+        found.append(chance(part, probability[start : start + len(part)]))
+        start += len(part)
+    return np.concatenate(found)
+
+
+def _as_release(part: pd.DataFrame) -> pd.DataFrame:
+    """Waiting rows under the names that a release has."""
+    symbol = part["GENEINFO"].str.partition("|")[0].str.partition(":")[0]
+    return part.assign(CLNSIG=part["prior_CLNSIG"], SYMBOL=symbol)
 
 
 def _learnt_transitions(scorer: Model, rows: pd.DataFrame) -> bool:
@@ -166,8 +241,10 @@ def _write_csv(
     kinds: ConflictKinds,
     explained: dict[int, list[str]],
     calibrated: bool,
+    further: dict[str, np.ndarray],
 ) -> None:
     """All rows by rank: first in the release's order into a file, then line by line from there."""
+    columns = columns_with(list(further))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(1, len(order) + 1)
     ends = np.empty(len(order), dtype=np.int64)
@@ -175,18 +252,19 @@ def _write_csv(
     with unsorted.open("wb", buffering=1 << 20) as file:
         for part in waiting.parts():
             numbers = np.arange(row, row + len(part))
-            rows = described(part, probability[numbers], rank[numbers], len(order), calibrated)
+            beside = {name: values[numbers] for name, values in further.items()}
+            rows = described(part, probability[numbers], rank[numbers], len(order), calibrated, beside)
             rows["expected_conflict"], rows["expected_conflict_probability"] = kinds.expected(part)
             for place_of in range(REASONS):
                 rows[f"reason_{place_of + 1}"] = [_nth(explained.get(int(number)), place_of) for number in numbers]
-            for line in csv_lines(rows):
+            for line in csv_lines(rows, columns):
                 size += file.write(line)
                 ends[row] = size
                 row += 1
     starts = np.concatenate(([0], ends[:-1]))
     with unsorted.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as lines:
         with place.open("wb", buffering=1 << 20) as sorted_file:
-            sorted_file.write(",".join(COLUMNS).encode() + b"\n")
+            sorted_file.write(",".join(columns).encode() + b"\n")
             for number in order:
                 sorted_file.write(lines[starts[number] : ends[number]])
 

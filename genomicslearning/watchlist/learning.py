@@ -1,0 +1,81 @@
+"""A model for the watch list of one release, learnt from that release: no other data is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from genomicslearning import InputError, autopilot
+from genomicslearning.history.releases import Release, read_release
+from genomicslearning.history.splits import BOOKKEEPING, learning_rows, read_past
+from genomicslearning.history.submissions import AlignedRelease
+from genomicslearning.training_set.build import build_training_set
+from genomicslearning.training_set.table import read_table
+
+LEAST_DRAWN = 100
+
+
+def learn(
+    clinvar: str | os.PathLike,
+    annotated: str | os.PathLike | None,
+    scratch: Path,
+    *,
+    earlier: Sequence[str | os.PathLike] = (),
+    preset: str = "quick",
+    pick: str = "mane",
+    csq_key: str | None = None,
+    seed: int = 200,
+    progress: Callable[[str], None],
+) -> tuple[Path, str, Release, list[Release]]:
+    """Train a model with features `prospective` on the labelled variants of a release.
+
+    What a single submission said is taken from the earlier releases where they have one alone, and drawn from the
+    release itself everywhere else.
+
+    Returns
+    -------
+    the model's folder, how it was learnt in words, the release, and the earlier ones.
+
+    Raises
+    ------
+    InputError
+        The release has too few variants with several submitters to learn from.
+    """
+    place = scratch / "training_set.parquet"
+    build_training_set(clinvar=clinvar, annotated=annotated, out=place, pick=pick, csq_key=csq_key)
+    table = read_table(place).drop_duplicates(["CHROM", "POS", "REF", "ALT"], ignore_index=True)
+    release = read_release(clinvar, like=table)
+    past = read_past(table, earlier, "") if earlier else []
+    states = [AlignedRelease(one, table) for one in past]
+    rows = learning_rows(table, states, AlignedRelease(release, table), release.date, seed=seed)
+    real, known = int(rows["transition"].sum()), int(rows["prior_CLNSIG"].notna().sum())
+    if known < LEAST_DRAWN or rows["CLASS"].nunique() < 2:
+        raise InputError(
+            f"{clinvar}: {known:,} variants with several submitters whose classifications it tells; it takes "
+            f"{LEAST_DRAWN} and both outcomes to learn from: give a whole release, or a model (--model)"
+        )
+    rows = rows.drop(columns=list(BOOKKEEPING))
+    job = autopilot.start(
+        rows,
+        folder=scratch / "jobs",
+        name="watchlist",
+        preset=preset,
+        features="prospective",
+        groups=np.arange(len(rows)),
+        seed=seed,
+        progress=progress,
+    )
+    job.wait()
+    how = (
+        f"The model was learnt from this release alone ({len(rows):,} variants with several submitters, preset "
+        f"{preset}): of each one submission was drawn as if it stood alone; whether they conflict is what it learnt."
+    )
+    if past:
+        how = (
+            f"The model was learnt from {len(rows):,} variants with several submitters (preset {preset}): {real:,} had "
+            f"a single submitter in {', '.join(one.name for one in past)}; of the others one submission was drawn."
+        )
+    return Path(job.folder) / "model", how, release, past

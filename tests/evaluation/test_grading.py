@@ -1,0 +1,110 @@
+"""Grading a frozen list by a later release, and who gets a second submission."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genomicslearning import InputError
+from genomicslearning.evaluation.grading import grade, read_scored
+from genomicslearning.evaluation.second_submission_model import SecondSubmissions, became
+from genomicslearning.evaluation.split_comparison import classification_baselines, within_classification
+from genomicslearning.evaluation.verdict import verdict
+from genomicslearning.history.releases import read_release
+
+HEADER = "chrom\tpos\tref\talt\tmeasureset_id\tsymbol\treview_status\tclinical_significance\tall_traits"
+SINGLE, AGREE, CONFLICT = (
+    "criteria provided, single submitter",
+    "criteria provided, multiple submitters, no conflicts",
+    "criteria provided, conflicting interpretations",
+)
+
+
+def release(path, rows):
+    lines = (f"1\t{pos}\tA\tG\t{pos}\t{gene}\t{status}\t{said}\tx" for pos, gene, status, said in rows)
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
+    return read_release(path, assembly="GRCh37")
+
+
+def scored(path, probability):
+    rows = [f"{pos},1,{pos},A,G,GENE,{value}" for pos, value in enumerate(probability, 1)]
+    path.write_text("\n".join(["VARIATION_ID,CHROM,POS,REF,ALT,gene,probability", *rows]) + "\n")
+    return path
+
+
+def test_a_list_is_graded_by_what_happened_since(tmp_path):
+    status = [CONFLICT, AGREE, CONFLICT, AGREE, SINGLE, "reviewed by expert panel"]
+    now = release(tmp_path / "now.tsv", [(pos, "GENE", one, "Benign") for pos, one in enumerate(status, 1)])
+    table = read_scored(scored(tmp_path / "watchlist.csv", [0.9, 0.8, 0.3, 0.1, 0.7, 0.6, 0.5]))
+    facts = grade(table, now, name="watchlist.csv")
+    counts = {name: facts[name] for name in ("variants", "several", "conflict", "single", "gone", "other")}
+    assert counts == {"variants": 7, "several": 4, "conflict": 2, "single": 1, "gone": 1, "other": 1}
+    assert facts["scores"][0]["roc_auc"] == 0.75 and facts["observed"] == 0.5
+    assert [one["variant"] for one in facts["misses"]["high_but_agree"]] == ["1:2 A>G", "1:4 A>G"]
+    assert facts["misses"]["low_but_conflict"][0] == {"variant": "1:3 A>G", "gene": "GENE", "probability": 0.3}
+    assert "4 have several submitters in now.tsv, 2 of them in conflict" in facts["words"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CHROM,POS,REF,ALT\n1,2,A,G\n", "no column probability"),
+        ("CHROM,POS,REF,ALT,probability\n1,2,A,G,1.5\n", r":2: probability is '1.5'"),
+        ("CHROM,POS,REF,ALT,probability\n1,x,A,G,.5\n", r":2: POS is 'x'"),
+    ],
+)
+def test_what_cannot_be_graded_is_refused(tmp_path, text, message):
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_scored(tmp_path / "list.csv")
+
+
+def test_who_gets_a_second_submission_is_learnt_on_all_single_submitters(tmp_path):
+    random = np.random.default_rng(1)
+    rows, later = [], []
+    for pos in range(1, 3001):
+        said = random.choice(["Benign", "Uncertain significance"])
+        second = random.random() < (0.8 if said == "Benign" else 0.2)
+        rows.append((pos, f"G{pos % 40}", SINGLE, said))
+        if pos % 10:  # a tenth is gone by then, and says nothing
+            later.append((pos, f"G{pos % 40}", random.choice([AGREE, CONFLICT]) if second else SINGLE, said))
+    one, two = release(tmp_path / "clinvar_2016-01-01.tsv", rows), release(tmp_path / "clinvar_2018-01-01.tsv", later)
+    singles, second = became(one, two)
+    assert len(singles) == 2700 and second.mean() == pytest.approx(0.5, abs=0.05)
+    model = SecondSubmissions.learn(one, two)
+    assert model.days == 731
+    assert model.held_out["roc_auc"] == pytest.approx(0.8, abs=0.04)
+    chance = pd.Series(model.predict(singles, one)).groupby(singles["CLNSIG"].astype("str").to_numpy()).mean()
+    assert chance["Benign"] == pytest.approx(0.8, abs=0.05)
+    assert chance["Uncertain_significance"] == pytest.approx(0.2, abs=0.05)
+    with pytest.raises(InputError, match="it takes 200 of either"):
+        SecondSubmissions.learn(one, one)
+
+
+def test_the_classification_alone_is_its_rate_among_the_rows_to_learn_from():
+    learning = pd.DataFrame({"prior_CLNSIG": ["Benign"] * 90 + ["Pathogenic"] * 90, "CLASS": [1] * 45 + [0] * 135})
+    test = pd.DataFrame({"prior_CLNSIG": ["Benign", "Pathogenic", "Uncertain_significance", np.nan]}).astype("str")
+    found = classification_baselines(learning, test)
+    assert found["classification alone"] == pytest.approx([0.475, 0.025, 0.25, 0.25])
+    assert found["VUS alone"].tolist() == [0, 0, 1, 0]
+    assert classification_baselines(learning.drop(columns="prior_CLNSIG"), test) == {}
+
+
+def test_what_only_repeats_the_class_ranks_by_chance_within_it():
+    said = ["Benign"] * 20 + ["Uncertain_significance"] * 20
+    test = pd.DataFrame({"prior_CLNSIG": said, "CLASS": [0, 0, 0, 1] * 5 + [1, 1, 0, 1] * 5})
+    found = within_classification(test, np.repeat([0.2, 0.7], 20)).set_index("classification")
+    assert found["roc_auc"]["uncertain"] == found["roc_auc"]["benign side"] == 0.5
+    assert found["roc_auc"]["all"] == pytest.approx(0.75)
+    assert "pathogenic side" not in found.index
+
+
+@pytest.mark.parametrize(
+    ("low", "answer", "words"), [(0.74, "yes", "0.720 for"), (0.70, "no", "no better than knowing")]
+)
+def test_the_verdict_says_whether_more_than_the_class_is_known(low, answer, words):
+    metrics = {
+        "roc_auc": 0.75, "roc_auc_ci": [low, 0.78], "n": 1000, "n_positive": 250, "ece": 0.01, "split": "time",
+        "features": "prospective", "baselines": {"classification": {"roc_auc": 0.72}, "vus": {"roc_auc": 0.6}},
+    }  # fmt: skip
+    rows = verdict(metrics).set_index("question").loc["Say more than the present classification says?"]
+    assert rows["answer"] == answer and words in rows["because"]
