@@ -45,6 +45,7 @@ DEFINITIONS = (
 _PIECE_ROWS = 4096
 _SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz")
 _PRIOR = "prior_CLNSIG"
+_PROBE = 200  # rows of a piece on which a model is asked whether it reads the classification
 # What the report of a VCF that was annotated first repeats of the annotation's own.
 _OF_ANNOTATION = (
     "program", "cache", "assembly", "plugins", "alleles_annotated", "not_annotated", "empty_columns", "inputs",
@@ -137,7 +138,8 @@ def predict_vcf(
         quarantine = stack.enter_context(Quarantine(quarantine_part, vcf.header))
         write = stack.enter_context(_writer(part, vcf, model, as_vcf=as_vcf, known=known is not None))
         counts: Counter[str] = Counter()
-        for answer in _in_order(model, _pieces(vcf, maker, quarantine, classification, known)):
+        pieces = _pieces(vcf, maker, quarantine, classification, known)
+        for answer in _in_order(model, pieces, maker.schema):
             write(answer)
             _count(answer, counts)
             watch.tick(maker.account.read, f", {counts['scored']:,} alleles scored")
@@ -248,16 +250,34 @@ def _pieces(
         yield piece
 
 
+def rows_of(
+    source: str | os.PathLike, numbers: np.ndarray, model: Model, *, pick: str = "mane", csq_key: str | None = None
+) -> pd.DataFrame:
+    """The rows of some alleles of a VCF, by their numbers among all of it (from 0), in the order of `numbers`."""
+    wanted = set(numbers.tolist())
+    kept: dict[int, bytes] = {}
+    read = 0
+    with Vcf(source) as vcf:
+        maker = UnlabelledRows(vcf, layout=_layout(vcf, csq_key, model), pick=pick)
+        for lines in vcf.batches():
+            rows: list[bytes] = []
+            for _ in maker.of(lines, vcf.line + 1, rows, []):
+                pass
+            kept |= {read + place: row for place, row in enumerate(rows) if read + place in wanted}
+            read += len(rows)
+    return as_frame(to_table([kept[number] for number in numbers.tolist()], maker.schema))
+
+
 # --- scoring ----------------------------------------------------------------------------------------------------------
 
 
-def _in_order(model: Model, pieces: Iterator[_Piece]) -> Iterator[_Answer]:
+def _in_order(model: Model, pieces: Iterator[_Piece], schema: pa.Schema) -> Iterator[_Answer]:
     """Answers in the order of the pieces, several at a time; few wait, so that memory stays flat."""
     waiting: deque[Future] = deque()
     with ThreadPoolExecutor(batch.THREADS) as pool:
         try:
             for piece in pieces:
-                waiting.append(pool.submit(_answer, model, piece))
+                waiting.append(pool.submit(_answer, model, piece, schema))
                 if len(waiting) > batch.THREADS:
                     yield waiting.popleft().result()
             while waiting:
@@ -267,17 +287,25 @@ def _in_order(model: Model, pieces: Iterator[_Piece]) -> Iterator[_Answer]:
             raise
 
 
-def _answer(model: Model, piece: _Piece) -> _Answer:
-    table = to_table(piece.rows)
+def _answer(model: Model, piece: _Piece, schema: pa.Schema) -> _Answer:
+    table = to_table(piece.rows, schema)
     scored = np.array([not why for record in piece.records for why in record.reasons])
     probability = np.full(len(scored), np.nan)
+    calibrated = False
     if scored.any():
         frame = as_frame(table.filter(pa.array(scored)))
         if piece.said:
             said = np.array([_cell(value) for value in piece.said], dtype=object)[scored]
             frame[_PRIOR] = pd.Series(said, index=frame.index, dtype="str")
         probability[scored] = model.predict(frame, threads=1)
-    return _Answer(piece, table, probability, (probability >= model.threshold).astype(np.int64), False)
+        calibrated = bool(piece.known and piece.said) and _learnt_transitions(model, frame.head(_PROBE))
+    return _Answer(piece, table, probability, (probability >= model.threshold).astype(np.int64), calibrated)
+
+
+def _learnt_transitions(model: Model, rows: pd.DataFrame) -> bool:
+    """Whether the model learnt what became of single submissions: then what the one said changes its answers."""
+    silent = rows.drop(columns=_PRIOR)
+    return not np.array_equal(model.predict(rows, threads=1), model.predict(silent, threads=1))
 
 
 def _cell(value: bytes) -> str | None:
@@ -398,6 +426,7 @@ def _report(maker: UnlabelledRows, counts: Counter[str]) -> dict:
         "predicted_conflicting": counts["conflicting"],
         "not_scored": {key.removeprefix(prefix): n for key, n in counts.most_common() if key.startswith(prefix)},
         "without_annotation": maker.without_annotation,
+        "frequencies": maker.frequencies(account),
     }
 
 
@@ -411,6 +440,8 @@ def summary(report: dict) -> str:
         lines.append("not scored: " + ", ".join(f"{why} {count:,}" for why, count in report["not_scored"].items()))
     if report["without_annotation"]:
         lines.append(f"scored without VEP's annotation: {report['without_annotation']:,}")
+    if found := report["frequencies"]["rows"]:
+        lines.append("allele frequencies: " + ", ".join(f"{name} {count:,}" for name, count in found.items()))
     if report["quarantined"]:
         lines.append(f"malformed and set aside: {report['quarantined']:,} (see the .quarantine file)")
     lines += [f"warning: {warning}" for warning in report["warnings"]]

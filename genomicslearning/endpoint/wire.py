@@ -19,7 +19,7 @@ import pyarrow.csv as pa_csv
 from genomicslearning import InputError
 from genomicslearning.io.text import one_line
 from genomicslearning.training_set import user_table
-from genomicslearning.training_set.schema import COLUMNS, EXTRA_COLUMNS, SITE_COLUMNS
+from genomicslearning.training_set.schema import COLUMNS, EXTRA_COLUMNS, GNOMAD_COLUMNS, SITE_COLUMNS
 
 CSV, JSON, JSONLINES = "text/csv", "application/json", "application/jsonlines"
 FORMATS = (CSV, JSON, JSONLINES)
@@ -30,7 +30,7 @@ OUTPUTS = ("predicted_label", "probability", "probabilities", "labels")
 DEFAULT_OUTPUTS = ("predicted_label", "probability")
 
 FEATURE_COLUMNS = tuple(name for name in COLUMNS if name != "CLASS")
-READ_COLUMNS = (*FEATURE_COLUMNS, *EXTRA_COLUMNS)
+READ_COLUMNS = (*FEATURE_COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS)
 
 
 class UnsupportedFormat(InputError):
@@ -172,7 +172,8 @@ def read_text(rows: pa.Table, first_row: int = 1) -> pd.DataFrame:
             raise InputError(f"row {row}, column {name}: empty; a variant needs {', '.join(SITE_COLUMNS)}")
     positions = user_table.positions(rows["POS"], first_row).to_numpy()
     empty = pa.nulls(rows.num_rows, pa.string())
-    names = [*FEATURE_COLUMNS, *(name for name in EXTRA_COLUMNS if name in rows.column_names)]
+    beside = (*EXTRA_COLUMNS, *GNOMAD_COLUMNS)
+    names = [*FEATURE_COLUMNS, *(name for name in beside if name in rows.column_names)]
     texts = {name: rows[name] if name in rows.column_names else empty for name in names}
     table = pa.table(texts).to_pandas()
     table["POS"] = positions

@@ -7,6 +7,7 @@ from genomicslearning.features.submission_blocks import DISEASE, PRIOR, SOURCES
 from genomicslearning.features.variant_blocks import (
     CONSEQUENCE,
     FREQUENCY,
+    GNOMAD,
     LOCUS,
     POSITION,
     PREDICTION,
@@ -48,7 +49,7 @@ TOKENS = Block(
     {"token_score": "log odds from a cross-fitted logistic regression on crossed tokens (tokens.py)"},
 )
 _ALL = (
-    *(SEQUENCE, LOCUS, CONSEQUENCE, POSITION, PROTEIN, FREQUENCY, PREDICTION, GENE),
+    *(SEQUENCE, LOCUS, CONSEQUENCE, POSITION, PROTEIN, FREQUENCY, GNOMAD, PREDICTION, GENE),
     *(REGULATORY, DISEASE, SOURCES, PRIOR, TOKENS),
 )
 BLOCKS: dict[str, Block] = {block.name: block for block in _ALL}

@@ -12,7 +12,7 @@ import numpy as np
 from genomicslearning.clinvar import consequence_rank
 from genomicslearning.features.block import MISSING, Block, Columns, number
 from genomicslearning.features.cells import Cells, chromosome_numbers
-from genomicslearning.training_set.table import AF_COLUMNS
+from genomicslearning.training_set.schema import AF_COLUMNS, GNOMAD_COLUMNS
 
 SITE = "site (position and alleles)"
 _BASES = {"A": 0, "C": 1, "G": 2, "T": 3}
@@ -430,6 +430,41 @@ FREQUENCY = Block(
     },
     reads=AF_COLUMNS,
     parse=frequency,
+)
+
+
+# --- gnomad -----------------------------------------------------------------------------------------------------------
+
+
+def gnomad(cells: Cells) -> Columns:
+    """Allele frequencies in gnomAD; missing where the annotation has none, or gnomAD has not seen the variant."""
+    exomes, genomes, highest = (cells.each(column, number).astype(np.float64) for column in GNOMAD_COLUMNS)
+    known = ~np.isnan(exomes), ~np.isnan(genomes)
+    larger = np.fmax(exomes, genomes)
+    asked = known[0].any() or known[1].any()
+    return {
+        "log_gnomad_exomes": np.log10(exomes + _FLOOR),
+        "log_gnomad_genomes": np.log10(genomes + _FLOOR),
+        "log_gnomad_larger": np.log10(larger + _FLOOR),
+        "log_af_any_population": np.log10(highest + _FLOOR),
+        "population_to_gnomad": np.log10((highest + _FLOOR) / (larger + _FLOOR)),
+        "gnomad_known": known[0].astype(float) + known[1] if asked else np.full(len(cells), MISSING),
+    }
+
+
+GNOMAD = Block(
+    "gnomad",
+    "allele frequency",
+    {
+        "log_gnomad_exomes": "log10(gnomADe_AF + 1e-6)",
+        "log_gnomad_genomes": "log10(gnomADg_AF + 1e-6)",
+        "log_gnomad_larger": "log10 of the larger of the two + 1e-6",
+        "log_af_any_population": "log10 of the highest allele frequency of any population (MAX_AF) + 1e-6",
+        "population_to_gnomad": "log10 of (MAX_AF + 1e-6) over (the larger of gnomADe_AF and gnomADg_AF + 1e-6)",
+        "gnomad_known": "in how many of gnomAD's exomes and genomes the variant was seen",
+    },
+    reads=GNOMAD_COLUMNS,
+    parse=gnomad,
 )
 
 

@@ -66,6 +66,7 @@ class Account:
         self.conflicts: Counter[str] = Counter()
         self.submissions: Counter[str] = Counter()
         self.pick: Counter[str] = Counter()
+        self.frequencies: Counter[str] = Counter()
 
     def merge(self, other: dict) -> None:
         """Add the counts of another part, as ``as_dict`` gives them."""

@@ -38,7 +38,10 @@ PRODUCTS = {
 }
 
 # What a step leaves beside its products, where the run asks for it.
-EXTRAS = {"evaluation": ("model_card.md", "watchlist/watchlist.html", "watchlist/watchlist.csv")}
+EXTRAS = {
+    "variant_predictor": ("own_variants.csv", "own_variants.csv.report.json"),
+    "evaluation": ("model_card.md", "watchlist/watchlist.html", "watchlist/watchlist.csv"),
+}
 
 
 def steps_of(values: Mapping[str, object]) -> tuple[str, ...]:

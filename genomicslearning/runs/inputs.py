@@ -17,9 +17,10 @@ ANNOTATION = ("vep_cache", "fasta", "plugin_cache", "annotator")
 OF_TRAINING_DATA = (*TRAINING_DATA, *ANNOTATION)
 # Parameters that name the watch list's release, and the input that stands in where none is given.
 WATCHED = {"watchlist_clinvar": "clinvar", "watchlist_annotated": "annotated"}
+OWN_VARIANTS = "vcf"  # the parameter that names a VCF of one's own, which the run's model scores
 LISTS = ("earlier",)  # parameters that name several files, as a JSON list
 # Every parameter that names files which a step reads. Its name is the role that they have in run.json.
-ROLES = (*TRAINING_DATA, *LISTS, *WATCHED)
+ROLES = (*TRAINING_DATA, *LISTS, *WATCHED, OWN_VARIANTS)
 
 _digests: dict[tuple[str, int, int], str] = {}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from genomicslearning import InputError
 from genomicslearning.io import lake
 from genomicslearning.runs import inputs, parameters
-from genomicslearning.runs.folder import ANNOTATE, STEPS
+from genomicslearning.runs.folder import ANNOTATE, STEPS, settings
 from genomicslearning.training_set import user_table
 
 
@@ -70,5 +70,13 @@ def _check_together(values: Mapping[str, object]) -> None:
             raise InputError("to annotate, a run needs all three: --clinvar, --vep-cache and --fasta")
         if values.get("annotated"):
             raise InputError("give either --annotated or --vep-cache and --fasta, not both")
+    if values.get(inputs.OWN_VARIANTS):
+        if values.get("features", "all") == "all":
+            raise InputError(
+                "parameter vcf: a model of features all reads what ClinVar's submitters wrote, which a VCF of one's "
+                "own has not; give --features biology"
+            )
+        if (values.get("backend") or settings()["backend"]) == "sagemaker":
+            raise InputError("parameter vcf: a VCF is scored by a model on this machine; give --backend local")
     if values.get("split") == "time" and not parameters.read_list("earlier", values.get("earlier")):
         raise InputError("split time needs earlier releases: give --earlier, oldest first, once for each")

@@ -22,6 +22,7 @@ from genomicslearning.spark import job
 from genomicslearning.spark.lines import data_lines, read_lines
 from genomicslearning.training_set import transcripts
 from genomicslearning.training_set.build import check_arguments, reference_warning
+from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.matching import (
     Known,
     check_assemblies,
@@ -33,9 +34,8 @@ from genomicslearning.training_set.matching import (
     wanted,
 )
 from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker, csv_line, to_table
-from genomicslearning.training_set.table import COLUMNS, SCHEMA, SITE_COLUMNS
+from genomicslearning.training_set.table import COLUMNS, SITE_COLUMNS
 
-_STAGED = pa.schema([*SCHEMA, pa.field("csv", pa.string()), pa.field("kind", pa.string())])
 _KEPT = kept_marks(LABELS)
 # ClinVar's records under each of their keys; or a line that is none, and why.
 _KNOWN = "key binary, block long, number long, line binary, malformed binary, why string"
@@ -80,7 +80,10 @@ def build_on_spark(
     vcf = vcfs[-1]
     same_assembly = check_assemblies(*vcfs)
     layout = transcripts.layout(vcf, csq_key) if annotated is not None else None
-    maker = RowMaker(path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict)
+    frequencies = of_files(layout.fields if layout else (), *vcfs)
+    maker = RowMaker(
+        path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict, frequencies=frequencies
+    )
     lines = data_lines(read_lines(session, source, progress), len(vcf.header))
     known = None
     with ExitStack() as stack:
@@ -92,13 +95,13 @@ def build_on_spark(
             stack.callback(lines.unpersist)
         else:
             lines = lines.selectExpr("block", "number", "line", "true as own", "null as partners", "null as at")
-        staged = job.staged(lines, partial(_rows, maker), _STAGED)
+        staged = job.staged(lines, partial(_rows, maker), _staged(maker))
         stack.callback(job.remove, session, staged.folder)
-        rows = _first_of_repeated(staged.rows).persist(StorageLevel.DISK_ONLY)
+        rows = _first_of_repeated(staged.rows, maker.schema.names).persist(StorageLevel.DISK_ONLY)
         stack.callback(rows.unpersist)
         account = _account(staged, rows)
         account.check(str(source), layout.key if layout else None)
-        report = account.report()
+        report = account.report() | {"frequencies": maker.frequencies(account)}
         report["inputs"], said = _inputs(clinvar, annotated)
         report["warnings"] = [*said[-1], *maker.warnings(), *account.warnings()]
         aside = staged.aside
@@ -107,7 +110,7 @@ def build_on_spark(
             report["warnings"] += said[0] + reference_warning(*vcfs)
             malformed = known.where("malformed is not null").orderBy("block", "number")
             aside = aside + [bytes(row[0]) for row in malformed.select("malformed").collect()]
-        job.write_parquet(rows, SCHEMA.names, f"{out.removesuffix('.csv')}.parquet")
+        job.write_parquet(rows, maker.schema.names, f"{out.removesuffix('.csv')}.parquet")
         with lake.output(f"{out}.quarantine.vcf", f"{out}.report.json") as [quarantine, report_part]:
             if aside:
                 quarantine.write_bytes("\n".join(vcf.header).encode() + b"\n" + b"\n".join(aside) + b"\n")
@@ -226,14 +229,23 @@ def _rows(maker: RowMaker, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Rec
             kinds = [
                 json.dumps(kind._asdict() | {"conflict": kind.conflict.decode()}) for kind in maker.ledger.take_kinds()
             ]
-            table = to_table(rows).append_column("csv", csv).append_column("kind", pa.array(kinds, pa.string()))
+            table = (
+                to_table(rows, maker.schema)
+                .append_column("csv", csv)
+                .append_column("kind", pa.array(kinds, pa.string()))
+            )
             yield from job.placed(table, places)
-    yield from job.rest_batches(_STAGED, maker.finish().as_dict(), aside)
+    yield from job.rest_batches(_staged(maker), maker.finish().as_dict(), aside)
 
 
-def _first_of_repeated(rows: DataFrame) -> DataFrame:
+def _staged(maker: RowMaker) -> pa.Schema:
+    """Rows as they are staged: with their line of the CSV, and what a report counts of them."""
+    return pa.schema([*maker.schema, pa.field("csv", pa.string()), pa.field("kind", pa.string())])
+
+
+def _first_of_repeated(rows: DataFrame, names: list[str]) -> DataFrame:
     """The rows without those that repeat an earlier one in every cell."""
-    cells = Window.partitionBy(*[F.col(f"`{name}`") for name in SCHEMA.names]).orderBy(*job.PLACE)
+    cells = Window.partitionBy(*[F.col(f"`{name}`") for name in names]).orderBy(*job.PLACE)
     return rows.withColumn("_time", F.row_number().over(cells)).where("_time = 1").drop("_time")
 
 

@@ -20,6 +20,7 @@ from genomicslearning.io.lines import rereadable
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Quarantine, Vcf
 from genomicslearning.training_set import transcripts
+from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.matching import Partners, check_assemblies
 from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker, to_table
 from genomicslearning.training_set.table import COLUMNS, SCHEMA
@@ -52,7 +53,8 @@ def build_training_set(
         VCF, plain, gzip or bgzip, local, ``s3://``, a pipe, or ``-`` for standard input; at least one. Given both, each
         ALT of an annotated record takes its classification from the ClinVar record of its place and alleles.
     out
-        ``….csv`` (the 46 columns) or ``….parquet`` (those and VARIATION_ID, GENEINFO, CONFLICT).
+        ``….csv`` (the 46 columns) or ``….parquet`` (those, VARIATION_ID, GENEINFO and CONFLICT, and gnomAD's
+        frequencies where the annotation has them).
     pick
         ``mane``, ``canonical``, ``severe``, ``first`` or ``flagged``: which transcript's annotation a row gets.
     csq_key
@@ -87,20 +89,21 @@ def build_training_set(
             pick=pick,
             as_csv=as_csv,
             strict=strict,
+            frequencies=of_files(inputs.layout.fields if inputs.layout else (), inputs.source, inputs.clinvar),
         )
         places = (f"{out}.quarantine.vcf", f"{out}.report.json", out)
         quarantine_part, report_part, part = stack.enter_context(
             lake.output(*places, inputs=filter(None, (clinvar, annotated)))
         )
         with Quarantine(quarantine_part, inputs.source.header) as quarantine:
-            with _writer(part, as_csv) as write:
+            with _writer(part, maker.schema, as_csv=as_csv) as write:
                 _make_rows(inputs, maker, write, quarantine, watch)
             account = maker.finish()
             repeated = maker.ledger.settle(account)
             account.check(inputs.source.path, inputs.layout.key if inputs.layout else None)
             report = _report(account, inputs, maker, quarantine)
         if len(repeated):
-            _leave_out(part, repeated, as_csv=as_csv)
+            _leave_out(part, repeated, maker.schema, as_csv=as_csv)
         report |= {"engine": "one machine", "rule": pick, **watch.cost()}
         write_json(report, report_part)
     return report
@@ -175,7 +178,7 @@ def _make_rows(
 
 def _report(account: Account, inputs: Inputs, maker: RowMaker, quarantine: Quarantine) -> dict:
     """The report, after ClinVar's file was read to its end."""
-    report = account.report()
+    report = account.report() | {"frequencies": maker.frequencies(account)}
     source = inputs.source
     report["inputs"] = [{"role": "annotated" if inputs.layout else "clinvar", **source.facts()}]
     warnings = [*source.warnings, *maker.warnings(), *account.warnings()]
@@ -201,7 +204,7 @@ def reference_warning(clinvar: Vcf, annotated: Vcf) -> list[str]:
 
 
 @contextmanager
-def _writer(part: Path, as_csv: bool) -> Iterator[Callable[[list[bytes]], None]]:
+def _writer(part: Path, schema: pa.Schema, *, as_csv: bool) -> Iterator[Callable[[list[bytes]], None]]:
     """Something that rows are handed to, batch by batch."""
     if as_csv:
         with part.open("wb", buffering=1 << 20) as file:
@@ -216,23 +219,23 @@ def _writer(part: Path, as_csv: bool) -> Iterator[Callable[[list[bytes]], None]]
         return
     waiting: list[bytes] = []
     size = 0
-    with pq.ParquetWriter(part, SCHEMA, **_PARQUET) as parquet:
+    with pq.ParquetWriter(part, schema, **_PARQUET) as parquet:
 
         def keep(rows: list[bytes]) -> None:
             nonlocal size
             waiting.extend(rows)
             size += sum(map(len, rows))
             if size > _GROUP_BYTES:
-                parquet.write_table(to_table(waiting))
+                parquet.write_table(to_table(waiting, schema))
                 waiting.clear()
                 size = 0
 
         yield keep
         if waiting:
-            parquet.write_table(to_table(waiting))
+            parquet.write_table(to_table(waiting, schema))
 
 
-def _leave_out(part: Path, numbers: np.ndarray, *, as_csv: bool) -> None:
+def _leave_out(part: Path, numbers: np.ndarray, schema: pa.Schema, *, as_csv: bool) -> None:
     """Write a finished table again without the rows of these numbers, in its place."""
     kept = part.with_name(f"{part.name}.kept")
     try:
@@ -242,7 +245,7 @@ def _leave_out(part: Path, numbers: np.ndarray, *, as_csv: bool) -> None:
                 target.write(source.readline())
                 target.writelines(row for number, row in enumerate(source) if number not in leave)
         else:
-            with pq.ParquetFile(part) as source, pq.ParquetWriter(kept, SCHEMA, **_PARQUET) as target:
+            with pq.ParquetFile(part) as source, pq.ParquetWriter(kept, schema, **_PARQUET) as target:
                 start = 0
                 for group in range(source.num_row_groups):
                     table = source.read_row_group(group)

@@ -21,6 +21,7 @@ from genomicslearning.io.accounting import (
 from genomicslearning.io.separated import text_table
 from genomicslearning.io.vcf import MOST_POS_DIGITS, InfoReader, check_no_header, problem
 from genomicslearning.training_set.alleles import is_sequence, trimmed
+from genomicslearning.training_set.frequencies import Frequencies
 from genomicslearning.training_set.ledger import Ledger
 from genomicslearning.training_set.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, VEP_COLUMNS
 from genomicslearning.training_set.transcripts import Cache, Layout, LayoutError, TranscriptPicker, belongs
@@ -73,6 +74,13 @@ class RowMaker:
         Whether the first malformed record is an error.
     labels
         Review status (words joined by underscores) -> CLASS; records of any other status are left out.
+    frequencies
+        Where allele frequencies come from; by default ClinVar's own keys in INFO.
+
+    Attributes
+    ----------
+    schema
+        Columns of the tab-separated rows.
     """
 
     def __init__(
@@ -85,6 +93,7 @@ class RowMaker:
         as_csv: bool = False,
         strict: bool = False,
         labels: Mapping[str, int] = clinvar.LABELS,
+        frequencies: Frequencies | None = None,
     ) -> None:
         self.path = path
         self.account = Account()
@@ -97,6 +106,8 @@ class RowMaker:
         self._clinvar = InfoReader(_KEYS)
         self._csq_item = f"{layout.key}=".encode() if layout and layout.earlier else None
         self._picker = TranscriptPicker(layout, pick) if layout else None
+        self._frequencies = frequencies or Frequencies()
+        self.schema = schema_with(self._frequencies.columns)
         self._conflict = Cache(_conflict_of)
         self._quote_all = False
         self._number = 0
@@ -110,6 +121,10 @@ class RowMaker:
         """The account of what was read, without the rows: those are in the ledger."""
         self.account.repeated_keys = self._own.repeated + self._clinvar.repeated
         return self.account
+
+    def frequencies(self, account: Account) -> dict:
+        """What a report says of allele frequencies: their source, and how many rows have a value of which field."""
+        return {"source": self._frequencies.source, "rows": dict(sorted(account.frequencies.items()))}
 
     def warnings(self) -> list[str]:
         """What is odd about the annotation by the header."""
@@ -304,21 +319,23 @@ class RowMaker:
         info: bytes,
     ) -> bytes:
         """A row for `to_table` of a variant whatever its review status; CLASS where that says one."""
-        af, cln, vep, gene = self._cells(values, csq, info)
+        af, cln, vep, gene, gnomad = self._cells(values, csq, info)
         label = self._label_of(values[_STATUS])
-        return b"\t".join((*site, *af, *cln, b"" if label is None else _CLASSES[label], *vep, name, gene, b""))
+        known = b"" if label is None else _CLASSES[label]
+        return b"\t".join((*site, *af, *cln, known, *vep, name, gene, b"", *gnomad))
 
     def _cells(
         self, values: Sequence[bytes], csq: bytes | None, info: bytes
-    ) -> tuple[list[bytes], tuple[bytes, ...], tuple[bytes, ...], bytes]:
-        """Cells of the allele frequencies, of ClinVar's columns and of VEP's, and GENEINFO."""
+    ) -> tuple[list[bytes], tuple[bytes, ...], tuple[bytes, ...], bytes, tuple[bytes, ...]]:
+        """Cells of the allele frequencies, of ClinVar's columns and of VEP's, GENEINFO, and cells of gnomAD's."""
         if b"." in values:
             known = [b"" if value == b"." else value for value in values]
             known[_DOT_KEPT] = values[_DOT_KEPT]
             values = known
         gene = values[_GENE]
-        af = [value or b"0" for value in _AF_CELLS(values)]
-        return af, _CLN_CELLS(values), self._annotation(csq, gene, info), gene
+        found, gnomad = self._frequencies.of(_AF_CELLS(values), csq, self.account.frequencies)
+        af = [value or b"0" for value in found]
+        return af, _CLN_CELLS(values), self._annotation(csq, gene, info), gene, gnomad
 
     def _row(
         self,
@@ -331,11 +348,11 @@ class RowMaker:
         rows: list[bytes],
     ) -> None:
         """Append one row; `values` are those of `_KEYS`, and perhaps more after them."""
-        af, cln, vep, gene = self._cells(values, csq, info)
+        af, cln, vep, gene, gnomad = self._cells(values, csq, info)
         conflict, submissions = self._conflict[values[_SIGCONF]] if label else (b"", ())
         name = b"" if name == b"." else name
         if not self._as_csv:
-            row = b"\t".join((*site, *af, *cln, _CLASSES[label], *vep, name, gene, conflict))
+            row = b"\t".join((*site, *af, *cln, _CLASSES[label], *vep, name, gene, conflict, *gnomad))
         else:
             start = b",".join((*site, *af))
             if self._quote_all or start.count(b",") > len(site) + len(af) - 1:
@@ -348,7 +365,7 @@ class RowMaker:
         picker = self._picker
         chosen = (picker.rule, picker.by_gene, picker.strange) if picker else _NOT_CHOSEN
         kind = (label, conflict, submissions, *chosen)
-        self.ledger.add(hash(site), hash((row, name, gene, conflict)), self.account.read, kind)
+        self.ledger.add(hash(site), hash((row, name, gene, conflict, gnomad)), self.account.read, kind)
 
 
 _MISSING = (b"", b".")
@@ -376,6 +393,11 @@ def csv_line(row: bytes) -> str:
     return b",".join([_quoted(cell) for cell in row.split(b"\t")[: len(COLUMNS)]]).decode()
 
 
-def to_table(rows: list[bytes]) -> pa.Table:
-    """Tab-separated rows of `RowMaker` as an Arrow table of the 46 columns and the extra ones, missing as null."""
-    return text_table(SCHEMA, rows)
+def schema_with(columns: Sequence[str]) -> pa.Schema:
+    """The columns of a training set with those of gnomAD that its annotation has."""
+    return pa.schema([*SCHEMA, *((column, pa.string()) for column in columns)])
+
+
+def to_table(rows: list[bytes], schema: pa.Schema = SCHEMA) -> pa.Table:
+    """Tab-separated rows of `RowMaker` as an Arrow table of its `schema`, missing as null."""
+    return text_table(schema, rows)

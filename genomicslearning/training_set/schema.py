@@ -19,6 +19,9 @@ VEP_COLUMNS = (
 COLUMNS = (*SITE_COLUMNS, *AF_COLUMNS, *CLN_COLUMNS, "CLASS", *VEP_COLUMNS)
 # Beside them in the parquet file only.
 EXTRA_COLUMNS = ("VARIATION_ID", "GENEINFO", "CONFLICT")
+# And behind those, where VEP's annotation has them: allele frequencies in gnomAD's exomes and genomes, and the highest
+# of any population.
+GNOMAD_COLUMNS = ("gnomADe_AF", "gnomADg_AF", "MAX_AF")
 
 _TYPES = {"POS": pa.int64(), "CLASS": pa.int8()}
 SCHEMA = pa.schema([(column, _TYPES.get(column, pa.string())) for column in (*COLUMNS, *EXTRA_COLUMNS)])

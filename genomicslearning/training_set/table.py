@@ -19,6 +19,7 @@ from genomicslearning.training_set.schema import (
     CLN_COLUMNS,
     COLUMNS,
     EXTRA_COLUMNS,
+    GNOMAD_COLUMNS,
     SCHEMA,
     SITE_COLUMNS,
     VEP_COLUMNS,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "AF_COLUMNS", "CLN_COLUMNS", "COLUMNS", "EXTRA_COLUMNS", "SCHEMA", "SITE_COLUMNS", "VEP_COLUMNS", "adopt_table",
-    "identity", "lacking_columns", "read_table", "write_table_csv",
+    "AF_COLUMNS", "CLN_COLUMNS", "COLUMNS", "EXTRA_COLUMNS", "GNOMAD_COLUMNS", "SCHEMA", "SITE_COLUMNS", "VEP_COLUMNS",
+    "adopt_table", "identity", "lacking_columns", "read_table", "write_table_csv",
 ]  # fmt: skip
 
 
@@ -49,9 +50,9 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
     Returns
     -------
     DataFrame
-        The 46 columns in their order, then those of ``EXTRA_COLUMNS`` that the file has. Cells are the source's text
-        (dtype ``str``), except POS (int64) and CLASS (int8); missing (`user_table.MISSING`) is NaN. Columns that the
-        file lacks are missing throughout.
+        The 46 columns in their order, then those of ``EXTRA_COLUMNS`` and ``GNOMAD_COLUMNS`` that the file has. Cells
+        are the source's text (dtype ``str``), except POS (int64) and CLASS (int8); missing (`user_table.MISSING`) is
+        NaN. Columns that the file lacks are missing throughout.
 
     Raises
     ------
@@ -65,7 +66,8 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
             f"{path}: no column {', '.join(lacking)}; a training set has {', '.join(needed)} "
             "(see docs/data_dictionary.md)"
         )
-    wanted = [*COLUMNS, *(column for column in EXTRA_COLUMNS if column in table.column_names)]
+    beside = [column for column in (*EXTRA_COLUMNS, *GNOMAD_COLUMNS) if column in table.column_names]
+    wanted = [*COLUMNS, *beside]
     if "CLASS" not in table.column_names:
         wanted.remove("CLASS")
     if not table.num_rows:
@@ -157,7 +159,8 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
     table = read_table(path)
     with user_table.open_table(path) as opened:
         lacking = lacking_columns(opened.names)
-    known = [column for column in SCHEMA.names if column in table]
+    whole = pa.schema([*SCHEMA, *((column, pa.string()) for column in GNOMAD_COLUMNS)])
+    known = [column for column in whole.names if column in table]
     report = {
         "records_read": len(table),
         "records_written": len(table),
@@ -177,7 +180,7 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
     }
     with lake.output(f"{out}.report.json", out, inputs=[path]) as [report_part, part]:
         write_json(report, report_part)
-        schema = pa.schema([SCHEMA.field(column) for column in known])
+        schema = pa.schema([whole.field(column) for column in known])
         pq.write_table(pa.table(table[known], schema=schema), part, compression="zstd")
     return report
 

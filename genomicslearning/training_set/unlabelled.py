@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from genomicslearning.io.vcf import Vcf, check_no_header, problem
 from genomicslearning.training_set.alleles import SPANNING_DELETION, is_sequence
+from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.rows import RowMaker
 from genomicslearning.training_set.transcripts import Layout
 
@@ -54,7 +55,10 @@ class UnlabelledRows(RowMaker):
     """
 
     def __init__(self, vcf: Vcf, *, layout: Layout | None, pick: str = "mane", strict: bool = False) -> None:
-        super().__init__(path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict)
+        frequencies = of_files(layout.fields if layout else (), vcf)
+        super().__init__(
+            path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict, frequencies=frequencies
+        )
         self.without_annotation = 0
 
     def of(self, lines: Sequence[bytes], first: int, rows: list[bytes], malformed: list[bytes]) -> Iterator[Record]:

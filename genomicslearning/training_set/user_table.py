@@ -22,7 +22,7 @@ from genomicslearning import InputError
 from genomicslearning.io import archives, lake
 from genomicslearning.io.limits import advice, limit
 from genomicslearning.io.text import first_line, one_line
-from genomicslearning.training_set.schema import AF_COLUMNS, COLUMNS, EXTRA_COLUMNS, SITE_COLUMNS
+from genomicslearning.training_set.schema import AF_COLUMNS, COLUMNS, EXTRA_COLUMNS, GNOMAD_COLUMNS, SITE_COLUMNS
 
 #: What R, pandas, spreadsheets and the published table write for a missing cell. Not `N/A`: in Amino_acids that is
 #: asparagine to alanine.
@@ -30,7 +30,7 @@ MISSING = ("", "nan", "NaN", "NA", "<NA>", "None", "null", "#N/A")
 #: In an allele only an empty cell is missing: N and A are bases.
 ALLELES = ("REF", "ALT")
 SEPARATORS = (",", "\t", ";")
-KNOWN = (*COLUMNS, *EXTRA_COLUMNS)
+KNOWN = (*COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS)
 _CLASSES = {"0": "0", "1": "1", "0.0": "0", "1.0": "1", "false": "0", "true": "1"}
 _DECIMALS = (*AF_COLUMNS, "LoFtool", "CADD_PHRED", "CADD_RAW")
 _SAMPLE = 4096

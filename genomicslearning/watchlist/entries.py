@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from genomicslearning.endpoint.known import single_submitter_meaning
 from genomicslearning.evaluation.strata import gene
 from genomicslearning.io.text import formula_safe
 
@@ -52,13 +53,7 @@ def described(
 ) -> pd.DataFrame:
     """The columns of the list that do not need other models, for some rows; `further` probabilities by name."""
     identifier = table["VARIATION_ID"].fillna("")
-    if calibrated:
-        meaning = [
-            f"about {100 * value:.0f} of 100 such variants conflict once others classify; over years more do"
-            for value in probability
-        ]
-    else:
-        meaning = ["not calibrated for single-submitter variants: use rank and percentile"] * len(table)
+    meaning = [single_submitter_meaning(value if calibrated else None) for value in probability]
     percentile = 100 * (1 - (rank - 1) / total)
     return pd.DataFrame(
         {

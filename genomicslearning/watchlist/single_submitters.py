@@ -20,6 +20,7 @@ from genomicslearning.history.releases import SINGLE_SUBMITTER
 from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.vcf import Vcf
 from genomicslearning.training_set import transcripts
+from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.matching import Partners, check_assemblies
 from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker, to_table
 from genomicslearning.training_set.table import SCHEMA
@@ -100,13 +101,20 @@ def spool(
             partners = Partners(second, lambda: Vcf(clinvar_vcf), _STATUSES, same_assembly=same)
             stack.callback(partners.close)
         layout = transcripts.layout(source, csq_key) if annotated is not None else None
-        maker = RowMaker(path=source.path, columns=source.columns, layout=layout, pick=pick, labels=_STATUSES)
-        schema = SCHEMA.append(pa.field("prior_CLNSIG", pa.string()))
+        maker = RowMaker(
+            path=source.path,
+            columns=source.columns,
+            layout=layout,
+            pick=pick,
+            labels=_STATUSES,
+            frequencies=of_files(layout.fields if layout else (), source, second),
+        )
+        schema = maker.schema.append(pa.field("prior_CLNSIG", pa.string()))
         file = stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
 
         def write() -> None:
-            table = to_table(waiting).append_column("prior_CLNSIG", pa.array([text.decode() or None for text in said]))
-            file.write_table(table)
+            table = to_table(waiting, maker.schema)
+            file.write_table(table.append_column("prior_CLNSIG", pa.array([text.decode() or None for text in said])))
             waiting.clear()
             said.clear()
 
@@ -141,7 +149,7 @@ def spool(
                 inputs.append({"role": role, **vcf.facts()})
     if not written:
         raise InputError(f"{source.path}: no variant with `{SINGLE_SUBMITTER}`; give a whole ClinVar release")
-    return Spool(path, written, _frame(to_table(kept)), inputs, dict(account.dropped))
+    return Spool(path, written, _frame(to_table(kept, maker.schema)), inputs, dict(account.dropped))
 
 
 def _site(cells: list[bytes]) -> tuple[bytes, ...]:
