@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from genomicslearning import InputError
 from genomicslearning.annotate.programs import VEPYR, Program, running
-from genomicslearning.annotate.reference import plain
+from genomicslearning.clinvar import chromosome
 
 ENSEMBL, MERGED, REFSEQ = "ensembl", "merged", "refseq"
 _SPECIES = "homo_sapiens"
@@ -103,7 +103,9 @@ def _ensembl(folder: Path) -> Cache:
     else:
         kind = MERGED if {"source_refseq", "source_gencode"} <= set(info) else ENSEMBL
         kind = REFSEQ if "source_refseq" in info and kind == ENSEMBL else kind
-    contigs = frozenset(plain(place.name) for place in folder.iterdir() if place.is_dir() and any(place.glob("*.gz")))
+    contigs = frozenset(
+        chromosome(place.name) for place in folder.iterdir() if place.is_dir() and any(place.glob("*.gz"))
+    )
     if not contigs:
         raise InputError(f"{folder}: the cache has no chromosome; unpack Ensembl's archive again")
     return Cache(folder, named[1], assembly, kind, contigs, False)
@@ -112,7 +114,7 @@ def _ensembl(folder: Path) -> Cache:
 def _converted(folder: Path) -> Cache:
     try:
         entries = json.loads((folder / "transcript" / "chrom_manifest.json").read_text(encoding="utf-8"))
-        contigs = frozenset(plain(entry["chrom"]) for entry in entries)
+        contigs = frozenset(chromosome(entry["chrom"]) for entry in entries)
         file = pq.ParquetFile(folder / "transcript" / entries[0]["dataset"])
         [row] = next(file.iter_batches(1, columns=["assembly", "cache_version"])).to_pylist()
         metadata = file.schema_arrow.metadata or {}

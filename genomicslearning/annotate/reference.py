@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genomicslearning import InputError
+from genomicslearning.clinvar import assembly_name, chromosome
 from genomicslearning.io.vcf import Vcf
 
 GRCH37, GRCH38 = "GRCh37", "GRCh38"
-_NAMES = re.compile(r"(GRCh37|hg19|b37|hs37|human_g1k_v37)|(GRCh38|hg38|b38|hs38)", re.IGNORECASE)
 # Lengths of chromosomes, from NCBI's assembly reports GCF_000001405.25 and GCF_000001405.40.
 _LENGTHS = {
     GRCH37: {"1": 249250621, "2": 243199373, "3": 198022430, "7": 159138663, "17": 81195210, "22": 51304566,
@@ -24,18 +24,6 @@ _CONTIG = re.compile(r"##contig=<.*?\bID=([^,>]+)")
 _LENGTH = re.compile(r"\blength=(\d+)")
 
 
-def plain(contig: str) -> str:
-    """A chromosome's name without ``chr``; ``M`` is ``MT``."""
-    name = contig[3:] if contig[:3].lower() == "chr" else contig
-    return "MT" if name in ("M", "m", "mt") else name.upper() if len(name) == 1 else name
-
-
-def assembly_named(text: str) -> str | None:
-    """The assembly that a text names, such as ``hg19`` in a file's path."""
-    found = _NAMES.search(text)
-    return (GRCH37 if found[1] else GRCH38) if found else None
-
-
 def assembly_by_lengths(lengths: Mapping[str, int]) -> str | None:
     """The assembly whose chromosomes have these lengths; names without ``chr``."""
     for assembly, known in _LENGTHS.items():
@@ -45,15 +33,14 @@ def assembly_by_lengths(lengths: Mapping[str, int]) -> str | None:
 
 
 def assembly_of(vcf: Vcf) -> str | None:
-    """The assembly that a VCF's header tells: ``##reference``, lengths of contigs, their ``assembly=``, VEP's line."""
+    """The assembly that a VCF tells: by name (`Vcf.assemblies`), else lengths of contigs, else their ``assembly=``."""
     contigs = [line for line in vcf.header if line.startswith("##contig=")]
     lengths = {
-        plain(name[1]): int(length[1])
+        chromosome(name[1]): int(length[1])
         for line in contigs
         if (name := _CONTIG.match(line)) and (length := _LENGTH.search(line))
     }
-    others = " ".join(line for line in vcf.header if line.startswith(("##contig=", "##VEP=", "##assembly=")))
-    return assembly_named(vcf.meta("reference") or "") or assembly_by_lengths(lengths) or assembly_named(others)
+    return next(iter(vcf.assemblies()), None) or assembly_by_lengths(lengths) or assembly_name(" ".join(contigs))
 
 
 class Place(NamedTuple):
@@ -89,7 +76,7 @@ class Reference:
             raise InputError(f"{index}: no FASTA index; remove it, or make it again with: samtools faidx") from None
         if not self.contigs:
             raise InputError(f"{self.path}: has no sequence; give the reference FASTA of the assembly")
-        self._names = {plain(name): name for name in reversed(self.contigs)}
+        self._names = {chromosome(name): name for name in reversed(self.contigs)}
 
     def _make_index(self, index: Path) -> None:
         if self.compressed:
@@ -108,11 +95,11 @@ class Reference:
     @property
     def assembly(self) -> str | None:
         """Its assembly, by its chromosomes' lengths."""
-        return assembly_by_lengths({plain(name): place.length for name, place in self.contigs.items()})
+        return assembly_by_lengths({chromosome(name): place.length for name, place in self.contigs.items()})
 
     def name_of(self, contig: str) -> str | None:
         """How the FASTA writes a chromosome's name, with or without ``chr``; None where it has no such sequence."""
-        return contig if contig in self.contigs else self._names.get(plain(contig))
+        return contig if contig in self.contigs else self._names.get(chromosome(contig))
 
     def differs(self, contig: str, position: int, bases: bytes) -> bool | None:
         """Whether the reference has other bases at a place (from 1); None where it says nothing (N, beyond its end)."""

@@ -23,9 +23,11 @@ from genomicslearning.annotate import caches, plugins, programs
 from genomicslearning.annotate.caches import Cache
 from genomicslearning.annotate.programs import VEPYR, Program
 from genomicslearning.annotate.reference import Reference, assembly_of
+from genomicslearning.clinvar import chromosome
 from genomicslearning.io import lake
-from genomicslearning.io.accounting import MALFORMED_RECORDS, MALFORMED_SHARE, Stopwatch
+from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.bgzf import Writer
+from genomicslearning.io.lines import rereadable
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Vcf, check_no_header, problem
 
@@ -58,7 +60,7 @@ def annotate_vcf(
     Parameters
     ----------
     source
-        VCF, plain, gzip or bgzip, local or ``s3://``. A CSQ that it has is replaced.
+        VCF, plain, gzip or bgzip, local, ``s3://``, a pipe, or ``-`` for standard input. A CSQ that it has is replaced.
     target
         ``….vcf.gz``, written as bgzip with the records of `source` in their order.
     vep_cache
@@ -89,7 +91,8 @@ def annotate_vcf(
     found = plugins.find(plugin_cache, tool)
     reference = Reference(fasta)
     with ExitStack() as stack:
-        vcf = stack.enter_context(Vcf(source))
+        path = stack.enter_context(rereadable(source, "its records are read twice", progress))
+        vcf = stack.enter_context(Vcf(path, called=source))
         assembly = assembly_of(vcf)
         cache = caches.find(vep_cache, assembly)
         warnings = _check_assemblies(vcf, assembly, cache, reference)
@@ -104,7 +107,7 @@ def annotate_vcf(
             fields = _run(tool, cache, found, reference, scratch, sites, watch)
         else:
             fields = plugins.asked_fields(cache, found, tool)
-        written, malformed = _join(source, part, scratch, sites, fields, _provenance(tool, cache))
+        written, malformed = _join(path, part, scratch, sites, fields, _provenance(tool, cache))
         if malformed:
             quarantine.write_bytes("\n".join(vcf.header).encode() + b"\n" + b"\n".join(malformed) + b"\n")
         report = {
@@ -219,7 +222,7 @@ class Sites:
     def _name(self, chrom: bytes) -> tuple[str, str]:
         contig = chrom.decode("utf-8", "replace")
         name = self._reference.name_of(contig) or ""
-        if caches.plain(contig) not in self._cache.contigs:
+        if chromosome(contig) not in self._cache.contigs:
             found = "", NOT_IN_CACHE
         else:
             found = name, "" if name else NOT_IN_FASTA
@@ -256,24 +259,20 @@ class Sites:
 
 def _records(vcf: Vcf, malformed: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
     """Each record as its line and its first eight columns; other lines go to `malformed`."""
+    read = 0
+    first_problem = None
     for lines in vcf.batches():
-        for place, line in enumerate(lines, 1):
-            if line.isascii() and line.count(b"\t") == vcf.columns - 1 and not problem(line):
-                yield line, line.split(b"\t", 8)
-            elif line.strip():
-                check_no_header(line, f"{vcf.path}:{vcf.line + place}")
-                if why := problem(line, vcf.columns):
-                    malformed.append(line)
-                    _check_malformed(f"{vcf.path}:{vcf.line + place}: {why}", malformed, vcf)
-                else:
-                    yield line, line.split(b"\t", 8)
-
-
-def _check_malformed(why: str, malformed: list[bytes], vcf: Vcf) -> None:
-    if len(malformed) > MALFORMED_RECORDS and len(malformed) > MALFORMED_SHARE * (vcf.line + 1):
-        raise InputError(
-            f"{why}; {len(malformed):,} records of {vcf.path} are malformed, more than 0.1 %: get the file again"
-        )
+        for number, line in enumerate(lines, vcf.line + 1):
+            if not line.strip():
+                continue
+            check_no_header(line, f"{vcf.path}:{number}")
+            if why := problem(line, vcf.columns):
+                first_problem = first_problem or f"{vcf.path}:{number}: {why}"
+                malformed.append(line)
+                continue
+            read += 1
+            yield line, line.split(b"\t", 8)
+    check_malformed(vcf.path, read + len(malformed), len(malformed), first_problem)
 
 
 def _write_sites(vcf: Vcf, sites: Sites, path: Path, watch: Stopwatch) -> None:

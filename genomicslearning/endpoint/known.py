@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from genomicslearning import clinvar
 from genomicslearning.io.accounting import check_malformed
+from genomicslearning.io.lines import rereadable
 from genomicslearning.io.vcf import InfoReader, Vcf
 from genomicslearning.training_set.matching import Partners, check_assemblies
 from genomicslearning.training_set.rows import SELF_CLASSIFIED
@@ -65,9 +67,11 @@ class Known:
         InputError
             The release is missing, damaged, or of another assembly.
         """
-        with Vcf(path) as vcf:
+        why = "records in another order are looked up in it"
+        with rereadable(path, why) as readable, Vcf(readable, called=path) as vcf:
             same = check_assemblies(vcf, source)
-            partners = Partners(vcf, lambda: Vcf(path), _ANY_STATUS, same_assembly=same)
+            reopen = partial(Vcf, readable, called=path)
+            partners = Partners(vcf, reopen, _ANY_STATUS, same_assembly=same)
             try:
                 yield cls(vcf, partners)
             finally:

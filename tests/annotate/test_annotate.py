@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import threading
 
 import pysam
 import pytest
@@ -101,6 +103,21 @@ def test_output_is_bgzip_that_pysam_indexes_and_reads(tmp_path, stand_in, fasta,
         [record] = vcf.fetch("1", 99, 100)
         assert record.pos == 100
         assert record.info["CSQ"][0].startswith("C|missense_variant")
+
+
+def test_chromosomes_may_be_named_by_accession_and_the_vcf_may_be_a_pipe(tmp_path, stand_in, fasta, converted_cache):
+    source = write(tmp_path / "in.vcf", [("NC_000001.11", "30", ".", "A", "G", "K=1")])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(source.read_bytes()))
+    feeder.start()
+    target = tmp_path / "out.vcf.gz"
+    report = annotate_vcf(pipe, target, vep_cache=converted_cache, fasta=fasta, program=stand_in)
+    feeder.join()
+    [row] = lines_of(target)
+    assert row[:2] == ["NC_000001.11", "30"]
+    assert blocks_of(row[7], report["fields"])[0]["SYMBOL"] == "1:30"
+    assert report["inputs"][0]["name"] == "pipe"
 
 
 def test_a_malformed_record_is_set_aside(tmp_path, stand_in, fasta, converted_cache):
