@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from genomicslearning import InputError
 from genomicslearning.annotate.vcf import annotated_copy
+from genomicslearning.autopilot.manifest import missing_evidence
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import batch
 from genomicslearning.endpoint.known import KNOWN_COLUMNS, SINGLE, Known, single_submitter_meaning
@@ -45,6 +46,7 @@ DEFINITIONS = (
 _PIECE_ROWS = 4096
 _SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz")
 _PRIOR = "prior_CLNSIG"
+_WORTH_A_WORD = 0.01  # share of a model's evidence whose absence a warning names
 _PROBE = 200  # rows of a piece on which a model is asked whether it reads the classification
 # What the report of a VCF that was annotated first repeats of the annotation's own.
 _OF_ANNOTATION = (
@@ -131,9 +133,11 @@ def predict_vcf(
         vcf = stack.enter_context(Vcf(source))
         model = Model.load(model_folder)
         warnings = check_model(model, model_folder, vcf, classification)
+        maker = UnlabelledRows(vcf, layout=_layout(vcf, csq_key, model), pick=pick, strict=strict)
+        if lacking := missing_evidence(model.manifest, maker.filled_columns(vcf), least=_WORTH_A_WORD):
+            warnings.append(f"{lake.name(vcf.path)} has {lacking}")
         for warning in warnings:
             say(f"predict: warning: {warning}")
-        maker = UnlabelledRows(vcf, layout=_layout(vcf, csq_key, model), pick=pick, strict=strict)
         known = stack.enter_context(Known.open(clinvar, vcf)) if clinvar is not None else None
         quarantine = stack.enter_context(Quarantine(quarantine_part, vcf.header))
         write = stack.enter_context(_writer(part, vcf, model, as_vcf=as_vcf, known=known is not None))

@@ -59,6 +59,7 @@ RANGES = {
     "max_candidates": Range(0),
     "max_runtime_seconds": Range(1),
     "chunk_rows": Range(1),
+    "ranked": Range(1),
     "cost_limit": Range(0),
     "threshold": Range(-math.inf, 1),
     "missed": Range(0),

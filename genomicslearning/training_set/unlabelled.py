@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from genomicslearning.io.vcf import Vcf, check_no_header, problem
 from genomicslearning.training_set.alleles import SPANNING_DELETION, is_sequence
-from genomicslearning.training_set.frequencies import of_files
+from genomicslearning.training_set.frequencies import NOWHERE, of_files
 from genomicslearning.training_set.rows import RowMaker
+from genomicslearning.training_set.schema import AF_COLUMNS, SITE_COLUMNS
 from genomicslearning.training_set.transcripts import Layout
 
 #: Why an ALT gets no answer.
@@ -60,6 +61,13 @@ class UnlabelledRows(RowMaker):
             path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict, frequencies=frequencies
         )
         self.without_annotation = 0
+
+    def filled_columns(self, vcf: Vcf) -> list[str]:
+        """Columns that the file's header lets expect values in."""
+        of_csq = {field.lower() for field in self._picker.layout.fields} if self._picker else set()
+        filled = [column for column in self.schema.names if column in vcf.info or column.lower() in of_csq]
+        known = self._frequencies.source != NOWHERE
+        return [*SITE_COLUMNS, *(AF_COLUMNS if known else ()), *filled]
 
     def of(self, lines: Sequence[bytes], first: int, rows: list[bytes], malformed: list[bytes]) -> Iterator[Record]:
         """The records of these lines; appends to `rows` one row for each ALT, scored or not, for `to_table`.

@@ -254,11 +254,12 @@ def test_a_prospective_model_reads_the_classification_or_says_that_it_goes_witho
     records = [record(pos=at, info=f"{MISSENSE};SAID={said}") for at, said in ((1, "Pathogenic"), (2, "Benign"))]
     source = written(tmp_path / "in.vcf", records, header)
     report = vcf.predict_vcf(folder, source, tmp_path / "with.csv", classification="SAID")
-    assert report["warnings"] == []
+    assert not any("goes without" in warning for warning in report["warnings"])
+    assert any("in.vcf has no column" in warning for warning in report["warnings"])
     high, low = answers(tmp_path / "with.csv")["probability"]
     assert high > 0.6 > 0.4 > low
     report = vcf.predict_vcf(folder, source, tmp_path / "without.csv")
-    assert "it goes without" in report["warnings"][0]
+    assert any("it goes without" in warning for warning in report["warnings"])
     one, other = answers(tmp_path / "without.csv")["probability"]
     assert abs(one - other) < high - low
     single = "CLNREVSTAT=criteria_provided,_single_submitter;CLNSIG=Pathogenic"
