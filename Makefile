@@ -95,6 +95,8 @@ bench: $(VENV)/dev  ## measure every figure in the docs (needs the published tab
 	@$(PY) benchmarks/evaluation.py
 	@$(MAKE) --no-print-directory $(BENCH_MODEL)
 	@$(PY) benchmarks/endpoint.py --table "$(TABLE)" --model $(BENCH_MODEL)
+	@$(PY) benchmarks/serve.py --table "$(TABLE)" --model $(BENCH_MODEL)
+	@$(PY) benchmarks/scale.py --table "$(TABLE)"
 
 deploy: $(VENV)/dev  ## deploy the AWS stacks (ARGS="--dry-run" prints the plan)
 	@$(VENV)/bin/genomicslearning deploy $(ARGS)
