@@ -343,3 +343,28 @@ def test_baselines_know_little(parts):
     same = differences[(differences["against"] == "logistic regression")]
     assert (same["difference"] == 0).all() and (same["p_holm"] == 1).all()
     assert evaluation.roc_auc(parts.test["CLASS"], scores["allele frequency alone"]) > 0.55
+
+
+def test_without_a_local_model_explanations_are_empty_and_figures_say_so(parts, capsys):
+    """A model on SageMaker cannot be asked here: the evaluation's cells go on without it."""
+    from genomicslearning import report
+    from genomicslearning.evaluation import attributions, figures, readable
+
+    best = parts.test.head(3)
+    importance, lost = explain.permutation_importance(None, parts.test), explain.contributions(None, best)
+    values, features = attributions.shap_values(None, parts.test)
+    assert attributions.tree_member(None) is None
+    assert figures.draw("importance", importance) == (None, figures.NOTHING)
+    assert figures.draw("summary", values, features) == (None, figures.NOTHING)
+    report.show(*figures.draw("importance", importance))
+    for name, table in {
+        "importance": readable.importance(importance.head(12)),
+        "evidence": readable.attributions(attributions.by_evidence(values)),
+        "features": readable.features(attributions.by_feature(values)),
+        "reasons": readable.reasons(best, best["POS"].to_numpy(), lost),
+        "contributions": readable.contributions(best, lost),
+        "strongest": readable.strongest(lost),
+    }.items():
+        assert len(table) == 0, name
+        report.table(table, name)
+    assert capsys.readouterr().out.count(": none.") == 6
