@@ -25,7 +25,7 @@ CHOICES = {
     "objective": ("AUC", "AveragePrecision", "F1", "Accuracy", "LogLoss"),
     "backend": ("local", "sagemaker"),
     "endpoint_mode": ("in-process", "http", "batch-transform", "real-time"),
-    "pick": ("first", "severe", "mane", "canonical"),
+    "pick": ("flagged", "mane", "canonical", "severe", "first"),
     "depth": ("standard", "full"),
     "autopilot_mode": ("ENSEMBLING", "HYPERPARAMETER_TUNING", "AUTO"),
     "table_kind": ("raw", "engineered"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
@@ -32,6 +33,10 @@ def check(given: Mapping[str, object]) -> dict[str, object]:
             values[watched] = values[own]
     if values.get("training_set"):
         _check_enough(values, {name: parameter.default for name, parameter in known.items()} | values)
+    if values.get("horizons"):
+        from genomicslearning.history.horizons import years_list
+
+        years_list(str(values["horizons"]))
     if earlier := parameters.read_list("earlier", values.get("earlier")):
         from genomicslearning.history.releases import check_release
 
@@ -61,6 +66,11 @@ def _check_enough(given: Mapping[str, object], values: Mapping[str, object]) -> 
 
 
 def _check_together(values: Mapping[str, object]) -> None:
+    if day := str(values.get("table_date") or ""):
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            raise InputError(f"parameter table_date: {day!r} is not a date; write it as 2018-04-01") from None
     if values.get("training_set") and (values.get("clinvar") or values.get("annotated")):
         raise InputError("give either --training-set or --clinvar/--annotated, not both")
     if values.get("watchlist_annotated") and not values.get("watchlist_clinvar"):

@@ -149,6 +149,8 @@ def test_bad_names_are_refused(name, tmp_path):
         ({"extra_candidates": "lightgbm catboost"}, "'catboost' is not one of lightgbm"),
         ({"earlier": "[1,2"}, "parameter earlier: '\\[1,2' is not a JSON list of texts"),
         ({"earlier": "[1, 2]"}, "is not a JSON list of texts"),
+        ({"horizons": "2 many"}, "'many' is not a whole number of years"),
+        ({"table_date": "April 2018"}, "parameter table_date: 'April 2018' is not a date"),
     ],
 )
 def test_what_can_be_refused_before_any_work_is(given, message, tmp_path):
