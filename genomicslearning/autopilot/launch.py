@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from genomicslearning import InputError
 from genomicslearning.autopilot.job import Job, JobSettings, SageMakerSettings
 from genomicslearning.autopilot.vocabulary import BACKENDS, EXTRA_CANDIDATES, OBJECTIVES, PRESET_NAMES
+from genomicslearning.io.text import FOLDER_NAME
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
 
 def start(
@@ -86,7 +84,7 @@ def start(
     ):
         if value not in known:
             raise InputError(f"{what}: {value!r} is not known; choose one of {', '.join(known)}")
-    if not _NAME.fullmatch(name):
+    if not FOLDER_NAME.fullmatch(name):
         raise InputError(f"name: {name!r} is not a job name; use letters, digits, dot, dash and underscore, at most 64")
     if groups is not None and len(groups) != len(train):
         raise InputError(f"groups: {len(groups):,} ids for {len(train):,} rows; give one a row")

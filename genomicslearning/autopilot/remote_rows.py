@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import skops.io
-from sklearn.pipeline import FeatureUnion
 
 from genomicslearning import InputError
 from genomicslearning.autopilot.candidates import Evidence
 from genomicslearning.autopilot.model import TRUSTED
+from genomicslearning.features.transformers import ScoredFeatures
 from genomicslearning.training_set.table import COLUMNS
 
 TABLES = ("raw", "engineered")
@@ -21,7 +21,7 @@ RAW_COLUMNS = [name for name in COLUMNS if name != "CLASS"]
 class RemoteRows:
     """Turns a table into the columns that go to SageMaker, the same for training and for prediction."""
 
-    def __init__(self, transformer: FeatureUnion | None = None):
+    def __init__(self, transformer: ScoredFeatures | None = None):
         self.transformer = transformer
 
     @classmethod

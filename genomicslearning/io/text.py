@@ -17,6 +17,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV injection).
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 FORMULA_PATTERN = "^'*[=+\\-@\t\r\n＝＋－＠]"
+#: What a run or a job may be called: it becomes a folder's name.
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 #: Characters of one message; a cell of four megabytes is not printed whole.
 LONGEST_LINE = 2000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from genomicslearning import InputError
+from genomicslearning.io.text import FOLDER_NAME
 from genomicslearning.runs import inputs, lock, parameters
 from genomicslearning.runs.folder import PRODUCTS, Run, steps_of
 from genomicslearning.runs.record import INTERRUPTED, Record
 from genomicslearning.runs.time_left import TimeLeft
 from genomicslearning.runs.validation import check
 
-NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 LATEST = "latest"
 
 
@@ -57,7 +56,7 @@ def run(
         Any other error in a notebook.
     """
     name = name or time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    if not NAME.fullmatch(name):
+    if not FOLDER_NAME.fullmatch(name):
         raise InputError(f"run name {name!r}: use up to 64 letters, digits, '.', '_' or '-', not starting with a dot")
     if name == LATEST:
         raise InputError(f"run name {name!r}: it always means the newest finished run; choose another --name")

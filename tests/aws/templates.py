@@ -29,11 +29,16 @@ Loader.add_multi_constructor("!", _intrinsic)
 
 
 @cache
-def rendered(name: str) -> str:
+def files() -> dict[str, str]:
+    """The files that templates are made of, by name."""
     folders = ("cloudformation", "cloudformation/queries", "glue", "lifecycle")
     paths = [path for folder in folders for path in (ROOT / folder).iterdir() if path.is_file()]
-    files = {str(path.relative_to(ROOT)): path.read_text() for path in paths}
-    return render(files[f"cloudformation/{name}.yml"], files, (ROOT / "requirements/aws.txt").read_text())
+    return {str(path.relative_to(ROOT)): path.read_text() for path in paths}
+
+
+@cache
+def rendered(name: str) -> str:
+    return render(files()[f"cloudformation/{name}.yml"], files(), (ROOT / "requirements/aws.txt").read_text())
 
 
 @cache

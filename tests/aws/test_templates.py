@@ -308,3 +308,22 @@ def test_catalog_table_is_the_training_set():
     ]
     hive = {"string": "string", "int64": "bigint", "int8": "tinyint"}
     assert [(c["Name"], c["Type"]) for c in columns] == [(f.name.lower(), hive[str(f.type)]) for f in table.SCHEMA]
+
+
+def test_a_job_more_is_an_entry_of_the_list():
+    """Resource, output and the right to start it follow; nothing else of a template names a job."""
+    from templates import files
+
+    from genomicslearning.deploy.render import render
+
+    entry = '\n[OtherJob]\nname = "other"\ndescription = "Another"\nscript = "other.py"\n\n[OtherJob.arguments]\n"--x" = "y"\n'
+    more = files() | {"glue/jobs.toml": files()["glue/jobs.toml"] + entry}
+    lock = (ROOT / "requirements/aws.txt").read_text()
+    made = yaml.load(render(more["cloudformation/code.yml"], more, lock), Loader)
+    job = made["Resources"]["OtherJob"]["Properties"]
+    assert job["Command"]["ScriptLocation"]["Sub"].endswith("/glue/other.py") and job["DefaultArguments"]["--x"] == "y"
+    assert job["NonOverridableArguments"]["--scriptLocation"] == job["Command"]["ScriptLocation"]
+    assert made["Outputs"]["OtherJob"]["Value"] == {"Ref": "OtherJob"}
+    statements = made["Resources"]["RunbookRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    [started] = [one for one in statements if one.get("Sid") == "Jobs"]
+    assert len(started["Resource"]) == 4 and "${OtherJob}" in started["Resource"][-1]["Sub"]
