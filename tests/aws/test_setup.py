@@ -48,7 +48,7 @@ def put_assets(s3, source_zip: bytes) -> None:
     s3.put_object(Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/source.zip", Body=source_zip)
 
 
-def wait(client, name: str, *, seconds: float = 240) -> str:
+def wait(client, name: str, *, seconds: float = 3600) -> str:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         stack = stacks.describe(client, name)

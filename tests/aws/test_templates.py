@@ -316,7 +316,7 @@ def test_a_job_more_is_an_entry_of_the_list():
 
     from genomicslearning.deploy.render import render
 
-    entry = '\n[OtherJob]\nname = "other"\ndescription = "Another"\nscript = "other.py"\n\n[OtherJob.arguments]\n"--x" = "y"\n'
+    entry = '\n[OtherJob]\nname = "other"\ndescription = "Another"\nscript = "other.py"\narguments = {"--x" = "y"}\n'
     more = files() | {"glue/jobs.toml": files()["glue/jobs.toml"] + entry}
     lock = (ROOT / "requirements/aws.txt").read_text()
     made = yaml.load(render(more["cloudformation/code.yml"], more, lock), Loader)
