@@ -15,7 +15,7 @@ PREFIX = "GENOMICSLEARNING_MAX_"
 DEFAULTS = {
     "TABLE_MB": (4096, "text of a table, unpacked"),
     "TABLE_ROWS": (5_000_000, "rows of a table that is held in memory"),
-    "RATIO": (200, "times that an archive may grow on unpacking, beyond its first 64 MB"),
+    "RATIO": (100, "times that an archive may grow on unpacking, beyond its first 64 MB"),
     "ROW_MB": (16, "one row of a table"),
     "METADATA_MB": (16, "footer of a parquet file"),
     "MODEL_MB": (1024, "weights of a model, unpacked"),

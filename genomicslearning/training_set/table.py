@@ -95,6 +95,7 @@ def _frame(path: str | os.PathLike, table: pa.Table, wanted: list[str]) -> pd.Da
 def _read_text(path: str | os.PathLike) -> pa.Table:
     """All rows as text, known columns only, missing cells null."""
     most = limit("TABLE_ROWS")
+    user_table.check_rows(path, most)
     with user_table.open_table(path) as opened:
         batches, rows = [], 0
         for batch in opened:

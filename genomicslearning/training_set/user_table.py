@@ -367,6 +367,14 @@ def _parquet_parts(paths: list[str], wanted: Sequence[str], rows: int) -> OpenTa
 
 
 def _parquet(file: BinaryIO, wanted: Sequence[str], rows: int) -> OpenTable:
+    parquet = _parquet_file(file)
+    names = parquet.schema_arrow.names
+    check_names(names)
+    return OpenTable(names, _parquet_batches(parquet, [name for name in names if name in wanted], rows))
+
+
+def _parquet_file(file: BinaryIO) -> pq.ParquetFile:
+    """The file with its footer read, within the limits."""
     metadata_bytes = limit("METADATA_MB") << 20
     _check_footer(file, metadata_bytes)
     try:
@@ -375,14 +383,12 @@ def _parquet(file: BinaryIO, wanted: Sequence[str], rows: int) -> OpenTable:
             thrift_string_size_limit=metadata_bytes,
             thrift_container_size_limit=1_000_000,
         )
-        names = parquet.schema_arrow.names
         _check_parquet(parquet)
+        return parquet
     except InputError:
         raise
     except (pa.ArrowException, *archives.DAMAGED) as problem:
         raise InputError(f"not a parquet file that can be read ({first_line(problem)})") from None
-    check_names(names)
-    return OpenTable(names, _parquet_batches(parquet, [name for name in names if name in wanted], rows))
 
 
 def _parquet_batches(parquet: pq.ParquetFile, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
@@ -414,6 +420,27 @@ def _check_parquet(parquet: pq.ParquetFile) -> None:
     sizes = [facts.row_group(number).total_byte_size for number in range(facts.num_row_groups)]
     if sum(sizes) > largest:
         raise InputError(f"more than {largest >> 20:,} MB unpacked; {advice('TABLE_MB')}")
+
+
+def check_rows(path: str | os.PathLike, most: int) -> None:
+    """Refuse a table with more rows than may be held in memory, before any is.
+
+    Line feeds of the text are counted, of parquet what its footer says; a pipe is not looked at.
+    """
+    if lake.is_stream(path):
+        return
+    rows = 0
+    for part in lake.parts(path, ".parquet") or [os.fspath(path)]:
+        with lake.open_input(part) as raw, naming(part):
+            start, file = archives.first_bytes(part, raw)
+            if start.startswith(archives.PARQUET):
+                rows += _parquet_file(file).metadata.num_rows
+            else:
+                with archives.open_text(part, start, file) as text:
+                    while rows <= most and (chunk := text.read(1 << 20)):
+                        rows += chunk.count(b"\n")
+    if rows > most + 1:  # the header is a line too
+        raise InputError(f"{path}: more than {most:,} rows; {advice('TABLE_ROWS')}")
 
 
 def read_classes(path: str | os.PathLike) -> np.ndarray:

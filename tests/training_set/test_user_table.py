@@ -218,7 +218,7 @@ def test_bombs_are_refused_by_their_growth(tmp_path, monkeypatch):
         "zip": zipped({"t.csv": bomb}, compression=zipfile.ZIP_DEFLATED),
     }.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match="unpacks to more than 200 times its size; .* GENOMICSLEARNING_MAX_RATIO"):
+        with pytest.raises(InputError, match="unpacks to more than 100 times its size; .* GENOMICSLEARNING_MAX_RATIO"):
             read_table(tmp_path / name, labelled=False)
     monkeypatch.setenv("GENOMICSLEARNING_MAX_TABLE_ROWS", "10")
     (tmp_path / "t.csv").write_bytes(bomb[:1000])
