@@ -99,10 +99,13 @@ class Model:
 
     def _probabilities(self, variants: Variants) -> np.ndarray:
         evidence: dict[int, object] = {}
-        members = [
-            positive(pipeline[1:], _transformed(pipeline[0], variants, evidence))
-            for pipeline in self.pipelines.values()
-        ]
+        try:
+            members = [
+                positive(pipeline[1:], _transformed(pipeline[0], variants, evidence))
+                for pipeline in self.pipelines.values()
+            ]
+        except ValueError as problem:  # scikit-learn's word for evidence that is not finite: weights that were forged
+            raise InputError(f"the model cannot score these rows ({first_line(problem)}); train again") from problem
         weights = [self.manifest["members"][name]["weight"] for name in self.pipelines]
         return calibrated(blend(members, weights), self.manifest["calibration"])
 
