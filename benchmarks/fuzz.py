@@ -309,6 +309,8 @@ def fuzz(taken: list[Reader], seeds: list[bytes], draw: random.Random, seconds: 
             turn = time.process_time() + 0.5
             while time.process_time() < turn and time.monotonic() < end:
                 content = changed(draw.choice(reader.seeds), seeds, draw)
+                if content in reader.seeds:  # the changes undid each other
+                    continue
                 path.write_bytes(content)
                 found, why = outcome(reader, path)
                 reader.counts[found] += 1
