@@ -85,10 +85,10 @@ def licence(name: str) -> str:
         about = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return ""
-    if expression := about.get("License-Expression"):
+    if expression := about.get("License-Expression"):  # type: ignore[attr-defined]
         return str(expression)
     classifiers = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")]
-    own = str(about.get("License") or "").strip().splitlines()
+    own = str(about.get("License") or "").strip().splitlines()  # type: ignore[attr-defined]
     for words in (*own[:1], *classifiers):
         if words.lower() in _SPDX:
             return _SPDX[words.lower()]
