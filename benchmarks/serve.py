@@ -69,7 +69,7 @@ def main() -> None:
     chosen = options.parse_args()
     table = read_table(chosen.table).sample(3200, random_state=200)
     command = [sys.executable, "-m", "genomicslearning", "serve", chosen.model, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             address = next(line for line in server.stdout if "http://" in line)
             port = int(re.search(r":(\d+)", address.partition("http://")[2])[1])
