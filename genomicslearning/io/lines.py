@@ -112,6 +112,8 @@ class LineFile:
     ----------
     line
         Number of lines before the current batch: a line's number is ``line`` + its place in the batch, from 1.
+    plain
+        Whether the current batch is ASCII without NUL bytes, told of all its lines at once.
     warnings
         What is odd about the file, for the report.
 
@@ -125,6 +127,7 @@ class LineFile:
     def __init__(self, path: str | os.PathLike, called: str | os.PathLike | None = None) -> None:
         self.path = str(path if called is None else called)
         self.line = 0
+        self.plain = False
         self.warnings: list[str] = []
         self._file = lake.open_input(path)
         self._raw = _Hashing(self._file)
@@ -187,6 +190,7 @@ class LineFile:
     def texts(self) -> Iterator[bytes]:
         """The text after the header in pieces of whole lines, each ended by LF; ``line`` counts the lines before."""
         for piece in chain([self._pending] if self._pending else [], self._text_pieces):
+            self.plain = piece.isascii() and b"\0" not in piece
             yield piece
             self.line += piece.count(b"\n")
 

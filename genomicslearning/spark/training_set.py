@@ -97,7 +97,7 @@ def build_on_spark(
             lines = lines.selectExpr("block", "number", "line", "true as own", "null as partners", "null as at")
         staged = job.staged(lines, partial(_rows, maker), _staged(maker))
         stack.callback(job.remove, session, staged.folder)
-        rows = _first_of_repeated(staged.rows, maker.schema.names).persist(StorageLevel.DISK_ONLY)
+        rows = _first_of_repeated(staged.rows).persist(StorageLevel.DISK_ONLY)
         stack.callback(rows.unpersist)
         account = _account(staged, rows)
         account.check(str(source), layout.key if layout else None)
@@ -243,9 +243,9 @@ def _staged(maker: RowMaker) -> pa.Schema:
     return pa.schema([*maker.schema, pa.field("csv", pa.string()), pa.field("kind", pa.string())])
 
 
-def _first_of_repeated(rows: DataFrame, names: list[str]) -> DataFrame:
-    """The rows without those that repeat an earlier one in every cell."""
-    cells = Window.partitionBy(*[F.col(f"`{name}`") for name in names]).orderBy(*job.PLACE)
+def _first_of_repeated(rows: DataFrame) -> DataFrame:
+    """The rows without those that repeat an earlier one: its 46 cells and its ID."""
+    cells = Window.partitionBy("csv", "VARIATION_ID").orderBy(*job.PLACE)
     return rows.withColumn("_time", F.row_number().over(cells)).where("_time = 1").drop("_time")
 
 

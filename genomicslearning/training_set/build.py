@@ -170,7 +170,7 @@ def _make_rows(
         rows: list[bytes] = []
         malformed: list[bytes] = []
         partners = inputs.partners.of(lines) if inputs.partners else repeat(SELF_CLASSIFIED, len(lines))
-        maker.make(lines, partners, inputs.source.line + 1, rows, malformed)
+        maker.make(lines, partners, inputs.source.line + 1, rows, malformed, plain=inputs.source.plain)
         write(rows)
         quarantine.add(malformed)
         watch.tick(maker.account.read, f", {maker.rows:,} rows")

@@ -14,6 +14,7 @@ from genomicslearning.training_set.schema import AF_COLUMNS, GNOMAD_COLUMNS
 
 #: Where the frequencies of a file come from.
 OF_INFO, OF_CSQ, NOWHERE = "INFO", "CSQ", "none"
+_FROM_INFO = tuple(f"{column} from INFO" for column in AF_COLUMNS)
 
 # People in each population, by which their frequencies are weighed: 1000 Genomes phase 3, and the Exome Sequencing
 # Project's African and European Americans.
@@ -78,9 +79,9 @@ class Frequencies:
         # Keys that no header declares are ClinVar's all the same.
         of_info = self.source == OF_INFO or any(values)
         if of_info:
-            for column, value in zip(AF_COLUMNS, values, strict=True):
+            for from_info, value in zip(_FROM_INFO, values, strict=True):
                 if value:
-                    counts[f"{column} from INFO"] += 1
+                    counts[from_info] += 1
             if not self.columns:
                 return values, ()
         cells = csq.partition(b",")[0].split(b"|", self._last)[: self._last] if csq and self._last else []

@@ -1,4 +1,4 @@
-"""What is remembered of every row that was made: enough to find the ones that repeat, in 24 bytes a row."""
+"""What is remembered of every row that was made: enough to find the ones that repeat, in 20 bytes a row."""
 
 from __future__ import annotations
 
@@ -27,37 +27,45 @@ class RowKind(NamedTuple):
 
 
 class Ledger:
-    """The rows made so far: hashes of the variant (CHROM, POS, REF, ALT) and of all cells, number of the record, kind.
+    """The rows made so far: hashes of the variant (CHROM, POS, REF, ALT) and of the cells, record, kind.
 
-    Two rows with one hash of all cells are taken to be equal: among a million different rows the chance of one such
+    Two rows with one hash of the cells are taken to be equal: among a million different rows the chance of one such
     pair is 3 in 100 million.
     """
 
     def __init__(self) -> None:
+        self._numbers: dict[RowKind, int] = {}
+        self._start()
+
+    def _start(self) -> None:
         self._variants = array("q")
         self._rows = array("q")
-        self._records = array("I")
         self._kinds = array("I")
-        self._number_of: dict[tuple, int] = {}
+        # Most records have one row: the numbers of those rows that belong to the record of the row before.
+        self._further = array("I")
+        self._record = -1
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, variant: int, row: int, record: int, kind: tuple) -> None:
-        """Take in a row; `kind` has the values of a `RowKind`."""
+    def number_of(self, kind: RowKind) -> int:
+        """The number by which a kind is added."""
+        return self._numbers.setdefault(kind, len(self._numbers))
+
+    def add(self, variant: int, row: int, record: int, kind: int) -> None:
+        """Take in a row: hashes of its variant and of all its cells, its record's number, its kind's number."""
+        if record == self._record:
+            self._further.append(len(self._rows))
+        self._record = record
         self._variants.append(variant)
         self._rows.append(row)
-        self._records.append(record)
-        number = self._number_of.get(kind)
-        if number is None:
-            number = self._number_of[kind] = len(self._number_of)
-        self._kinds.append(number)
+        self._kinds.append(kind)
 
     def take_kinds(self) -> list[RowKind]:
-        """The kind of each row, in order; the ledger is empty afterwards."""
-        kinds = [RowKind(*kind) for kind in self._number_of]
+        """The kind of each row, in order; the rows are forgotten."""
+        kinds = list(self._numbers)
         found = [kinds[number] for number in self._kinds]
-        self.__init__()  # type: ignore[misc]
+        self._start()
         return found
 
     def settle(self, account: Account) -> np.ndarray:
@@ -70,18 +78,31 @@ class Ledger:
         repeated = _later(np.frombuffer(self._rows, np.int64))
         kept = np.ones(len(self), bool)
         kept[repeated] = False
-        records = np.frombuffer(self._records, np.uint32)
-        without_rows = len(np.unique(records)) - len(np.unique(records[kept]))
-        account.count_repeated(len(_later(np.frombuffer(self._variants, np.int64)[kept])), without_rows)
+        variants = np.frombuffer(self._variants, np.int64)[kept]
+        account.count_repeated(_further_times(variants), self._records_without_rows(kept) if len(repeated) else 0)
         numbers = np.frombuffer(self._kinds, np.uint32)[kept]
-        for kind, count in zip(self._number_of, np.bincount(numbers, minlength=len(self._number_of)), strict=True):
+        for kind, count in zip(self._numbers, np.bincount(numbers, minlength=len(self._numbers)), strict=True):
             if count:
-                account.count_rows(RowKind(*kind)._asdict(), int(count))
+                account.count_rows(kind._asdict(), int(count))
         return repeated
+
+    def _records_without_rows(self, kept: np.ndarray) -> int:
+        """How many records have no row that is kept."""
+        begins = np.ones(len(self), np.int64)
+        begins[np.frombuffer(self._further, np.uint32)] = 0
+        return int(begins.sum()) - len(np.unique(np.cumsum(begins)[kept]))
+
+
+def _further_times(hashes: np.ndarray) -> int:
+    """How many values stand at an earlier place too."""
+    found = np.sort(hashes)
+    return int((found[1:] == found[:-1]).sum())
 
 
 def _later(hashes: np.ndarray) -> np.ndarray:
     """Places of values that stand at an earlier place too, ascending."""
+    if not _further_times(hashes):  # far quicker than the places
+        return np.empty(0, np.int64)
     order = np.argsort(hashes, kind="stable")
     same = hashes[order[1:]] == hashes[order[:-1]]
     return np.sort(order[1:][same])

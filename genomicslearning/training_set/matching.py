@@ -30,8 +30,8 @@ _AHEAD = 10_000
 _WINDOW_BYTES = 48 << 20  # of lines that are held for that
 _LONG = 64 << 10
 _STATUS = b"CLNREVSTAT="
-# The first columns of a record: POS is a number, REF is not empty, and INFO may follow.
-_begins_a_record = re.compile(rb"[^\t]*+\t[0-9]{1,18}+\t[^\t]*+\t[^\t]++\t(?:[^\t]*+\t){3}").match
+# POS is a number and REF is not empty.
+_has_place = re.compile(rb"[^\t]*+\t[0-9]{1,18}+\t[^\t]*+\t[^\t]").match
 
 
 class Known(NamedTuple):
@@ -62,7 +62,7 @@ def wanted(line: bytes, *, same_assembly: bool) -> list[Wanted]:
 
     ClinVar's IDs are numbers; any other kind (rs…, COSV…) is not looked at.
     """
-    if not _begins_a_record(line):
+    if line.count(b"\t") < 7 or not _has_place(line):
         return []
     chrom, pos, name, ref, alt, _ = line.split(b"\t", 5)
     ids = frozenset(one for one in name.split(b";") if one.isdigit())
@@ -160,7 +160,7 @@ class Partners:
         self._lines = self._records(vcf, self.malformed)
         self._matched = bytearray()  # one flag for each ClinVar record read
         self._head = next(self._lines, None)
-        self._passed: deque[Known] = deque()  # records whose keys are not in the window yet
+        self._passed: deque[bytes] = deque()  # records just read whose keys are not in the window yet
         self._forgotten = False  # whether the window has ever let a record go
         self._window_bytes = 0
         self._window: dict[bytes, list[Known]] = {}
@@ -169,9 +169,9 @@ class Partners:
 
     def _records(self, vcf: Vcf, malformed: list[bytes]) -> Iterator[bytes]:
         for lines in vcf.batches():
+            plain = vcf.plain
             for place, line in enumerate(lines, 1):
-                # Told quickly of most lines; what it lets through is looked at again when its keys are made.
-                if not (line.isascii() and line.count(b"\t") == 7 and _begins_a_record(line)) or b"\0" in line:
+                if not (plain and line.count(b"\t") == 7 and _has_place(line)):  # told quickly of most lines
                     if not line.strip():
                         continue
                     check_no_header(line, f"{vcf.path}:{vcf.line + place}")
@@ -196,14 +196,14 @@ class Partners:
 
     def of(self, lines: Sequence[bytes]) -> Iterator:
         """For each annotated line `SELF_CLASSIFIED`, None, or a ClinVar line or None for each of its ALTs."""
+        passed = self._passed
+        if len(passed) > _AHEAD or max(map(len, lines), default=0) > _LONG:
+            self._forgotten = True
+            passed.clear()
         for line in lines:
             head = self._head
             if head is not None and line.startswith(head) and line[len(head) : len(head) + 1] in (b";", b""):
-                if len(self._passed) == _AHEAD or len(head) > _LONG:
-                    self._forgotten = True
-                    self._passed.clear()
-                else:
-                    self._passed.append(Known(len(self._matched), head))
+                passed.append(head)
                 self._matched.append(1)
                 self._head = next(self._lines, None)
                 yield SELF_CLASSIFIED
@@ -212,8 +212,10 @@ class Partners:
 
     def _partner(self, line: bytes):
         every = wanted(line, same_assembly=self._same_assembly)
-        while self._passed:
-            self._remember(self._passed.popleft())
+        first = len(self._matched) - len(self._passed)
+        for number, passed in enumerate(self._passed, first):
+            self._remember(Known(number, passed))
+        self._passed.clear()
         chosen = [self._find(want, line) for want in every]
         for known in chosen:
             if known:

@@ -22,8 +22,8 @@ from genomicslearning.io.separated import text_table
 from genomicslearning.io.vcf import MOST_POS_DIGITS, InfoReader, check_no_header, problem
 from genomicslearning.training_set.alleles import is_sequence, trimmed
 from genomicslearning.training_set.frequencies import Frequencies
-from genomicslearning.training_set.ledger import Ledger
-from genomicslearning.training_set.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, VEP_COLUMNS
+from genomicslearning.training_set.ledger import Ledger, RowKind
+from genomicslearning.training_set.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, SITE_COLUMNS, VEP_COLUMNS
 from genomicslearning.training_set.transcripts import Cache, Layout, LayoutError, TranscriptPicker, belongs
 
 # Stands for the ClinVar line of a record that has ClinVar's classification in its own INFO: the annotated file repeats
@@ -34,6 +34,8 @@ SELF_CLASSIFIED: Any = "the record's own INFO"
 _COMMA, _QUOTE, _RETURN, _SEMICOLON = b',"\r;'
 _CLASSES = (b"0", b"1")
 _NOT_CHOSEN = (None, False, False)
+_FIRST_COMMAS = len(SITE_COLUMNS) + len(AF_COLUMNS) - 1  # between the cells that begin a row
+_MOST_KINDS = 50_000
 _NO_VEP = (b"",) * len(VEP_COLUMNS)
 _STATUS_ITEM = b"CLNREVSTAT="
 # ClinVar's keys in the order in which ClinVar and VEP write them, which is read fastest. VEP's comes behind them.
@@ -108,7 +110,8 @@ class RowMaker:
         self._picker = TranscriptPicker(layout, pick) if layout else None
         self._frequencies = frequencies or Frequencies()
         self.schema = schema_with(self._frequencies.columns)
-        self._conflict = Cache(_conflict_of)
+        self._kinds: dict[tuple, tuple[bytes, int]] = {}
+        self._agreeing = Cache(self._agreeing_kind)
         self._quote_all = False
         self._number = 0
 
@@ -131,7 +134,14 @@ class RowMaker:
         return self._picker.warnings(self.path) if self._picker else []
 
     def make(
-        self, lines: Sequence[bytes], partners: Iterable, first: int, rows: list[bytes], malformed: list[bytes]
+        self,
+        lines: Sequence[bytes],
+        partners: Iterable,
+        first: int,
+        rows: list[bytes],
+        malformed: list[bytes],
+        *,
+        plain: bool = False,
     ) -> None:
         """Append the rows of these lines to `rows`, and lines that are no records to `malformed`.
 
@@ -144,12 +154,17 @@ class RowMaker:
             those not in it).
         first
             Number of the first line in its file.
+        plain
+            Whether all the lines are known to be ASCII without NUL bytes.
         """
         as_csv = self._as_csv
         account = self.account
+        self_classified = self._self_classified
         for number, (line, partner) in enumerate(zip(lines, partners, strict=True), first):
             fields = line.split(b"\t", 8)
-            if len(fields) != 8 or not _is_regular(line, fields[1], fields[3]):
+            if len(fields) != 8 or not (
+                plain and fields[3] and fields[1].isdigit() and len(fields[1]) <= MOST_POS_DIGITS
+            ):
                 if not line.strip():
                     continue  # an empty line is no record
                 if why := self._problem(line, number):
@@ -160,7 +175,7 @@ class RowMaker:
             self._quote_all = as_csv and (_QUOTE in line or _RETURN in line)
             self._number = number
             if partner is SELF_CLASSIFIED:
-                self._self_classified(fields, rows)
+                self_classified(fields, rows)
             elif partner is None:
                 account.dropped[NO_MATCH] += 1
             else:
@@ -195,6 +210,8 @@ class RowMaker:
             self._drop_status(status)
             return
         values = self._own.values(info)
+        if b"=.;" in info or info.endswith(b"=."):
+            values = _without_dots(values)
         status = values[_STATUS]
         label = self._label_of(status)
         if label is None:  # a repeated CLNREVSTAT, of which the last counts
@@ -293,14 +310,12 @@ class RowMaker:
                 value if value not in _MISSING else filler for value, filler in zip(values, filling[:_CSQ], strict=True)
             ]
             values[_SIGCONF] = conflicting
+            values = _without_dots(values)
             self.account.other_ids += name.isdigit() and name != identifier
             self._row((chrom, pos, ref, alts[place]), identifier, label, values, blocks[place], info, rows)
 
-    def _annotation(self, csq: bytes | None, gene: bytes, info: bytes) -> tuple[bytes, ...]:
+    def _annotation(self, picker: TranscriptPicker, csq: bytes | None, gene: bytes, info: bytes) -> tuple[bytes, ...]:
         """The cells of VEP's columns."""
-        picker = self._picker
-        if picker is None:
-            return _NO_VEP
         if csq is None:
             return picker.none(AMBIGUOUS_ALLELE)
         if self._csq_item and not belongs(picker.layout, csq, _occurrences(info, self._csq_item)):
@@ -319,23 +334,20 @@ class RowMaker:
         info: bytes,
     ) -> bytes:
         """A row for `to_table` of a variant whatever its review status; CLASS where that says one."""
-        af, cln, vep, gene, gnomad = self._cells(values, csq, info)
+        values = _without_dots(values)
+        gene = values[_GENE]
+        af, gnomad = self._frequencies_of(values, csq)
+        vep = self._annotation(self._picker, csq, gene, info) if self._picker else _NO_VEP
         label = self._label_of(values[_STATUS])
         known = b"" if label is None else _CLASSES[label]
-        return b"\t".join((*site, *af, *cln, known, *vep, name, gene, b"", *gnomad))
+        return b"\t".join((*site, *af, *_CLN_CELLS(values), known, *vep, name, gene, b"", *gnomad))
 
-    def _cells(
-        self, values: Sequence[bytes], csq: bytes | None, info: bytes
-    ) -> tuple[list[bytes], tuple[bytes, ...], tuple[bytes, ...], bytes, tuple[bytes, ...]]:
-        """Cells of the allele frequencies, of ClinVar's columns and of VEP's, GENEINFO, and cells of gnomAD's."""
-        if b"." in values:
-            known = [b"" if value == b"." else value for value in values]
-            known[_DOT_KEPT] = values[_DOT_KEPT]
-            values = known
-        gene = values[_GENE]
-        found, gnomad = self._frequencies.of(_AF_CELLS(values), csq, self.account.frequencies)
-        af = [value or b"0" for value in found]
-        return af, _CLN_CELLS(values), self._annotation(csq, gene, info), gene, gnomad
+    def _frequencies_of(
+        self, values: Sequence[bytes], csq: bytes | None
+    ) -> tuple[tuple[bytes, bytes, bytes], tuple[bytes, ...]]:
+        """Cells of the allele frequencies, and of gnomAD's."""
+        (esp, exac, tgp), gnomad = self._frequencies.of(_AF_CELLS(values), csq, self.account.frequencies)
+        return (esp or b"0", exac or b"0", tgp or b"0"), gnomad
 
     def _row(
         self,
@@ -347,33 +359,61 @@ class RowMaker:
         info: bytes,
         rows: list[bytes],
     ) -> None:
-        """Append one row; `values` are those of `_KEYS`, and perhaps more after them."""
-        af, cln, vep, gene, gnomad = self._cells(values, csq, info)
-        conflict, submissions = self._conflict[values[_SIGCONF]] if label else (b"", ())
-        name = b"" if name == b"." else name
+        """Append one row; `values` are those of `_KEYS` without lone dots, and perhaps more after them."""
+        gene = values[_GENE]
+        picker = self._picker
+        if picker is None:
+            vep = _NO_VEP
+            chosen = _NOT_CHOSEN
+        else:
+            vep = self._annotation(picker, csq, gene, info)
+            chosen = (picker.rule, picker.by_gene, picker.strange)
+        if label:
+            conflict, kind = self._kind(values[_SIGCONF], chosen)
+        else:
+            conflict, kind = b"", self._agreeing[chosen]
+        af, gnomad = self._frequencies_of(values, csq)
+        cln = _CLN_CELLS(values)
+        if name == b".":
+            name = b""
         if not self._as_csv:
-            row = b"\t".join((*site, *af, *cln, _CLASSES[label], *vep, name, gene, conflict, *gnomad))
+            cells = b"\t".join((*site, *af, *cln, _CLASSES[label], *vep, name))
+            rows.append(b"\t".join((cells, gene, conflict, *gnomad)))
         else:
             start = b",".join((*site, *af))
-            if self._quote_all or start.count(b",") > len(site) + len(af) - 1:
-                row = b",".join([_quoted(cell) for cell in (*site, *af, *cln, _CLASSES[label], *vep)])
+            if self._quote_all or start.count(b",") > _FIRST_COMMAS:
+                cells = b",".join([_quoted(cell) for cell in (*site, *af, *cln, _CLASSES[label], *vep)])
             else:
                 # CSQ separates transcripts by commas, so that a transcript's cells have none.
                 quoted = [b'"' + cell + b'"' if _COMMA in cell else cell for cell in cln]
-                row = b",".join((start, *quoted, _CLASSES[label], *vep))
-        rows.append(row)
-        picker = self._picker
-        chosen = (picker.rule, picker.by_gene, picker.strange) if picker else _NOT_CHOSEN
-        kind = (label, conflict, submissions, *chosen)
-        self.ledger.add(hash(site), hash((row, name, gene, conflict, gnomad)), self.account.read, kind)
+                cells = b",".join((start, *quoted, _CLASSES[label], *vep))
+            rows.append(cells)
+        self.ledger.add(hash(site), hash((cells, name)), self.account.read, kind)
+
+    def _kind(self, sigconf: bytes, chosen: tuple) -> tuple[bytes, int]:
+        """CONFLICT, and the number of the kind of a row of CLASS 1, worked out once for each text."""
+        key = (sigconf, chosen)
+        if found := self._kinds.get(key):
+            return found
+        if len(self._kinds) > _MOST_KINDS:
+            self._kinds.clear()
+        conflict, submissions = _conflict_of(sigconf)
+        found = self._kinds[key] = conflict, self.ledger.number_of(RowKind(1, conflict, submissions, *chosen))
+        return found
+
+    def _agreeing_kind(self, chosen: tuple) -> int:
+        """The number of the kind of a row of CLASS 0."""
+        return self.ledger.number_of(RowKind(0, b"", (), *chosen))
 
 
 _MISSING = (b"", b".")
 
 
-def _is_regular(line: bytes, pos: bytes, ref: bytes) -> bool:
-    """Whether nothing is wrong with a line of eight columns, told as quickly as can be."""
-    return line.isascii() and pos.isdigit() and len(pos) <= MOST_POS_DIGITS and bool(ref) and b"\0" not in line
+def _without_dots(values: Sequence[bytes]) -> list[bytes]:
+    """Values of `_KEYS` with a lone dot as missing."""
+    found = [b"" if value == b"." else value for value in values]
+    found[_DOT_KEPT] = values[_DOT_KEPT]
+    return found
 
 
 def _occurrences(info: bytes, item: bytes) -> int:

@@ -127,7 +127,7 @@ class Cache(dict):
         super().__init__()
         self._work = work
 
-    def __missing__(self, text: bytes):
+    def __missing__(self, text):
         if len(self) > _MOST_CACHED:
             self.clear()
         found = self[text] = self._work(text)
