@@ -364,7 +364,7 @@ class RowMaker:
         picker = self._picker
         if picker is None:
             vep = _NO_VEP
-            chosen = _NOT_CHOSEN
+            chosen: tuple = _NOT_CHOSEN
         else:
             vep = self._annotation(picker, csq, gene, info)
             chosen = (picker.rule, picker.by_gene, picker.strange)
