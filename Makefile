@@ -93,10 +93,13 @@ bench: $(VENV)/dev  ## measure every figure in the docs (needs the published tab
 	@$(PY) benchmarks/training_set.py --table "$(TABLE)"
 	@$(PY) benchmarks/model.py --table "$(TABLE)"
 	@$(PY) benchmarks/evaluation.py
+	@$(PY) benchmarks/conflict_rates.py --judge
+	@$(PY) benchmarks/scale.py --table "$(TABLE)"
 	@$(MAKE) --no-print-directory $(BENCH_MODEL)
 	@$(PY) benchmarks/endpoint.py --table "$(TABLE)" --model $(BENCH_MODEL)
 	@$(PY) benchmarks/serve.py --table "$(TABLE)" --model $(BENCH_MODEL)
-	@$(PY) benchmarks/scale.py --table "$(TABLE)"
+	@$(PY) benchmarks/bombs.py
+	@$(PY) benchmarks/structure.py
 
 deploy: $(VENV)/dev  ## deploy the AWS stacks (ARGS="--dry-run" prints the plan)
 	@$(VENV)/bin/genomicslearning deploy $(ARGS)
