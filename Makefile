@@ -100,6 +100,7 @@ bench: $(VENV)/dev  ## measure every figure in the docs (needs the published tab
 	@$(PY) benchmarks/serve.py --table "$(TABLE)" --model $(BENCH_MODEL)
 	@$(PY) benchmarks/bombs.py
 	@$(PY) benchmarks/structure.py
+	@$(PY) benchmarks/startup.py
 
 deploy: $(VENV)/dev  ## deploy the AWS stacks (ARGS="--dry-run" prints the plan)
 	@$(VENV)/bin/genomicslearning deploy $(ARGS)
