@@ -51,7 +51,7 @@ class SecondSubmissions:
                 f"several in {later.name}; it takes {LEAST_ROWS} of either to learn who gets a second submission"
             )
         rows = features(singles, earlier)
-        genes = pd.factorize(singles["SYMBOL"].fillna(singles["key"]))[0]
+        genes = pd.factorize(singles["SYMBOL"].astype("str").fillna(singles["key"]))[0]
         classifier = HistGradientBoostingClassifier(
             max_iter=80, max_leaf_nodes=12, learning_rate=0.08, early_stopping=False, random_state=seed
         )

@@ -102,7 +102,7 @@ def read_vcf(first: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
     frame["SYMBOL"] = _mapped(frame["SYMBOL"], lambda text: text.partition("|")[0].partition(":")[0])
     frame["CONFLICT"] = _conflict(frame, "CLNSIGCONF", clinvar.conflict)
     accessions = pd.Series([text for part in hgvs for text in part.to_pylist()], dtype="str")
-    return ReleaseFile(frame.reindex(columns=list(VARIANT_COLUMNS)), assembly or assembly_of(accessions), day)
+    return ReleaseFile(_complete(frame), assembly or assembly_of(accessions), day)
 
 
 def _vcf_header(line: bytes, lines: BinaryIO, path: object) -> tuple[str | None, date | None, int, int]:
@@ -189,7 +189,7 @@ def read_tsv(header: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
     source, read = ("CLNSIGCONF", clinvar.conflict) if "CLNSIGCONF" in frame else ("CLNSIG", _conflict_of_terms)
     frame["CONFLICT"] = _conflict(frame, source, read)
     accessions = pd.Series([text for part in hgvs[:5] for text in part.to_pylist()], dtype="str")
-    return ReleaseFile(frame.reindex(columns=list(VARIANT_COLUMNS)), assembly_of(accessions))
+    return ReleaseFile(_complete(frame), assembly_of(accessions))
 
 
 def _joined_terms(text: str) -> str:
@@ -273,6 +273,12 @@ def _frame(parts: list[pa.Table]) -> pd.DataFrame:
     return table.to_pandas(
         types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get, split_blocks=True, self_destruct=True
     )
+
+
+def _complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a release in their order; those that the file lacks are text, missing throughout."""
+    lacking = dict.fromkeys(set(VARIANT_COLUMNS) - set(frame.columns), "str")
+    return frame.reindex(columns=list(VARIANT_COLUMNS)).astype(lacking)
 
 
 def _mapped(column: pd.Series, change) -> pd.Series:

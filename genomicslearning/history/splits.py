@@ -201,6 +201,8 @@ def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date
     learning["CONFLICT"] = conflict_then.reindex(learning["row"]).to_numpy()
 
     singles = newest.variants[newest.variants["review_status"] == SINGLE_SUBMITTER].copy()
+    repeating = singles.select_dtypes("category").columns
+    singles = singles.astype(dict.fromkeys(repeating, "str"))
     singles["second"] = np.isin(singles.index, then.rows[is_test])
     drawn = int((~learning["transition"] & learning["prior_CLNSIG"].notna()).sum())
     notes = [

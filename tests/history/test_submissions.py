@@ -240,3 +240,11 @@ def test_what_rows_taught_is_kept_by_class():
     assert found["days"] is None
     assert found["classes"]["Benign"] == pytest.approx(2.5 / 40)
     assert found["classes"]["Pathogenic"] == pytest.approx(0.25)
+
+
+def test_single_submitters_of_a_time_split_are_text_that_can_be_filled(history):
+    table, paths = history
+    singles = split(table, "time", earlier=paths).single_submitters
+    assert singles["CLNSIG"].fillna("").tolist() == ["Benign"] * len(singles)
+    assert singles["SYMBOL"].fillna("none").eq("none").all()
+    assert singles["second"].all()
