@@ -57,6 +57,8 @@ glue-tools: $(VENV)-glue/ready  ## set up the libraries of AWS Glue 5.0 (a part 
 
 test: $(VENV)/dev $(VENV)-policy/ready $(VENV)-annotate/ready $(VENV)-glue/ready  ## run every test
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m ruff check .
+	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m ruff format --check --quiet .
+	@$(PY) -m mypy
 	@$(PY) -m pip check --disable-pip-version-check
 	@PATH="$(abspath $(VENV)/bin):$$PATH" $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(TESTS)
 

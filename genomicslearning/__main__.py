@@ -1,3 +1,5 @@
+"""The command, as `python -m genomicslearning`."""
+
 from genomicslearning.cli import main
 
 main()

@@ -227,6 +227,7 @@ class Definition:
 
     @property
     def description(self) -> str:
+        """What the candidate is, from its function."""
         return (self.build.__doc__ or "").strip().rstrip(".")
 
 

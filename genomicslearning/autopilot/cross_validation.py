@@ -207,6 +207,11 @@ class FittedEvidence(NamedTuple):
     held_out: object = None
 
 
+def _without_last(table: object) -> pd.DataFrame:
+    assert isinstance(table, pd.DataFrame)
+    return table.iloc[:, :-1]
+
+
 def fit_evidence(
     step: TransformerMixin,
     kept: dict[str, FittedEvidence],
@@ -226,7 +231,7 @@ def fit_evidence(
             )
             kept[key] = joined
             # The columns alone are a view of the same memory from now on.
-            views = [None if rows is None else rows.iloc[:, :-1] for rows in joined[1:]]
+            views = [None if table is None else _without_last(table) for table in joined[1:]]
             kept[settings_text(step.columns)] = FittedEvidence(columns.step, *views)
         else:
             step = clone(step)

@@ -78,10 +78,12 @@ class LocalJob(Job):
     # --- what a caller sees
 
     def start(self) -> LocalJob:
+        """Start the job in its thread."""
         self._thread.start()
         return self
 
     def wait(self) -> Job:
+        """Show progress until the job has ended; raise what made it fail."""
         try:
             while self._thread.is_alive() or not self._messages.empty():
                 try:
@@ -96,9 +98,11 @@ class LocalJob(Job):
         return self
 
     def stop(self) -> None:
+        """End the search; what is done stays."""
         self._stop.set()
 
     def model(self) -> Model:
+        """The best candidate's model, once the job has ended."""
         self.wait()
         return Model.load(self.folder / "model")
 
@@ -343,8 +347,8 @@ def in_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[np.ndarray, 
 
 def in_canonical_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Training rows in canonical order, and their groups; see `in_order`."""
-    order, groups = in_order(table, groups)
-    return table.iloc[order].reset_index(drop=True), groups
+    order, numbers = in_order(table, groups)
+    return table.iloc[order].reset_index(drop=True), numbers
 
 
 def _write_in_order(table: pd.DataFrame, order: np.ndarray, groups: np.ndarray | None, path: Path) -> None:

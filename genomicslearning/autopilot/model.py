@@ -66,6 +66,7 @@ class Model:
 
     @property
     def threshold(self) -> float:
+        """Probability from which a variant is called conflicting."""
         return self.manifest["threshold"]
 
     def predict(self, table: pd.DataFrame | Variants, *, threads: int | None = None) -> np.ndarray:

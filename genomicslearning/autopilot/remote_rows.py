@@ -42,6 +42,7 @@ class RemoteRows:
 
     @property
     def table(self) -> str:
+        """Which table SageMaker gets: ``raw`` or ``engineered``."""
         return "engineered" if self.transformer else "raw"
 
     def frame(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -181,6 +181,7 @@ class SageMakerJob(Job):
     # Asked of AWS each time, where the local job writes it down.
     @property
     def status(self) -> str:  # type: ignore[override]
+        """The job's state, as SageMaker has it now."""
         with aws_errors():
             return self._describe()["AutoMLJobStatus"]
 
@@ -215,12 +216,14 @@ class SageMakerJob(Job):
         return None
 
     def stop(self) -> None:
+        """Stop the job; what is done stays."""
         with aws_errors():
             # boto3: the SDK's AutoMLJobV2 has no stop.
             self._client.stop_auto_ml_job(AutoMLJobName=self.auto_ml_name)
 
     @property
     def candidates(self) -> list[Candidate]:  # type: ignore[override]
+        """The candidates that SageMaker has so far."""
         return [_candidate(listed) for listed in self._listed]
 
     @cached_property
@@ -296,6 +299,7 @@ class SageMakerModel:
 
     @property
     def threshold(self) -> float:
+        """Probability from which a variant is called conflicting."""
         return self.manifest["threshold"]
 
     def save(self, folder: Path) -> SageMakerModel:
@@ -307,6 +311,7 @@ class SageMakerModel:
 
     @classmethod
     def load(cls, folder: Path, manifest: dict) -> SageMakerModel:
+        """The model whose folder holds this manifest."""
         return cls(manifest, RemoteRows.load(folder))
 
 

@@ -60,6 +60,7 @@ class Account:
 
     @cached_property
     def session(self):
+        """The boto3 session of this account."""
         return boto_session()
 
     def client(self, service: str, *, attempts: int = 11, **settings):
@@ -74,6 +75,7 @@ class Account:
 
     @property
     def region(self) -> str:
+        """The region of the session."""
         return self.session.region_name
 
     def upload(self, path: Path, key: str) -> str:
@@ -207,5 +209,6 @@ def poll(look: Callable[[], str | None], progress: Callable[[str], None]) -> Non
 
 
 def elapsed(seconds: float) -> str:
+    """Seconds as ``m:ss``."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02d}"

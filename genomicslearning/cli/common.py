@@ -79,11 +79,14 @@ class WithoutPandas(MetaPathFinder):
     """
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuse a module by name before Python looks for it."""
         if name == "pandas":
             raise ModuleNotFoundError("this command does without pandas", name=name)
 
 
 class Pick(StrEnum):
+    """Which transcript's annotation a row gets."""
+
     first = "first"
     severe = "severe"
     mane = "mane"

@@ -70,6 +70,8 @@ def tsv_to_parquet(
 
 
 class Source(StrEnum):
+    """What `fetch` brings."""
+
     clinvar = "clinvar"
     table = "table"
 

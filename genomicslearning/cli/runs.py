@@ -19,6 +19,7 @@ class RunCommand(TyperCommand):
     """`run`, whose help ends with the parameters of the notebooks."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the notebooks' parameters below the options."""
         from genomicslearning.runs import parameters
 
         for step in (parameters.ANNOTATE, *parameters.STEPS):

@@ -106,12 +106,15 @@ class Gene:
 
     @property
     def length(self) -> int:
+        """Bases of the gene, introns included."""
         return _UTR5 + self.exons * 3 * self.codons + (self.exons - 1) * _INTRON + _UTR3
 
     def bases(self, offset: int, size: int, rng: random.Random) -> str:
+        """The bases from an offset on; those not fixed yet are drawn and kept."""
         return "".join(self.sequence.setdefault(o, rng.choice("ACGT")) for o in range(offset, offset + size))
 
     def genomic(self, offset: int) -> int:
+        """Position on the chromosome of an offset in the gene."""
         return self.start + offset if self.strand == 1 else self.start + self.length - 1 - offset
 
     def forward(self, bases: str) -> str:
@@ -175,6 +178,7 @@ def change(gene: Gene, consequence: str, statistics: dict, rng: random.Random) -
 
 
 def impact(consequence: str) -> str:
+    """VEP's IMPACT of a consequence: that of its worst term."""
     if any(term in consequence for term in _HIGH):
         return "HIGH"
     if "missense" in consequence or "inframe" in consequence:
@@ -183,10 +187,12 @@ def impact(consequence: str) -> str:
 
 
 def draw(weights: dict[str, int], rng: random.Random) -> str:
+    """One of the keys, by weight."""
     return rng.choices(list(weights), list(weights.values()))[0]
 
 
 def blosum62(amino_acids: str) -> str:
+    """BLOSUM62 score of ``A/B``; empty where it is no substitution."""
     first, _, second = amino_acids.partition("/")
     if first not in _BLOSUM62 or second not in _BLOSUM62 or first == second:
         return ""

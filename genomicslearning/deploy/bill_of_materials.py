@@ -15,8 +15,10 @@ import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 from genomicslearning import InputError, __version__, share
 from genomicslearning.io.text import json_text
@@ -82,7 +84,7 @@ def components(lock: str) -> Iterator[Component]:
 def licence(name: str) -> str:
     """SPDX expression of an installed package's licence, else its own words; empty where it is not installed."""
     try:
-        about = metadata.metadata(name)
+        about = cast(Message, metadata.metadata(name))  # which it is, whatever its stub says
     except metadata.PackageNotFoundError:
         return ""
     if expression := about.get("License-Expression"):  # type: ignore[attr-defined]

@@ -47,6 +47,7 @@ class Build:
         self.wheelhouse_key = wheelhouse.key(self.requirements)
 
     def text(self, name: str) -> str:
+        """A file of the source as text."""
         return self._share[name].decode()
 
     @property

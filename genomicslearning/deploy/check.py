@@ -53,6 +53,7 @@ class Deployment:
         self.session, self.settings, self.progress = session, settings, progress
 
     def client(self, service: str):
+        """A boto3 client of the session."""
         return self.session.client(service)
 
     @cached_property
@@ -62,6 +63,7 @@ class Deployment:
 
     @cached_property
     def names(self) -> dict[str, str]:
+        """Names of the stacks by their kind."""
         settings = self.settings
         partition = self.session.get_partition_for_region(settings.region)
         own = {"partition": partition, "region": settings.region, "account": self.number}
@@ -104,6 +106,7 @@ def _guarded(what: str, look: Callable[[Deployment], Iterator[Finding]], deploym
 
 # ---------------------------------------------------------------------- what is there
 def stacks_are_whole(deployment: Deployment) -> Iterator[Finding]:
+    """Whether every stack is there and complete."""
     for kind in STACKS:
         name = deployment.settings.stack(kind)
         stack = stacks.describe(deployment.client("cloudformation"), name)
@@ -159,6 +162,7 @@ def _simulated(deployment: Deployment, arn: str, question: rights.Question) -> d
 
 
 def buckets_are_closed(deployment: Deployment) -> Iterator[Finding]:
+    """Whether the buckets are there, and closed to the public."""
     for kind in BUCKETS:
         name = deployment.settings.bucket(kind, deployment.number)
         yield from _guarded(f"bucket {name}", partial(_bucket, name), deployment)
@@ -205,6 +209,7 @@ _AGAIN = "run genomicslearning deploy, then stop and start the notebook instance
 
 # ---------------------------------------------------------------------- what runs
 def images_can_be_pulled(deployment: Deployment) -> Iterator[Finding]:
+    """Whether the container images are there to be pulled."""
     from genomicslearning.endpoint import package
     from genomicslearning.endpoint.sagemaker import INSTANCE_TYPE
 

@@ -77,6 +77,7 @@ def _check(bucket: str, version: str) -> None:
 
 
 def main(argv: list[str]) -> None:
+    """Build or publish, as `make dist` and `make publish` ask."""
     parser = argparse.ArgumentParser(prog="python -m genomicslearning.deploy.dist", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("build", "publish"))
     parser.add_argument("--bucket", required=True)

@@ -46,15 +46,19 @@ class Settings:
 
     @property
     def lower(self) -> str:
+        """The project in lower case, as names of buckets need it."""
         return self.project.lower()
 
     def stack(self, kind: str) -> str:
+        """Name of a stack."""
         return self.project + kind
 
     def bucket(self, kind: str, account: str) -> str:
+        """Name of a bucket."""
         return f"{self.lower}-{kind}-{account}-{self.region}"
 
     def zone_parameters(self) -> dict[str, str]:
+        """Parameters of the zone stack."""
         return {
             "Project": self.project,
             "ProjectLower": self.lower,
@@ -64,6 +68,7 @@ class Settings:
         }
 
     def pipe_parameters(self, delivery_boundary: str, runtime_boundary: str) -> dict[str, str]:
+        """Parameters of the pipe stack."""
         return {
             "Project": self.project,
             "ProjectLower": self.lower,

@@ -29,6 +29,7 @@ def describe(client, name: str) -> dict | None:
 
 
 def outputs(client, name: str) -> dict[str, str]:
+    """A stack's outputs by key."""
     stack = describe(client, name)
     return {output["OutputKey"]: output["OutputValue"] for output in (stack or {}).get("Outputs", [])}
 

@@ -85,20 +85,8 @@ def create(
             return Response(
                 answered.content, media_type=asked.kind, headers={"x-Amzn-Invoked-Production-Variant": VARIANT}
             )
-        except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it; the log's word for a client that left
-        except TimeoutError:
-            return _refusal(408, f"the request did not arrive within {BODY_SECONDS:g} s", close=True)
-        except _BodyTooLarge:
-            limit = wire.MAX_BODY_BYTES >> 20
-            why = f"the request is larger than {limit} MB; send fewer rows at a time, or use predict"
-            return _refusal(413, why, close=True)
-        except wire.UnsupportedAnswer as problem:
-            return _refusal(406, str(problem))
-        except wire.UnsupportedFormat as problem:
-            return _refusal(415, str(problem))
-        except InputError as problem:
-            return _refusal(400, str(problem))
+        except _REFUSED as problem:
+            return _refused(problem)
 
     application = Starlette(
         routes=[
@@ -110,6 +98,28 @@ def create(
         ]
     )
     return Gate(application, metrics, token=token, hosts=hosts, log=log)
+
+
+_REFUSED = (ClientDisconnect, TimeoutError, _BodyTooLarge, InputError)
+
+
+def _refused(problem: BaseException) -> Response:
+    """What a request that cannot be answered gets: a status, and a line that says why."""
+    match problem:
+        case ClientDisconnect():
+            return Response(status_code=499)  # nobody reads it; the log's word for a client that left
+        case TimeoutError():
+            return _refusal(408, f"the request did not arrive within {BODY_SECONDS:g} s", close=True)
+        case _BodyTooLarge():
+            limit = wire.MAX_BODY_BYTES >> 20
+            why = f"the request is larger than {limit} MB; send fewer rows at a time, or use predict"
+            return _refusal(413, why, close=True)
+        case wire.UnsupportedAnswer():
+            return _refusal(406, str(problem))
+        case wire.UnsupportedFormat():
+            return _refusal(415, str(problem))
+        case _:
+            return _refusal(400, str(problem))
 
 
 async def _body(request: Request) -> bytes:

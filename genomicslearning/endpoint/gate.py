@@ -106,6 +106,7 @@ class Gate:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it here."""
         started, status = time.perf_counter(), 499
 
         async def noted(message: Message) -> None:

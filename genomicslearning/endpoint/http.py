@@ -43,6 +43,7 @@ class HttpEndpoint(Endpoint):
         return wire.read_predictions(response.content)
 
     def close(self) -> None:
+        """Stop the server and free its port."""
         self._client.close()
         self._server.should_exit = True
         self._thread.join()

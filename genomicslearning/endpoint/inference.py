@@ -39,6 +39,7 @@ def output_fn(answer, accept: str) -> tuple[bytes, str]:
 
 
 def main() -> None:
+    """Serve the packaged model, as SageMaker starts the container."""
     from genomicslearning.endpoint import app, gate, server
 
     options = argparse.ArgumentParser(description=__doc__)

@@ -100,7 +100,7 @@ def answer_all(model: Model, batch: list[Asked]) -> list[Answered | Exception]:
         alike.setdefault(_key(asked), []).append(number)
     found: dict[int, Answered | Exception] = {}
     for key, numbers in alike.items():
-        several = None
+        several: list[Answered] | list[Answered | Exception] | Exception | None = None
         if key and len(numbers) > 1:
             several = _caught(_joined, model, [batch[number] for number in numbers])
         if several is None or isinstance(several, Exception):

@@ -46,6 +46,7 @@ def plot_roc(band: pd.DataFrame, *, auc: float, ci, ax=None):
 
 
 def describe_roc(band: pd.DataFrame, *, auc: float, ci) -> str:
+    """What `plot_roc` shows, with its numbers."""
     at = band.iloc[(band["fpr"] - 0.1).abs().argmin()]
     return (
         f"ROC curve: area {auc:.3f}, 95 % interval {ci[0]:.3f} to {ci[1]:.3f}. At a false-positive rate of 10 % it "
@@ -71,6 +72,7 @@ def plot_precision_recall(band: pd.DataFrame, *, ap: float, ci, prevalence: floa
 
 
 def describe_precision_recall(band: pd.DataFrame, *, ap: float, ci, prevalence: float) -> str:
+    """What `plot_precision_recall` shows, with its numbers."""
     at = band.iloc[(band["recall"] - 0.5).abs().argmin()]
     return (
         f"Precision-recall curve: average precision {ap:.3f}, 95 % interval {ci[0]:.3f} to {ci[1]:.3f}, chance "
@@ -96,6 +98,7 @@ def plot_calibration(table: pd.DataFrame, *, ece: float, ax=None):
 
 
 def describe_calibration(table: pd.DataFrame, *, ece: float) -> str:
+    """What `plot_calibration` shows, with its numbers."""
     worst = table.loc[(table["observed"] - table["predicted"]).abs().idxmax()]
     return (
         f"Calibration in {len(table)} bins of equal count: expected calibration error {ece:.3f}. The largest gap is "
@@ -124,6 +127,7 @@ def plot_thresholds(table: pd.DataFrame, *, threshold: float, ax=None):
 
 
 def describe_thresholds(table: pd.DataFrame, *, threshold: float) -> str:
+    """What `plot_thresholds` shows, with its numbers."""
     at = table.iloc[(table["threshold"] - threshold).abs().argmin()]
     best = table.loc[table["f1"].idxmax()]
     return (
@@ -160,6 +164,7 @@ def plot_cost(table: pd.DataFrame, *, missed: float, false_alert: float, ax=None
 
 
 def describe_cost(table: pd.DataFrame, *, missed: float, false_alert: float) -> str:
+    """What `plot_cost` shows, with its numbers."""
     best = table.loc[table["cost_per_1000"].idxmin()]
     return (
         f"Cost per 1,000 variants when a missed conflict costs {missed:g} and a false alert {false_alert:g}: lowest, "
@@ -185,6 +190,7 @@ def plot_confusion(labels, predicted, *, ax=None):
 
 
 def describe_confusion(labels, predicted) -> str:
+    """What `plot_confusion` shows, with its numbers."""
     counts = confusion(labels, predicted)
     return (
         f"Confusion matrix: of {counts[1].sum():,} conflicting variants {counts[1, 1]:,} are called and "
@@ -215,6 +221,7 @@ def plot_precision_at(table: pd.DataFrame, *, prevalence: float, ax=None):
 
 
 def describe_precision_at(table: pd.DataFrame, *, prevalence: float) -> str:
+    """What `plot_precision_at` shows, with its numbers."""
     parts = [
         f"{row.precision:.0%} of the top {row.top:,} ({row.low:.0%} to {row.high:.0%})" for row in table.itertuples()
     ]
@@ -244,6 +251,7 @@ def plot_strata(table: pd.DataFrame, *, by: str, overall: float, limit: int = 20
 
 
 def describe_strata(table: pd.DataFrame, *, by: str, overall: float) -> str:
+    """What `plot_strata` shows, with its numbers."""
     known = table[table["roc_auc"].notna()]
     if known.empty:
         return f"By {by}: no group has both classes."
@@ -285,6 +293,7 @@ def plot_scores(labels, probabilities, *, threshold: float | None = None, ax=Non
 
 
 def describe_scores(labels, probabilities, *, threshold: float | None = None) -> str:
+    """What `plot_scores` shows, with its numbers."""
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     zero, one = (np.median(probabilities[labels == value]) for value in (0, 1))
     return (

@@ -91,6 +91,7 @@ def plot_second_submissions(table: pd.DataFrame, *, ax=None):
 
 
 def describe_second_submissions(table: pd.DataFrame) -> str:
+    """What `plot_second_submissions` shows, with its numbers."""
     overall = table[table["by"] == "all"].iloc[0]
     rest = table[table["by"] != "all"]
     low, high = rest.loc[rest["share"].idxmin()], rest.loc[rest["share"].idxmax()]

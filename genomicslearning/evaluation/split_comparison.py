@@ -356,7 +356,7 @@ def cross_validation(
     `random`: stratified folds; `gene`: folds of whole gene groups; `time`: the test rows are fixed by the releases, so
     each fold leaves a fifth of the training rows out, which tells how much the figure hangs on them.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
     for kind in KINDS:
         if kind == "time" and not earlier:
             rows.append({"split": kind, "note": NEEDS_EARLIER})

@@ -34,6 +34,7 @@ class GeneContext:
     """
 
     def fit(self, variants: Variants) -> GeneContext:
+        """Learn from the training rows."""
         self.genes_, gene = np.unique(variants.gene, return_inverse=True)
         self.rows_ = np.bincount(gene, minlength=len(self.genes_)).astype(np.float64)
         columns = variants.columns
@@ -52,6 +53,7 @@ class GeneContext:
         return self
 
     def transform(self, variants: Variants) -> dict[str, np.ndarray]:
+        """Values for rows, new ones or those that were learnt from."""
         gene, known_gene = _find(self.genes_, variants.gene)
         itself = _find(self.variants_, variants.variant)[1]
         columns = variants.columns
@@ -137,6 +139,7 @@ class ConditionThemes:
         return self
 
     def transform(self, lists: Ragged) -> np.ndarray:
+        """Values for rows, new ones or those that were learnt from."""
         return self._weights(lists) @ self.components_
 
     def _weights(self, lists: Ragged) -> sparse.csr_array:

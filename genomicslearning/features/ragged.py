@@ -55,6 +55,7 @@ class Ragged:
 
     @property
     def lengths(self) -> np.ndarray:
+        """Length of each list."""
         return np.diff(self.offsets)
 
     @property

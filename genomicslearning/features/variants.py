@@ -44,6 +44,7 @@ class Variants:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         return len(self), len(self.columns)
 
     @classmethod
@@ -137,6 +138,11 @@ def _joined(pieces: list[Variants]) -> Variants:
         variant=np.concatenate([piece.variant for piece in pieces]),
         tokens=Ragged.joined(tokens),
         token_hashes=hashes,
-        condition_terms=first.condition_terms and Ragged.joined([piece.condition_terms for piece in pieces]),
-        condition_words=first.condition_words and Ragged.joined([piece.condition_words for piece in pieces]),
+        condition_terms=_lists_joined([piece.condition_terms for piece in pieces]),
+        condition_words=_lists_joined([piece.condition_words for piece in pieces]),
     )
+
+
+def _lists_joined(lists: list[Ragged | None]) -> Ragged | None:
+    there = [one for one in lists if one is not None]
+    return Ragged.joined(there) if there else None

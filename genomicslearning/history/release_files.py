@@ -212,7 +212,6 @@ def _batches(
     lines: BinaryIO, names: list[str], lines_before: int, path: object, problem: str
 ) -> Iterator[pa.RecordBatch]:
     """Rows of tab-separated text as strings, some megabytes at a time."""
-
     unfit: list[int] = []
 
     def refuse(row: pa_csv.InvalidRow) -> str:

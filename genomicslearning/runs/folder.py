@@ -67,22 +67,27 @@ class Run:
 
     @property
     def training_set(self) -> Path:
+        """The training set, with the columns beside the 46."""
         return self.folder / "data" / "training_set.parquet"
 
     @property
     def training_set_csv(self) -> Path:
+        """The training set, exactly the 46 columns."""
         return self.folder / "data" / "training_set.csv"
 
     @property
     def training_set_report(self) -> Path:
+        """The training set's accounting."""
         return self.folder / "data" / "training_set.parquet.report.json"
 
     @property
     def train_csv(self) -> Path:
+        """The rows to learn from."""
         return self.folder / "data" / "train.csv"
 
     @property
     def test_csv(self) -> Path:
+        """The rows to judge by."""
         return self.folder / "data" / "test.csv"
 
     @property
@@ -92,6 +97,7 @@ class Run:
 
     @property
     def autopilot(self) -> Path:
+        """The folder of the run's jobs."""
         return self.folder / "autopilot"
 
     @property
@@ -101,14 +107,17 @@ class Run:
 
     @property
     def model(self) -> Path:
+        """The folder of the model of the run's job."""
         return self.autopilot / self.job["name"] / "model"
 
     @property
     def predictions(self) -> Path:
+        """Predictions of the test rows."""
         return self.folder / "predictions.csv"
 
     @property
     def metrics(self) -> Path:
+        """The figures of the evaluation."""
         return self.folder / "metrics.json"
 
     @property
@@ -251,6 +260,7 @@ def settings() -> dict:
 
 
 def now() -> str:
+    """The time in UTC, as in ``2026-02-26T12:00:00Z``."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

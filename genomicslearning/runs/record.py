@@ -195,6 +195,7 @@ class Record:
         self.save()
 
     def fail(self, name: str, cell: int | None, message: str, seconds: float) -> None:
+        """Note which step failed, where and why."""
         self.step(name).update({"status": FAILED, "seconds": round(seconds, 1)})
         self.facts["error"] = {"step": name, "cell": cell, "message": message}
         self.finish(FAILED)
@@ -214,6 +215,7 @@ class Record:
         return DONE if states == {DONE} else STALE if STALE in states else "unfinished"
 
     def save(self) -> None:
+        """Write `run.json` whole, in place of the one before."""
         folder = self.run.folder
         data = self.run.data_report()
         self.facts["synthetic"] = bool(data.get("synthetic"))

@@ -75,11 +75,21 @@ def _check_together(values: Mapping[str, object]) -> None:
         raise InputError("give either --training-set or --clinvar/--annotated, not both")
     if values.get("watchlist_annotated") and not values.get("watchlist_clinvar"):
         raise InputError("watchlist_annotated goes with watchlist_clinvar, the release that was annotated; give both")
+    _check_annotation(values)
+    _check_own_variants(values)
+    if values.get("split") == "time" and not parameters.read_list("earlier", values.get("earlier")):
+        raise InputError("split time needs earlier releases: give --earlier, oldest first, once for each")
+
+
+def _check_annotation(values: Mapping[str, object]) -> None:
     if any(values.get(name) for name in inputs.ANNOTATION):
         if not (values.get("vep_cache") and values.get("fasta") and values.get("clinvar")):
             raise InputError("to annotate, a run needs all three: --clinvar, --vep-cache and --fasta")
         if values.get("annotated"):
             raise InputError("give either --annotated or --vep-cache and --fasta, not both")
+
+
+def _check_own_variants(values: Mapping[str, object]) -> None:
     if values.get(inputs.OWN_VARIANTS):
         if values.get("features", "all") == "all":
             raise InputError(
@@ -88,5 +98,3 @@ def _check_together(values: Mapping[str, object]) -> None:
             )
         if (values.get("backend") or settings()["backend"]) == "sagemaker":
             raise InputError("parameter vcf: a VCF is scored by a model on this machine; give --backend local")
-    if values.get("split") == "time" and not parameters.read_list("earlier", values.get("earlier")):
-        raise InputError("split time needs earlier releases: give --earlier, oldest first, once for each")

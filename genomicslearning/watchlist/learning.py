@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from genomicslearning import InputError, autopilot
 from genomicslearning.history.releases import Release, read_release
 from genomicslearning.history.splits import BOOKKEEPING, learning_rows, read_past
@@ -64,7 +62,7 @@ def learn(
         name="watchlist",
         preset=preset,
         features="prospective",
-        groups=np.arange(len(rows)),
+        groups=list(range(len(rows))),
         seed=seed,
         progress=progress,
     )

@@ -6,6 +6,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons
 from genomicslearning.evaluation.second_submission_model import SecondSubmissions
 from genomicslearning.history.horizons import at_horizon
 from genomicslearning.history.horizons import described as words_of_horizons
-from genomicslearning.history.releases import read_release
+from genomicslearning.history.releases import Release, read_release
 from genomicslearning.io import lake
 from genomicslearning.io.text import formula_read_table, write_json
 from genomicslearning.watchlist.entries import columns_with, csv_lines, described
@@ -120,7 +121,8 @@ def build(
     if model is not None:
         _check_features(Model.load(model), model)
     with tempfile.TemporaryDirectory() as scratch:
-        how, release, past = "", None, []
+        how, release = "", None
+        past: list[Release] = []
         if model is None:
             model, how, release, past = learn(
                 clinvar, annotated, Path(scratch), earlier=earlier, preset=preset, pick=pick, csq_key=csq_key,
@@ -142,10 +144,12 @@ def build(
         say(f"watchlist: {waiting.rows:,} variants with one submitter; {kinds.note}")
         probability = np.concatenate([scorer.predict(part) for part in waiting.parts()])
         learnt = scorer.manifest.get("single_submissions")
+
+        def at(years: int, part: pd.DataFrame, own: np.ndarray) -> np.ndarray:
+            return at_horizon(own, part, years, learnt or {})
+
         further = {
-            f"probability_{years}y": _in_parts(
-                waiting, lambda part, own, years=years: at_horizon(own, part, years, learnt), probability
-            )
+            f"probability_{years}y": _in_parts(waiting, partial(at, years), probability)
             for years in (horizons if learnt else ())
         }
         second = None

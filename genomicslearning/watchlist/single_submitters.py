@@ -75,6 +75,52 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
 
 
+class _Sorted:
+    """Rows of a release as they come: single submitters into a parquet file, conflicts into a sample."""
+
+    def __init__(self, file: pq.ParquetWriter, schema: pa.Schema, seed: int) -> None:
+        self.kept: list[bytes] = []
+        self.written = 0
+        self._file, self._schema = file, schema
+        self._rng = random.Random(seed)
+        self._conflicts = 0
+        self._waiting: list[bytes] = []
+        self._said: list[bytes] = []
+
+    @property
+    def single(self) -> int:
+        """Variants with one submitter so far."""
+        return self.written + len(self._waiting)
+
+    def add(self, rows: list[bytes], classified: dict[tuple[bytes, ...], bytes]) -> None:
+        for row in rows:
+            cells = row.split(b"\t")
+            if cells[_CLASS_PLACE] == b"0":
+                self._waiting.append(row)
+                self._said.append(classified.get(_site(cells), b""))
+            else:
+                self._sample(row)
+        if len(self._waiting) >= _GROUP_ROWS:
+            self.write()
+
+    def _sample(self, row: bytes) -> None:
+        """Reservoir sampling: every conflicting variant of the release has the same chance to be kept."""
+        self._conflicts += 1
+        if len(self.kept) < CONFLICTS_KEPT:
+            self.kept.append(row)
+        elif (place := self._rng.randrange(self._conflicts)) < CONFLICTS_KEPT:
+            self.kept[place] = row
+
+    def write(self) -> None:
+        if not self._waiting:
+            return
+        said = pa.array([text.decode() or None for text in self._said])
+        self._file.write_table(to_table(self._waiting, self._schema).append_column("prior_CLNSIG", said))
+        self.written += len(self._waiting)
+        self._waiting.clear()
+        self._said.clear()
+
+
 def spool(
     clinvar_vcf: str | os.PathLike,
     annotated: str | os.PathLike | None,
@@ -86,15 +132,10 @@ def spool(
     progress: Callable[[str], None],
 ) -> Spool:
     """Stream a release once. Conflicting variants are sampled (20,000 at most) to learn the kind of conflict from."""
-    rng = random.Random(seed)
     watch = Stopwatch(progress, "watchlist")
-    kept: list[bytes] = []
-    met = written = 0
-    waiting: list[bytes] = []
-    said: list[bytes] = []
     with ExitStack() as stack:
         source = stack.enter_context(Vcf(annotated if annotated is not None else clinvar_vcf))
-        inputs, partners, second = [], None, None
+        partners, second = None, None
         if annotated is not None:
             second = stack.enter_context(Vcf(clinvar_vcf))
             same = check_assemblies(second, source)
@@ -111,45 +152,21 @@ def spool(
         )
         schema = maker.schema.append(pa.field("prior_CLNSIG", pa.string()))
         file = stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
-
-        def write() -> None:
-            table = to_table(waiting, maker.schema)
-            file.write_table(table.append_column("prior_CLNSIG", pa.array([text.decode() or None for text in said])))
-            waiting.clear()
-            said.clear()
-
+        found = _Sorted(file, maker.schema, seed)
         for lines in source.batches():
             rows: list[bytes] = []
             of = list(partners.of(lines)) if partners else [SELF_CLASSIFIED] * len(lines)
-            classified = _classifications(lines, of)
             maker.make(lines, of, source.line + 1, rows, [])
-            for row in rows:
-                cells = row.split(b"\t")
-                if cells[_CLASS_PLACE] == b"0":
-                    waiting.append(row)
-                    said.append(classified.get(_site(cells), b""))
-                    continue
-                met += 1
-                # Reservoir sampling: every conflicting variant of the release has the same chance to be kept.
-                if len(kept) < CONFLICTS_KEPT:
-                    kept.append(row)
-                elif (place := rng.randrange(met)) < CONFLICTS_KEPT:
-                    kept[place] = row
-            if len(waiting) >= _GROUP_ROWS:
-                written += len(waiting)
-                write()
-            watch.tick(maker.account.read, f", {written + len(waiting):,} with one submitter")
-        written += len(waiting)
-        if waiting:
-            write()
+            found.add(rows, _classifications(lines, of))
+            watch.tick(maker.account.read, f", {found.single:,} with one submitter")
+        found.write()
         account = maker.finish()
         check_malformed(source.path, account.read, account.quarantined, account.first_problem)
-        for role, vcf in (("clinvar", second or source), ("annotated", source if second else None)):
-            if vcf is not None:
-                inputs.append({"role": role, **vcf.facts()})
-    if not written:
+        roles = {"clinvar": second or source} | ({"annotated": source} if second else {})
+        inputs = [{"role": role, **vcf.facts()} for role, vcf in roles.items()]
+    if not found.written:
         raise InputError(f"{source.path}: no variant with `{SINGLE_SUBMITTER}`; give a whole ClinVar release")
-    return Spool(path, written, _frame(to_table(kept, maker.schema)), inputs, dict(account.dropped))
+    return Spool(path, found.written, _frame(to_table(found.kept, maker.schema)), inputs, dict(account.dropped))
 
 
 def _site(cells: list[bytes]) -> tuple[bytes, ...]:
