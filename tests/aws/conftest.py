@@ -82,7 +82,7 @@ class _Session(boto3.Session):
 def start_server(command: list[str], port: int, path: str, environment: dict[str, str], log: Path) -> subprocess.Popen:
     with log.open("w") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT, cwd=HERE)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600  # on a machine that many share
     while True:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).close()

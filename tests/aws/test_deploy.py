@@ -84,6 +84,9 @@ def found_through_its_own_api(account, kind: str, physical_id: str, properties: 
             "sagemaker"
         ).describe_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name),
         "AWS::Budgets::Budget": lambda: account.client("budgets").describe_budget(AccountId=NUMBER, BudgetName=name),
+        "AWS::Athena::WorkGroup": lambda: account.client("athena").get_work_group(WorkGroup=name),
+        "AWS::Athena::NamedQuery": lambda: account.client("athena").get_named_query(NamedQueryId=name),
+        "AWS::CloudFormation::WaitConditionHandle": lambda: None,  # an address, which no service lists
     }
     ask[kind]()
     return True
@@ -181,7 +184,7 @@ def test_job_arguments_and_lifecycle_name_this_build(account, whole):
     job = account.client("glue").get_job(JobName="whole-create-training-set")["Job"]
     place = f"s3://whole-resources-{NUMBER}-{REGION}/{outputs['Version']}"
     assert job["Command"]["ScriptLocation"] == f"{place}/glue/create_training_set.py"
-    assert job["DefaultArguments"]["--extra-py-files"] == f"{place}/genomicslearning.zip"
+    assert job["NonOverridableArguments"]["--extra-py-files"] == f"{place}/genomicslearning.zip"
     hooks = account.client("sagemaker").describe_notebook_instance_lifecycle_config(
         NotebookInstanceLifecycleConfigName="whole-notebook"
     )
