@@ -82,10 +82,12 @@ $(BENCH_MODEL):
 	@$(VENV)/bin/genomicslearning run --training-set "$(TABLE)" --preset quick --name bench --resume
 
 fuzz: $(VENV)/dev  ## hostile inputs to every reader, ten minutes (SECONDS=…); what breaks one goes to tests/corpus
-	@$(PY) benchmarks/fuzz.py --seconds $(SECONDS) && $(PY) benchmarks/reliability.py
+	@$(PY) benchmarks/fuzz.py --seconds $(SECONDS)
+	@$(PY) benchmarks/reliability.py
 
 faults: $(VENV)/dev  ## kill every command, fill the disk, take the rights away
-	@$(PY) benchmarks/faults.py && $(PY) benchmarks/reliability.py
+	@$(PY) benchmarks/faults.py
+	@$(PY) benchmarks/reliability.py
 
 licences: $(VENV)/base  ## licences of every package of the lock
 	@$(PY) -m genomicslearning.deploy.bill_of_materials licences
@@ -103,6 +105,7 @@ bench: $(VENV)/dev  ## measure every figure in the docs (needs the published tab
 	@$(PY) benchmarks/bombs.py
 	@$(PY) benchmarks/structure.py
 	@$(PY) benchmarks/startup.py
+	@$(PY) benchmarks/reliability.py
 
 deploy: $(VENV)/dev  ## deploy the AWS stacks (ARGS="--dry-run" prints the plan)
 	@$(VENV)/bin/genomicslearning deploy $(ARGS)

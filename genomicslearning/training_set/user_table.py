@@ -30,6 +30,8 @@ MISSING = ("", "nan", "NaN", "NA", "<NA>", "None", "null", "#N/A")
 #: In an allele only an empty cell is missing: N and A are bases.
 ALLELES = ("REF", "ALT")
 SEPARATORS = (",", "\t", ";")
+#: More names than this are no header.
+MOST_COLUMNS = 100_000
 KNOWN = (*COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS)
 _CLASSES = {"0": "0", "1": "1", "0.0": "0", "1.0": "1", "false": "0", "true": "1"}
 _DECIMALS = (*AF_COLUMNS, "LoFtool", "CADD_PHRED", "CADD_RAW")
@@ -41,6 +43,8 @@ _SAMPLE = 4096
 
 def first_cells(line: bytes, separator: str = ",") -> list[str]:
     """Cells of a text table's first line, none where it is not one. (Python's csv module stops at cells of 128 kB.)"""
+    if line.count(separator.encode()) > MOST_COLUMNS:  # each would be an array of its own
+        return []
     try:
         options = pa_csv.ReadOptions(autogenerate_column_names=True, use_threads=False, block_size=len(line) + 2)
         parsing = pa_csv.ParseOptions(delimiter=separator)

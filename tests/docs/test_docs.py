@@ -124,8 +124,9 @@ VARIABLES = {
     "TABLE": "table.csv", "DIST_BUCKET": "bucket", "VERSION": "1.0.0", "REGIONS": "eu-west-1", "NAME": "first",
 }  # fmt: skip
 BENCHMARKS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
-# demo_statistics.py makes the sample's statistics; vcf.py needs a VEP cache or an annotated VCF of one's own.
-NOT_MEASURING = {"demo_statistics.py", "vcf.py"}
+# demo_statistics.py makes the sample's statistics; vcf.py needs a VEP cache or an annotated VCF of one's own; make fuzz
+# and make faults are targets of their own.
+NOT_MEASURING = {"demo_statistics.py", "vcf.py", "fuzz.py", "faults.py"}
 
 
 def recipe(target: str) -> list[str]:

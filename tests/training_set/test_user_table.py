@@ -83,6 +83,7 @@ def test_a_byte_order_mark_and_crlf_are_no_text(tmp_path, expected):
         ("CHROM,POS,REF,ALT,class", "the header says class where CLASS is meant"),
         ("CHROM;POS;REF;ALT;CLASS;symbol", "the header says symbol where SYMBOL is meant"),
         ("CHROM,POS,REF,ALT,CLASS,POS", "names a column twice: POS"),
+        ("CHROM,POS,REF,ALT" + ",A" * 200_000, "does not name CHROM, POS, REF, ALT"),
         ("a,b,c", "does not name CHROM, POS, REF, ALT, it is 'a,b,c'"),
         ("CHROM\rPOS", "lone carriage return"),
         ("##fileformat=VCFv4.2", "is a VCF"),
