@@ -64,7 +64,8 @@ class SecondSubmissions:
 
     def predict(self, singles: pd.DataFrame, release: Release) -> np.ndarray:
         """P(second submission within the distance that was learnt) of single submitters of a release."""
-        return self.classifier.predict_proba(features(singles, release))[:, 1]
+        with threadpool_limits(1):
+            return self.classifier.predict_proba(features(singles, release))[:, 1]
 
     def described(self) -> str:
         """How little it knows, in words."""

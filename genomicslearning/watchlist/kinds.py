@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from threadpoolctl import threadpool_limits
 
 from genomicslearning import clinvar
 from genomicslearning.features import VariantFeatures
@@ -41,7 +42,9 @@ class ConflictKinds:
             max_iter=60, max_leaf_nodes=15, learning_rate=0.1, early_stopping=False, random_state=seed
         )
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-        held_out = cross_val_predict(classifier, matrix, kinds, cv=folds)
+        with threadpool_limits(1):  # small trees: on a busy machine threads would mostly wait for each other
+            held_out = cross_val_predict(classifier, matrix, kinds, cv=folds)
+            classifier.fit(matrix, kinds)
         accuracy, majority = float((held_out == kinds).mean()), float(counts[known].max() / counts[known].sum())
         note = (
             f"which conflict to expect is learnt from {len(rows):,} conflicting variants of the release, right for "
@@ -55,13 +58,14 @@ class ConflictKinds:
             "majority": majority,
             "note": note,
         }
-        return cls(features, classifier.fit(matrix, kinds), summary, note)
+        return cls(features, classifier, summary, note)
 
     def expected(self, table: pd.DataFrame) -> tuple[list[str], list[str]]:
         """The likeliest conflict that each variant's classification can be part of, and its probability, as text."""
         if self._classifier is None or self._features is None:
             return [""] * len(table), [""] * len(table)
-        chances = self._classifier.predict_proba(self._features.transform(table))
+        with threadpool_limits(1):
+            chances = self._classifier.predict_proba(self._features.transform(table))
         kinds = list(self._classifier.classes_)
         for row, said in enumerate(table["prior_CLNSIG"]):
             group = clinvar.group(said) if isinstance(said, str) else None
