@@ -120,7 +120,9 @@ def describe(
             "output": {"predicted_label": "int", "probability": "float"},
         },
         # What carries the model's answers to a stated distance from the release.
-        "single_submissions": learnt_rates(table) if "prior_CLNSIG" in table else None,
+        "single_submissions": learnt_rates(table)
+        if settings["features"] == "prospective" and "prior_CLNSIG" in table
+        else None,
         "training_set": {
             "sha256": table_sha256(table),
             "rows": len(table),
