@@ -163,6 +163,8 @@ def test_the_watch_list_has_a_release_of_its_own(tmp_path):
     for name in ("table.csv", "trained.vcf", "trained.vep.vcf", "watched.vcf"):
         (tmp_path / name).touch()
     table, trained, annotated, watched = map(str, sorted(tmp_path.iterdir()))
+    rows = "".join(f"1,{place},A,G,{place % 2}\n" for place in range(1, 101))
+    (tmp_path / "table.csv").write_text(f"CHROM,POS,REF,ALT,CLASS\n{rows}")
     beside = check({"training_set": table, "watchlist_clinvar": watched})
     assert (beside["training_set"], beside["watchlist_clinvar"]) == (table, watched)
     own = check({"clinvar": trained, "annotated": annotated})
