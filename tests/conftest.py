@@ -17,6 +17,26 @@ def data_folder() -> Path:
     return Path(os.environ.get("GENOMICSLEARNING_DATA", ROOT.parent / "shared" / "data"))
 
 
+# Fixtures that there are with the real data only; `labelled_table` falls back to the sample and asks for one itself.
+REAL = {"shared_data", "published_table", "rebuilt_pair"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without the real data, one skip a file says how many of its tests need it."""
+    if data_folder().is_dir():
+        return
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if REAL & set(getattr(item, "fixturenames", ())):
+            files.setdefault(item.path, []).append(item)
+    for first, *rest in files.values():
+        tests = f"{1 + len(rest)} tests of this file" if rest else "this test"
+        reason = f"real data not found at {data_folder()}: {tests} left out; set GENOMICSLEARNING_DATA to its folder"
+        first.add_marker(pytest.mark.skip(reason=reason))
+        config.hook.pytest_deselected(items=rest)
+        items[:] = [item for item in items if item not in rest]
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     folder = data_folder()

@@ -9,6 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from conftest import data_folder
 
 from genomicslearning import InputError
 from genomicslearning.io import fetch
@@ -66,8 +67,9 @@ def server(monkeypatch):
 
 
 @pytest.fixture
-def release(shared_data) -> bytes:
-    return (shared_data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz").read_bytes()
+def release(demo_pair) -> bytes:
+    real = data_folder() / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
+    return (real if real.is_file() else demo_pair[0]).read_bytes()
 
 
 def offer(path: str, body: bytes, checksum: str | None = None) -> None:

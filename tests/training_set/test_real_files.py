@@ -223,3 +223,14 @@ def test_panel_with_scores(shared_data, tmp_path):
     assert set(table["SIFT"].dropna()) <= {
         "tolerated", "deleterious", "tolerated_low_confidence", "deleterious_low_confidence",
     }  # fmt: skip
+
+
+def test_read_table_kaggle(shared_data):
+    table = read_table(shared_data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
+    assert table.shape == (65_188, 46)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["CLASS"].sum() == 16_434
+    assert table.loc[0, "AF_EXAC"] == "0.10020"
+    assert table["CLNSIGINCL"].isna().sum() > 60_000
+    assert {str(kind) for kind in table.dtypes} == {"str", "int64", "int8"}
+    assert not (table.select_dtypes("str") == "nan").any().any()

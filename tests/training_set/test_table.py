@@ -11,17 +11,6 @@ from genomicslearning import InputError
 from genomicslearning.training_set.table import COLUMNS, read_table, write_table_csv
 
 
-def test_read_table_kaggle(shared_data):
-    table = read_table(shared_data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
-    assert table.shape == (65_188, 46)
-    assert list(table.columns) == list(COLUMNS)
-    assert table["CLASS"].sum() == 16_434
-    assert table.loc[0, "AF_EXAC"] == "0.10020"
-    assert table["CLNSIGINCL"].isna().sum() > 60_000
-    assert {str(kind) for kind in table.dtypes} == {"str", "int64", "int8"}
-    assert not (table.select_dtypes("str") == "nan").any().any()
-
-
 def test_tables_round_trip(labelled_table, tmp_path):
     part = labelled_table.head(3000)
     write_table_csv(part, tmp_path / "t.csv")

@@ -327,13 +327,13 @@ def test_command_exit_codes(tmp_path):
     assert len(rows(out)) == 2
 
 
-def test_memory_is_flat_and_progress_is_told(rebuilt_pair, tmp_path, monkeypatch):
+def test_progress_is_told(demo_pair, tmp_path, monkeypatch):
     from genomicslearning.io import accounting
 
     moments = iter(range(0, 10**9, 3))
     monkeypatch.setattr(accounting.time, "monotonic", lambda: next(moments))
     said = []
-    build_training_set(clinvar=rebuilt_pair[0], annotated=rebuilt_pair[1], out=tmp_path / "t.csv", progress=said.append)
+    build_training_set(clinvar=demo_pair[0], annotated=demo_pair[1], out=tmp_path / "t.csv", progress=said.append)
     assert "records read" in said[0] and "records/s" in said[0]
 
 
