@@ -107,8 +107,10 @@ def test_with_transitions_it_has_a_meaning_and_reads_the_submission(models, tmp_
     assert rows["VARIATION_ID"].tolist() == ["1", "2"], "uncertain significance comes first, as it was learnt"
     meaning = r"about \d+ of 100 such variants conflict once others classify; over years more do"
     assert re.fullmatch(meaning, rows["meaning"][0])
-    assert "over a longer time the probabilities are TOO LOW" in summary["meaning"]
-    assert "probabilities are TOO LOW" in (tmp_path / "out" / "watchlist.html").read_text()
+    assert "The longer one waits the more laboratories disagree" in summary["meaning"]
+    assert "The longer one waits" in (tmp_path / "out" / "watchlist.html").read_text()
+    ahead = rows.loc[0, ["probability_2y", "probability_8y"]].astype(float)
+    assert 0 < ahead["probability_2y"] < ahead["probability_8y"] < 1
     assert rows["reason_1"][0].startswith("submitted as Uncertain significance for not specified (raises")
 
 
