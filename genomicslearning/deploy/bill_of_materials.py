@@ -87,10 +87,10 @@ def licence(name: str) -> str:
         about = cast(Message, metadata.metadata(name))  # which it is, whatever its stub says
     except metadata.PackageNotFoundError:
         return ""
-    if expression := about.get("License-Expression"):  # type: ignore[attr-defined]
+    if expression := about.get("License-Expression"):
         return str(expression)
     classifiers = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")]
-    own = str(about.get("License") or "").strip().splitlines()  # type: ignore[attr-defined]
+    own = str(about.get("License") or "").strip().splitlines()
     for words in (*own[:1], *classifiers):
         if words.lower() in _SPDX:
             return _SPDX[words.lower()]
@@ -110,7 +110,7 @@ def bill(lock: str) -> dict:
         entry["externalReferences"] = [{"type": "distribution", "url": address, "hashes": digests}]
         listed.append(entry)
     ours = {"type": "application", "name": "genomicslearning", "version": __version__, "bom-ref": "genomicslearning"}
-    ours["licenses"] = [{"license": {"id": "Apache-2.0"}}]  # type: ignore[assignment]
+    ours["licenses"] = [{"license": {"id": "Apache-2.0"}}]
     number = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([ours, listed], sort_keys=True))
     return {
         "bomFormat": "CycloneDX",
