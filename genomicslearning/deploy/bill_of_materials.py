@@ -109,7 +109,12 @@ def bill(lock: str) -> dict:
         address = f"https://pypi.org/project/{component.name}/{component.version}/"
         entry["externalReferences"] = [{"type": "distribution", "url": address, "hashes": digests}]
         listed.append(entry)
-    ours = {"type": "application", "name": "genomicslearning", "version": __version__, "bom-ref": "genomicslearning"}
+    ours: dict = {
+        "type": "application",
+        "name": "genomicslearning",
+        "version": __version__,
+        "bom-ref": "genomicslearning",
+    }
     ours["licenses"] = [{"license": {"id": "Apache-2.0"}}]
     number = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([ours, listed], sort_keys=True))
     return {
