@@ -313,7 +313,7 @@ def test_the_contrast_that_leaks_the_future_is_marked(published_table, shared_da
     assert (train["CLASS"].to_numpy() == parts.train["CLASS"].to_numpy()).all(), "labels stay those of then"
     train, groups, test = seen["prospective"]
     assert test["CLNDN"].isna().all()
-    assert len(train) == len(groups) == 10512 + 2 * 1131
+    assert len(train) == len(groups) == 10512
     assert pd.Series(groups).nunique() == 10512
 
 
