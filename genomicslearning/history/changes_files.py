@@ -14,11 +14,11 @@ from genomicslearning.history import changes
 from genomicslearning.history.changes import COLUMNS, PERSISTS, Changes
 from genomicslearning.history.releases import read_release
 from genomicslearning.io import lake
+from genomicslearning.io.text import formula_safe
 
 CSV, FACTS, PAGE = "changes.csv", "changes.json", "release_changes.html"
 SHOWN = 5000  # rows of the page, conflict events first: more make a browser slow
-# A spreadsheet takes a cell that begins with one of these for a formula, and ClinVar's text is anybody's.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# ClinVar's text is anybody's: these columns are formula-safe.
 _TEXT = ("gene", "classification_before", "classification_after", "VARIATION_ID")
 _TEMPLATES = Environment(loader=PackageLoader("genomicslearning.history", "."), autoescape=True)
 
@@ -75,7 +75,7 @@ def write(
             file.write(",".join(COLUMNS) + "\n")
             for piece in found.pieces():
                 for name in _TEXT:
-                    piece[name] = piece[name].map(_cell)
+                    piece[name] = piece[name].map(formula_safe)
                 piece.to_csv(file, header=False, index=False, lineterminator="\n")
                 first.append(_of_interest(piece, SHOWN))
         lake.write_json(summary, facts)
@@ -92,10 +92,6 @@ def _of_interest(rows: pd.DataFrame, most: int) -> pd.DataFrame:
     significant = (rows["medically_significant"] == changes.SIGNIFICANT).astype(int)
     order = (4 * mine + 2 * event + significant).sort_values(ascending=False, kind="stable").index
     return rows.loc[order].head(most)
-
-
-def _cell(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA) else text
 
 
 def _write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:

@@ -11,6 +11,7 @@ from browser import NARROW, WIDE, chromium, open_at, print_at_a4, serious_findin
 from typer.testing import CliRunner
 
 from genomicslearning import InputError, autopilot, watchlist
+from genomicslearning.autopilot.model import Model
 from genomicslearning.cli.app import app
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
@@ -181,20 +182,19 @@ def test_a_model_of_annotated_variants_warns_of_a_release_without(models, tmp_pa
     assert [warning[:44] for warning in summary["warnings"]] == ["The model has learnt from VEP's annotation ("]
     assert any("WARNING: The model has learnt from VEP's annotation" in text for text in said)
     assert "this release comes without" in (tmp_path / "out" / "watchlist.html").read_text()
-    plain = shutil.copytree(models["biology"], tmp_path / "model")
-    manifest = json.loads((plain / "manifest.json").read_text())
-    assert manifest["training_set"]["annotated"] is True
-    manifest["training_set"]["annotated"] = False
-    (plain / "manifest.json").write_text(json.dumps(manifest))
+    model = Model.load(models["biology"])
+    assert model.manifest["training_set"]["annotated"] is True
+    told = model.manifest | {"training_set": model.manifest["training_set"] | {"annotated": False}}
+    plain = Model(model.pipelines, told).save(tmp_path / "model")
     assert watchlist.build(clinvar=release, model=plain, out=tmp_path / "out")["warnings"] == []
 
 
-def test_models_that_count_submitters_are_refused(models, tmp_path):
-    model = shutil.copytree(models["biology"], tmp_path / "model")
-    manifest = json.loads((model / "manifest.json").read_text())
-    (model / "manifest.json").write_text(json.dumps(manifest | {"features": "all"}))
+def test_models_that_count_submitters_are_refused(models, tmp_path, monkeypatch):
+    model = Model.load(models["biology"])
+    model.manifest = model.manifest | {"features": "all"}
+    monkeypatch.setattr(Model, "load", lambda folder: model)
     with pytest.raises(InputError, match="features `all`, which grow with the number of submitters"):
-        watchlist.build(clinvar="none.vcf", model=model, out=tmp_path)
+        watchlist.build(clinvar="none.vcf", model=models["biology"], out=tmp_path)
 
 
 def test_a_release_without_single_submitters_is_refused(models, tmp_path):
