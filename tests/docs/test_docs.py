@@ -122,6 +122,7 @@ def test_documented_parameters_exist():
 
 VARIABLES = {
     "TABLE": "table.csv", "DIST_BUCKET": "bucket", "VERSION": "1.0.0", "REGIONS": "eu-west-1", "NAME": "first",
+    "ANNOTATED": "one.vcf.gz two.vcf.gz",
 }  # fmt: skip
 BENCHMARKS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
 # demo_statistics.py makes the sample's statistics; vcf.py needs a VEP cache or an annotated VCF of one's own; make fuzz
