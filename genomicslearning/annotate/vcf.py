@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,39 +93,20 @@ def annotate_vcf(
     with ExitStack() as stack:
         path = stack.enter_context(rereadable(source, "its records are read twice", progress))
         vcf = stack.enter_context(Vcf(path, called=source))
-        assembly = assembly_of(vcf)
-        cache = caches.find(vep_cache, assembly)
-        warnings = _check_assemblies(vcf, assembly, cache, reference)
+        cache, warnings = _cache_for(vcf, vep_cache, reference)
         quarantine, report_part, part = stack.enter_context(
             lake.output(f"{target}.quarantine.vcf", f"{target}.report.json", target, inputs=[source, fasta])
         )
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="annotate-", dir=part.parent)))
-        sites = Sites(reference, cache)
-        _write_sites(vcf, sites, scratch / "sites.vcf", watch)
+        sites = _write_sites(vcf, Sites(reference, cache), scratch / "sites.vcf", watch)
         cache = caches.ready(cache, tool, progress)
-        if sites.sent:
-            fields = _run(tool, cache, found, reference, scratch, sites, watch)
-        else:
-            fields = plugins.asked_fields(cache, found, tool)
+        fields = _run(tool, cache, found, reference, scratch, sites, watch)
         written, malformed = _join(path, part, scratch, sites, fields, _provenance(tool, cache))
         if malformed:
             quarantine.write_bytes("\n".join(vcf.header).encode() + b"\n" + b"\n".join(malformed) + b"\n")
         report = {
-            "records_read": written + len(malformed),
-            "records_written": written,
-            "rows_written": sites.annotated,
-            "dropped": {},
-            "quarantined": len(malformed),
-            "alleles": sites.alleles,
-            "alleles_annotated": sites.annotated,
-            "not_annotated": dict(sites.left_out.most_common()),
-            "replaced_csq": sites.replaced,
-            "program": f"{tool.kind} {tool.version}",
-            "cache": cache.name,
-            "assembly": cache.assembly,
-            "plugins": list(found.names),
-            "fields": fields,
-            "empty_columns": plugins.empty_columns(fields),
+            **sites.counts(written, len(malformed)),
+            **_annotated_by(tool, cache, found.names, fields),
             "inputs": [{"role": "vcf", **vcf.facts()}],
             "warnings": [*vcf.warnings, *warnings, *sites.warnings()],
             "engine": "one machine",
@@ -171,6 +152,25 @@ def annotated_copy(
             progress=progress,
         )
         yield copy, report
+
+
+def _annotated_by(tool: Program, cache: Cache, names: Iterable[str], fields: list[str]) -> dict:
+    """What a report says of the annotator, its data, and the fields of its answers."""
+    return {
+        "program": f"{tool.kind} {tool.version}",
+        "cache": cache.name,
+        "assembly": cache.assembly,
+        "plugins": list(names),
+        "fields": fields,
+        "empty_columns": plugins.empty_columns(fields),
+    }
+
+
+def _cache_for(vcf: Vcf, folder: str | os.PathLike, reference: Reference) -> tuple[Cache, list[str]]:
+    """The cache of the VCF's assembly in a folder, and warnings; refused where the assemblies differ."""
+    assembly = assembly_of(vcf)
+    cache = caches.find(folder, assembly)
+    return cache, _check_assemblies(vcf, assembly, cache, reference)
 
 
 def _check_assemblies(vcf: Vcf, assembly: str | None, cache: Cache, reference: Reference) -> list[str]:
@@ -246,6 +246,20 @@ class Sites:
                 f"records that were compared; the VCF is of another assembly than {self._cache.assembly}"
             )
 
+    def counts(self, written: int, malformed: int) -> dict:
+        """What a report counts, given how many records were written and how many set aside."""
+        return {
+            "records_read": written + malformed,
+            "records_written": written,
+            "rows_written": self.annotated,
+            "dropped": {},
+            "quarantined": malformed,
+            "alleles": self.alleles,
+            "alleles_annotated": self.annotated,
+            "not_annotated": dict(self.left_out.most_common()),
+            "replaced_csq": self.replaced,
+        }
+
     def warnings(self) -> list[str]:
         """What a reader of the report should know."""
         found = []
@@ -275,8 +289,8 @@ def _records(vcf: Vcf, malformed: list[bytes]) -> Iterator[tuple[bytes, list[byt
     check_malformed(vcf.path, read + len(malformed), len(malformed), first_problem)
 
 
-def _write_sites(vcf: Vcf, sites: Sites, path: Path, watch: Stopwatch) -> None:
-    """The annotator's input: chromosome, position, number, REF, ALT."""
+def _write_sites(vcf: Vcf, sites: Sites, path: Path, watch: Stopwatch) -> Sites:
+    """Write the annotator's input (chromosome, position, number, REF, ALT); the sites, counted now."""
     with path.open("wb", buffering=1 << 20) as file:
         file.write(b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
         read = 0
@@ -296,6 +310,7 @@ def _write_sites(vcf: Vcf, sites: Sites, path: Path, watch: Stopwatch) -> None:
             if not read & 4095:
                 watch.tick(read)
     sites.check_reference(vcf.path)
+    return sites
 
 
 def _command(tool: Program, cache: Cache, found: plugins.Plugins, reference: Reference, scratch: Path) -> list[str]:
@@ -326,7 +341,12 @@ def _run(
     sites: Sites,
     watch: Stopwatch,
 ) -> list[str]:
-    """Let the annotator work, and sort what it says into one file for each chromosome. Returns CSQ's fields."""
+    """Let the annotator work, and sort what it says into one file for each chromosome. Returns CSQ's fields.
+
+    With nothing to send it does not start; then the fields are those that were asked for.
+    """
+    if not sites.sent:
+        return plugins.asked_fields(cache, found, tool)
     command = _command(tool, cache, found, reference, scratch)
     fields: list[str] = []
     with programs.running(command) as answer, ExitStack() as stack:

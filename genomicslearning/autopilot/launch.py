@@ -73,17 +73,7 @@ def start(
     InputError
         An unknown backend, objective, preset, feature set or extra candidate, or a bad name.
     """
-    from genomicslearning.features import FEATURE_SETS
-
-    for what, value, known in (
-        ("backend", backend, BACKENDS),
-        ("objective", objective, OBJECTIVES),
-        ("preset", preset, PRESET_NAMES),
-        ("features", features, FEATURE_SETS),
-        *(("extra candidate", one, EXTRA_CANDIDATES) for one in extra_candidates),
-    ):
-        if value not in known:
-            raise InputError(f"{what}: {value!r} is not known; choose one of {', '.join(known)}")
+    _check_choices(backend, objective, preset, features, extra_candidates)
     if not FOLDER_NAME.fullmatch(name):
         raise InputError(f"name: {name!r} is not a job name; use letters, digits, dot, dash and underscore, at most 64")
     if groups is not None and len(groups) != len(train):
@@ -99,8 +89,6 @@ def start(
         max_runtime_seconds=max_runtime_seconds,
     )
     if backend == "sagemaker":
-        if extra_candidates:
-            raise InputError("extra candidates: SageMaker Autopilot chooses its own; leave them out, or backend=local")
         from genomicslearning.autopilot.sagemaker import SageMakerJob
 
         remote = SageMakerSettings(**(sagemaker or {}))
@@ -108,3 +96,20 @@ def start(
     from genomicslearning.autopilot.local import LocalJob
 
     return LocalJob(train, settings, folder=Path(folder) / name, groups=groups, progress=progress).start()
+
+
+def _check_choices(backend: str, objective: str, preset: str, features: str, extra_candidates: Sequence[str]) -> None:
+    """Refuse a name that is none of those to choose from, and extra candidates where they cannot take part."""
+    from genomicslearning.features import FEATURE_SETS
+
+    for what, value, known in (
+        ("backend", backend, BACKENDS),
+        ("objective", objective, OBJECTIVES),
+        ("preset", preset, PRESET_NAMES),
+        ("features", features, FEATURE_SETS),
+        *(("extra candidate", one, EXTRA_CANDIDATES) for one in extra_candidates),
+    ):
+        if value not in known:
+            raise InputError(f"{what}: {value!r} is not known; choose one of {', '.join(known)}")
+    if backend == "sagemaker" and extra_candidates:
+        raise InputError("extra candidates: SageMaker Autopilot chooses its own; leave them out, or backend=local")

@@ -115,22 +115,12 @@ def describe(
             name: {"weight": weight, "algorithm": candidates[name].algorithm, "parameters": parameters[name]}
             for name, weight in weights.items()
         },
-        "schema": {
-            "input": {column: str(table[column].dtype) for column in table.columns if column != "CLASS"},
-            "output": {"predicted_label": "int", "probability": "float"},
-        },
+        "schema": _schema(table),
         # What carries the model's answers to a stated distance from the release.
         "single_submissions": learnt_rates(table)
         if settings["features"] == "prospective" and "prior_CLNSIG" in table
         else None,
-        "training_set": {
-            "sha256": table_sha256(table),
-            "rows": len(table),
-            "class_1": int(table["CLASS"].sum()),
-            "compared_on": len(truth),
-            # Whether VEP's columns say anything.
-            "annotated": "Consequence" in table and bool(table["Consequence"].notna().any()),
-        },
+        "training_set": _described_rows(table, len(truth)),
         "metrics": {"out_of_fold": scores(truth, probability)},
         "settings": settings,
         "reproducible": not notes,
@@ -138,4 +128,24 @@ def describe(
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in (*LIBRARIES, *extra_libraries(weights))},
         "licence": LICENCE,
+    }
+
+
+def _described_rows(table: pd.DataFrame, compared_on: int) -> dict:
+    """The training rows in figures, and their hash."""
+    return {
+        "sha256": table_sha256(table),
+        "rows": len(table),
+        "class_1": int(table["CLASS"].sum()),
+        "compared_on": compared_on,
+        # Whether VEP's columns say anything.
+        "annotated": "Consequence" in table and bool(table["Consequence"].notna().any()),
+    }
+
+
+def _schema(table: pd.DataFrame) -> dict:
+    """Columns and types that the model reads and answers with."""
+    return {
+        "input": {column: str(table[column].dtype) for column in table.columns if column != "CLASS"},
+        "output": {"predicted_label": "int", "probability": "float"},
     }

@@ -97,26 +97,31 @@ def fetch(
     typer.echo(f"{report['file']}\n{report['bytes']:,} bytes, sha256 {report['sha256']}")
 
 
+# Options of `watchlist` whose words take more than a line.
+MODEL = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Model folder; without one, learnt from the release itself.")
+]
+EARLIER = Annotated[
+    list[str] | None, typer.Option(metavar="RELEASE", help="An earlier release to learn from; oldest first.")
+]
+RANK_BY = Annotated[str, typer.Option(help="conflict, or both: times the chance of a second submission.")]
+VEP_CACHE = Annotated[
+    str | None, typer.Option(metavar="DIR", help="VEP's cache: annotate --clinvar first, instead of --annotated.")
+]
+
+
 def watchlist(
     clinvar: Annotated[str, typer.Option(help="ClinVar VCF(.gz) of the release to watch.")],
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for watchlist.csv, .html and .json.")],
-    model: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Model folder; without one, learnt from the release itself.")
-    ] = None,
-    earlier: Annotated[
-        list[str] | None, typer.Option(metavar="RELEASE", help="An earlier release to learn from; oldest first.")
-    ] = None,
-    rank_by: Annotated[
-        str, typer.Option(help="conflict, or both: times the chance of a second submission.")
-    ] = "conflict",
+    model: MODEL = None,
+    earlier: EARLIER = None,
+    rank_by: RANK_BY = "conflict",
     preset: Annotated[str, typer.Option(help="How much the model that is learnt here tries.")] = "quick",
     annotated: Annotated[str | None, typer.Option(help="The same variants annotated by Ensembl VEP, VCF(.gz).")] = None,
     top: Annotated[int, typer.Option(help="Rows of the HTML page, at most 5000; the CSV has all.")] = 5000,
     pick: Annotated[Pick, typer.Option(help="Which transcript's annotation a row gets.")] = Pick.mane,
     csq_key: Annotated[str | None, typer.Option(help="INFO key of VEP's annotation, if it is not CSQ.")] = None,
-    vep_cache: Annotated[
-        str | None, typer.Option(metavar="DIR", help="VEP's cache: annotate --clinvar first, instead of --annotated.")
-    ] = None,
+    vep_cache: VEP_CACHE = None,
     fasta: Annotated[str | None, typer.Option(metavar="FA", help="Goes with --vep-cache: reference FASTA.")] = None,
     plugin_cache: Annotated[str | None, typer.Option(metavar="DIR", help="Goes with --vep-cache: plugins.")] = None,
     program: Annotated[str | None, typer.Option(metavar="PATH", help="Goes with --vep-cache: the annotator.")] = None,

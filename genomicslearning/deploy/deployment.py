@@ -60,29 +60,14 @@ def deploy(
     """
     datalake.check_inputs(training_set=training_set, clinvar=clinvar, annotated=annotated)
     root = source_folder or checkout()
-    if root and not (root / "pyproject.toml").is_file():
-        raise InputError(f"--source {root}: no pyproject.toml there; give the folder of the source")
-    build = Build(root)
-    if settings.region not in build.regions:
-        offered = ", ".join(build.regions)
-        raise InputError(f"--region {settings.region}: AWS lacks container images there; choose one of {offered}")
+    build = _checked_build(settings, root)
     progress(f"version {build.version}")
     cloudformation, s3 = session.client("cloudformation"), session.client("s3")
 
     zone = stacks.create_or_update(
         cloudformation, settings.stack("Zone"), build.template("zone"), settings.zone_parameters(), progress=progress
     )
-    if not settings.connection:
-        template = build.text("cloudformation/pipe.yml").encode()
-        _commit(session, settings, "pipe", {"pipe.yml": template}, build, progress)
-    pipe = stacks.create_or_update(
-        cloudformation,
-        settings.stack("Pipe"),
-        build.template("pipe"),
-        settings.pipe_parameters(zone["DeliveryBoundaryArn"], zone["RuntimeBoundaryArn"]),
-        clear=lambda stack_id: clear_logs(session, stack_id, progress),
-        progress=progress,
-    )
+    pipe = _bring_pipe(session, settings, zone, build, progress)
     build.upload(s3, pipe["ResourcesBucket"], progress)
     datalake.fill(
         s3, pipe["DataLakeBucket"], training_set=training_set, clinvar=clinvar, annotated=annotated, progress=progress
@@ -103,6 +88,32 @@ def deploy(
     else:
         progress("pipeline: waits for a first push (an installed package has no source to push)")
     return code
+
+
+def _checked_build(settings: Settings, root: Path | None) -> Build:
+    """What is built of the source, or of this package where `root` is None."""
+    if root and not (root / "pyproject.toml").is_file():
+        raise InputError(f"--source {root}: no pyproject.toml there; give the folder of the source")
+    build = Build(root)
+    if settings.region not in build.regions:
+        offered = ", ".join(build.regions)
+        raise InputError(f"--region {settings.region}: AWS lacks container images there; choose one of {offered}")
+    return build
+
+
+def _bring_pipe(session, settings: Settings, zone: dict[str, str], build: Build, progress: Progress) -> dict[str, str]:
+    """The pipe stack at this version, its template committed first where the source is on CodeCommit; its outputs."""
+    if not settings.connection:
+        template = build.text("cloudformation/pipe.yml").encode()
+        _commit(session, settings, "pipe", {"pipe.yml": template}, build, progress)
+    return stacks.create_or_update(
+        session.client("cloudformation"),
+        settings.stack("Pipe"),
+        build.template("pipe"),
+        settings.pipe_parameters(zone["DeliveryBoundaryArn"], zone["RuntimeBoundaryArn"]),
+        clear=lambda stack_id: clear_logs(session, stack_id, progress),
+        progress=progress,
+    )
 
 
 def _commit(session, settings: Settings, kind: str, files: dict[str, bytes], build: Build, progress: Progress) -> None:

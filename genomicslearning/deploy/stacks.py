@@ -53,18 +53,7 @@ def create_or_update(
     DeployFailed
         The stack rolled back. Calling again after the cause is removed carries on.
     """
-    stack = describe(client, name)
-    if stack and stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
-        progress(f"{name}: another operation is under way ({stack['StackStatus']}); waiting for it")
-        _wait(client, stack["StackId"], set(), progress)
-        stack = describe(client, name)
-    if stack and stack["StackStatus"] in _DEAD:
-        progress(f"{name}: an earlier attempt failed ({stack['StackStatus']}); removing what it left")
-        if clear:
-            clear(stack["StackId"])
-        delete(client, name, progress=progress)
-        stack = None
-
+    stack = _settled(client, name, clear, progress)
     request = {
         "StackName": name,
         "TemplateBody": template,
@@ -87,6 +76,22 @@ def create_or_update(
         raise DeployFailed(f"{name}: {status}. " + ("; ".join(reasons) or "see the stack's events"))
     progress(f"{name}: {status}")
     return outputs(client, name)
+
+
+def _settled(client, name: str, clear: Callable[[str], None] | None, progress: Progress) -> dict | None:
+    """The stack once nothing else is at work on it; None where there is none, or it was dead and is removed now."""
+    stack = describe(client, name)
+    if stack and stack["StackStatus"].endswith("_IN_PROGRESS") and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
+        progress(f"{name}: another operation is under way ({stack['StackStatus']}); waiting for it")
+        _wait(client, stack["StackId"], set(), progress)
+        stack = describe(client, name)
+    if stack and stack["StackStatus"] in _DEAD:
+        progress(f"{name}: an earlier attempt failed ({stack['StackStatus']}); removing what it left")
+        if clear:
+            clear(stack["StackId"])
+        delete(client, name, progress=progress)
+        stack = None
+    return stack
 
 
 def delete(client, name: str, *, progress: Progress) -> None:

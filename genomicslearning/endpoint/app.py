@@ -55,49 +55,58 @@ def create(
     token, hosts, log : as `gate.Gate` takes them.
     """
     metrics = Metrics()
-    # More at a time would wait for each other, and hold their rows meanwhile.
-    turns = asyncio.Semaphore(os.cpu_count() or 1)
-    together = Together(model, turns)
-    manifest = model.manifest
-    about = {"status": "ok", "version": __version__, "features": manifest.get("features")}
-    about["weights_sha256"] = manifest.get("weights_sha256")
+    return Gate(
+        Starlette(routes=_Answers(model, outputs, metrics).routes()), metrics, token=token, hosts=hosts, log=log
+    )
 
-    async def ping(_request: Request) -> Response:
+
+class _Answers:
+    """What one model's application answers under each address."""
+
+    def __init__(self, model: Model, outputs: tuple[str, ...], metrics: Metrics) -> None:
+        self._model, self._outputs, self._metrics = model, outputs, metrics
+        # More at a time would wait for each other, and hold their rows meanwhile.
+        self._turns = asyncio.Semaphore(os.cpu_count() or 1)
+        self._together = Together(model, self._turns)
+        manifest = model.manifest
+        self._about = {"status": "ok", "version": __version__, "features": manifest.get("features")}
+        self._about["weights_sha256"] = manifest.get("weights_sha256")
+
+    def routes(self) -> list[Route]:
+        """Every address, with the method that it takes."""
+        return [
+            Route("/ping", self._ping, methods=["GET"]),
+            Route("/health", self._health, methods=["GET"]),
+            Route("/metrics", self._counts, methods=["GET"]),
+            Route("/invocations", self._invocations, methods=["POST"]),
+            Route("/endpoints/{name}/invocations", self._invocations, methods=["POST"]),
+        ]
+
+    async def _ping(self, _request: Request) -> Response:
         return Response()
 
-    async def health(_request: Request) -> Response:
-        return JSONResponse(about)
+    async def _health(self, _request: Request) -> Response:
+        return JSONResponse(self._about)
 
-    async def counts(_request: Request) -> Response:
-        return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
+    async def _counts(self, _request: Request) -> Response:
+        return PlainTextResponse(self._metrics.text(), media_type="text/plain; version=0.0.4")
 
-    async def invocations(request: Request) -> Response:
+    async def _invocations(self, request: Request) -> Response:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _body(request)
-            asked = _asked(request, body, outputs)
+            asked = _asked(request, body, self._outputs)
             if len(body) <= SMALL_BYTES:
-                answered = await together.answer(asked)
+                answered = await self._together.answer(asked)
             else:
-                async with turns:
-                    answered = await run_in_threadpool(_answer, model, asked)
-            metrics.rows += answered.rows
+                async with self._turns:
+                    answered = await run_in_threadpool(_answer, self._model, asked)
+            self._metrics.rows += answered.rows
             return Response(
                 answered.content, media_type=asked.kind, headers={"x-Amzn-Invoked-Production-Variant": VARIANT}
             )
         except _REFUSED as problem:
             return _refused(problem)
-
-    application = Starlette(
-        routes=[
-            Route("/ping", ping, methods=["GET"]),
-            Route("/health", health, methods=["GET"]),
-            Route("/metrics", counts, methods=["GET"]),
-            Route("/invocations", invocations, methods=["POST"]),
-            Route("/endpoints/{name}/invocations", invocations, methods=["POST"]),
-        ]
-    )
-    return Gate(application, metrics, token=token, hosts=hosts, log=log)
 
 
 _REFUSED = (ClientDisconnect, TimeoutError, _BodyTooLarge, InputError)

@@ -143,15 +143,11 @@ class TransformEndpoint(_Hosted):
         with aws_errors():
             return self._labelled(self._transform(_csv(self._rows.frame(rows))), len(rows))
 
-    def _transform(self, body: bytes) -> bytes:
+    def _start_transform(self, name: str, address: str):
+        """A batch transform of `rows.csv` under this address; its answers come beside it."""
         resources = _sdk()
-        name = f"{self.account.project}-{secrets.token_hex(4)}"
-        prefix = f"predictions/{name}"
-        storage = self.account.client("s3")
-        storage.put_object(Bucket=self.account.bucket, Key=f"{prefix}/rows.csv", Body=body)
-        address = f"s3://{self.account.bucket}/{prefix}"
         rows = resources.TransformS3DataSource(s3_data_type="S3Prefix", s3_uri=f"{address}/rows.csv")
-        job = resources.TransformJob.create(
+        return resources.TransformJob.create(
             transform_job_name=name,
             model_name=self.name,
             max_payload_in_mb=6,
@@ -171,6 +167,13 @@ class TransformEndpoint(_Hosted):
             session=self.account.session,
             region=self.account.region,
         )
+
+    def _transform(self, body: bytes) -> bytes:
+        name = f"{self.account.project}-{secrets.token_hex(4)}"
+        prefix = f"predictions/{name}"
+        storage = self.account.client("s3")
+        storage.put_object(Bucket=self.account.bucket, Key=f"{prefix}/rows.csv", Body=body)
+        job = self._start_transform(name, f"s3://{self.account.bucket}/{prefix}")
 
         def state() -> str | None:
             job.refresh()

@@ -22,6 +22,9 @@ FREQUENCIES = (
     "Genomes. Variants of "
     "ancestries that these cohorts lack look rarer than they are, and the model takes rarity for evidence."
 )
+RECLASSIFIED = (
+    "Labels follow ClinVar's review status of one release; laboratories reclassify, and labels change with them."
+)
 
 
 def model_card(
@@ -57,46 +60,53 @@ def model_card(
         else "P(conflicting) of a variant that several laboratories have classified, for variants like the test rows.",
         "## Data",
         _list([_input(one) for one in data.get("inputs", [])] or ["not recorded"]),
-        f"{len(train):,} training rows ({train['CLASS'].mean():.1%} conflicting), {metrics['n']:,} test rows "
-        f"({metrics['n_positive'] / metrics['n']:.1%} conflicting).",
+        _rows(train, metrics),
         _list(notes or []),
         "## Evaluation",
-        _table(
-            ["measure", "value"],
-            [
-                ("split", metrics["split"]),
-                ("features", metrics["features"]),
-                ("ROC AUC", _with_interval(metrics, "roc_auc")),
-                ("average precision", _with_interval(metrics, "average_precision")),
-                ("ECE", f"{metrics['ece']:.3f}"),
-                ("Brier score", f"{metrics['brier']:.4f}"),
-                ("precision at the threshold", f"{metrics['precision']:.3f}"),
-                ("recall at the threshold", f"{metrics['recall']:.3f}"),
-                ("threshold", f"{metrics['threshold']:.3f}"),
-            ],
-        ),
-        "Intervals: 95 %, bootstrap of "
-        + ("whole genes" if metrics["split"] == "gene" else "test rows within each class")
-        + f", 1,000 resamples, seed {metrics['seed']}.",
+        _measures(metrics),
+        _intervals(metrics),
         "## Verdict",
         _table(["use", "answer", "because"], verdict[["question", "answer", "because"]].itertuples(index=False)),
         "## Known biases",
         _list([_genes(train), FREQUENCIES, _laboratories(train)]),
         "## Limits",
-        _list(
-            [
-                SELECTION,
-                "Labels follow ClinVar's review status of one release; laboratories reclassify, and labels "
-                "change with them.",
-                *manifest.get("notes", []),
-            ]
-        ),
+        _list([SELECTION, RECLASSIFIED, *manifest.get("notes", [])]),
         "## Versions",
         _list([f"{name} {version}" for name, version in manifest.get("versions", {}).items()]),
         f"Training set sha256 {manifest.get('training_set', {}).get('sha256', 'not recorded')}; model made "
         f"weights {manifest.get('weights_sha256', 'unknown')[:16]}; licence {manifest.get('licence', 'not recorded')}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _rows(train: pd.DataFrame, metrics: dict) -> str:
+    """How many rows there are on each side, and how many of them conflict."""
+    return (
+        f"{len(train):,} training rows ({train['CLASS'].mean():.1%} conflicting), {metrics['n']:,} test rows "
+        f"({metrics['n_positive'] / metrics['n']:.1%} conflicting)."
+    )
+
+
+def _measures(metrics: dict) -> str:
+    return _table(
+        ["measure", "value"],
+        [
+            ("split", metrics["split"]),
+            ("features", metrics["features"]),
+            ("ROC AUC", _with_interval(metrics, "roc_auc")),
+            ("average precision", _with_interval(metrics, "average_precision")),
+            ("ECE", f"{metrics['ece']:.3f}"),
+            ("Brier score", f"{metrics['brier']:.4f}"),
+            ("precision at the threshold", f"{metrics['precision']:.3f}"),
+            ("recall at the threshold", f"{metrics['recall']:.3f}"),
+            ("threshold", f"{metrics['threshold']:.3f}"),
+        ],
+    )
+
+
+def _intervals(metrics: dict) -> str:
+    drawn = "whole genes" if metrics["split"] == "gene" else "test rows within each class"
+    return f"Intervals: 95 %, bootstrap of {drawn}, 1,000 resamples, seed {metrics['seed']}."
 
 
 def _with_interval(metrics: dict, key: str) -> str:

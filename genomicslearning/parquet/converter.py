@@ -95,6 +95,12 @@ class Converter:
         self._other_name = names[len(FIXED) + len(self._keys)]
         self._csq_name = names[len(FIXED) + len(self._keys) + 1] if self._csq_key else None
         self._extra_names = names[len(names) - len(extra) :]
+        self.schema = self._schema(names, info, text)
+        self._lessons = _LESSONS
+        self._numbers: np.ndarray | None = None  # of the lines being converted
+
+    def _schema(self, names: list[str], info: Mapping[str, Definition], text: bool) -> pa.Schema:
+        """The columns with their types: the header's, or text throughout."""
         types = {name: pa.string() for name in names}
         if not text:
             types |= {"POS": pa.int64(), "QUAL": pa.float64()}
@@ -102,9 +108,7 @@ class Converter:
         if self._layout and self._csq_name:
             block = [(field, pa.string()) for field in unique_names(list(self._layout.fields))]
             types[self._csq_name] = pa.list_(pa.struct(block))
-        self.schema = pa.schema(list(types.items()))
-        self._lessons = _LESSONS
-        self._numbers: np.ndarray | None = None  # of the lines being converted
+        return pa.schema(list(types.items()))
 
     @property
     def repeated(self) -> int:

@@ -50,16 +50,7 @@ def write_training_set(
     if table and (clinvar or annotated):
         raise InputError("give either training_set or clinvar/annotated, not both")
     out = str(run.training_set)
-    if run.inputs_before and not (table or clinvar or annotated):
-        clinvar, annotated, table = (str(run.inputs_before.get(name) or "") for name in TRAINING_DATA)
-        progress(f"no data given: made again from {', '.join(files.name(p) for p in (clinvar, annotated, table) if p)}")
-    lake = lake or settings()["lake"]
-    if not (table or clinvar or annotated):
-        backend = backend or settings()["backend"]
-        if backend == "sagemaker":
-            table = _in_aws(lake, pick, progress)
-        elif lake:
-            table, clinvar, annotated = _in_lake(lake.rstrip("/"))
+    table, clinvar, annotated = _source(run, table, clinvar, annotated, pick, backend, lake, progress)
     files.check_outputs([out, str(run.training_set_csv)], filter(None, (table, clinvar, annotated)))
     run.keep_release("")
     if table:
@@ -82,6 +73,30 @@ def write_training_set(
         files.write_json(accounting, run.training_set_report)
     write_table_csv(read_table(out), run.training_set_csv)
     return accounting
+
+
+def _source(
+    run: Run,
+    table: str,
+    clinvar: str,
+    annotated: str,
+    pick: str,
+    backend: str,
+    lake: str,
+    progress: Callable[[str], None],
+) -> tuple[str, str, str]:
+    """What the training set is made from, as (table, clinvar, annotated): given now or before, else of the lake."""
+    if run.inputs_before and not (table or clinvar or annotated):
+        clinvar, annotated, table = (str(run.inputs_before.get(name) or "") for name in TRAINING_DATA)
+        progress(f"no data given: made again from {', '.join(files.name(p) for p in (clinvar, annotated, table) if p)}")
+    lake = lake or settings()["lake"]
+    if not (table or clinvar or annotated):
+        backend = backend or settings()["backend"]
+        if backend == "sagemaker":
+            table = _in_aws(lake, pick, progress)
+        elif lake:
+            table, clinvar, annotated = _in_lake(lake.rstrip("/"))
+    return table, clinvar, annotated
 
 
 def _in_lake(lake: str) -> tuple[str, str, str]:

@@ -67,13 +67,17 @@ def learn(
         progress=progress,
     )
     job.wait()
-    how = (
-        f"The model was learnt from this release alone ({len(rows):,} variants with several submitters, preset "
-        f"{preset}): of each one submission was drawn as if it stood alone; whether they conflict is what it learnt."
-    )
+    return Path(job.folder) / "model", _how(len(rows), preset, real, past), release, past
+
+
+def _how(rows: int, preset: str, real: int, past: Sequence[Release]) -> str:
+    """How the model was learnt, in words; `real` of the rows had a single submitter in an earlier release."""
     if past:
-        how = (
-            f"The model was learnt from {len(rows):,} variants with several submitters (preset {preset}): {real:,} had "
+        return (
+            f"The model was learnt from {rows:,} variants with several submitters (preset {preset}): {real:,} had "
             f"a single submitter in {', '.join(one.name for one in past)}; of the others one submission was drawn."
         )
-    return Path(job.folder) / "model", how, release, past
+    return (
+        f"The model was learnt from this release alone ({rows:,} variants with several submitters, preset "
+        f"{preset}): of each one submission was drawn as if it stood alone; whether they conflict is what it learnt."
+    )

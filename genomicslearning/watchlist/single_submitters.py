@@ -121,6 +121,15 @@ class _Sorted:
         self._said.clear()
 
 
+def _partners(stack: ExitStack, clinvar_vcf: str | os.PathLike, source: Vcf) -> tuple[Partners, Vcf]:
+    """ClinVar's records for those of an annotated file, and ClinVar's file; open as long as the stack is."""
+    second = stack.enter_context(Vcf(clinvar_vcf))
+    same = check_assemblies(second, source)
+    partners = Partners(second, lambda: Vcf(clinvar_vcf), _STATUSES, same_assembly=same)
+    stack.callback(partners.close)
+    return partners, second
+
+
 def spool(
     clinvar_vcf: str | os.PathLike,
     annotated: str | os.PathLike | None,
@@ -135,12 +144,7 @@ def spool(
     watch = Stopwatch(progress, "watchlist")
     with ExitStack() as stack:
         source = stack.enter_context(Vcf(annotated if annotated is not None else clinvar_vcf))
-        partners, second = None, None
-        if annotated is not None:
-            second = stack.enter_context(Vcf(clinvar_vcf))
-            same = check_assemblies(second, source)
-            partners = Partners(second, lambda: Vcf(clinvar_vcf), _STATUSES, same_assembly=same)
-            stack.callback(partners.close)
+        partners, second = _partners(stack, clinvar_vcf, source) if annotated is not None else (None, None)
         layout = transcripts.layout(source, csq_key) if annotated is not None else None
         maker = RowMaker(
             path=source.path,
