@@ -61,8 +61,8 @@ GLUE_PROVIDES = {
     "tzdata": "2024.1",
     "urllib3": "1.25.10",
 }
+# Checked 2026-11.
 GLUE_SOURCE = f"{_DOCS}/glue/latest/dg/aws-glue-programming-python-libraries.html#glue-modules-provided"
-GLUE_AS_OF = "2026-11"
 
 
 def named(what: str) -> set[str]:

@@ -35,7 +35,6 @@ MOST_COLUMNS = 100_000
 KNOWN = (*COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS)
 _CLASSES = {"0": "0", "1": "1", "0.0": "0", "1.0": "1", "false": "0", "true": "1"}
 _DECIMALS = (*AF_COLUMNS, "LoFtool", "CADD_PHRED", "CADD_RAW")
-_SAMPLE = 4096
 
 
 # --- the header ------------------------------------------------------------------------------------------------------

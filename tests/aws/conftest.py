@@ -137,14 +137,6 @@ def account(tmp_path_factory):
     process.wait(10)
 
 
-@pytest.fixture
-def as_administrator(account, monkeypatch):
-    """The environment of somebody who deploys from a laptop."""
-    for key, value in account.environment().items():
-        monkeypatch.setenv(key, value)
-    return account
-
-
 @pytest.fixture(scope="session")
 def source_tree(tmp_path_factory, account) -> Path:
     """A clean copy of the source, as git would clone it with what is being worked on; its lock is a small real one."""

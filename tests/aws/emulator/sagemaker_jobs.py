@@ -35,7 +35,6 @@ MAX_BODY = 6 * 1024 * 1024
 
 _lock = threading.Lock()
 _models: dict[str, object] = {}
-_trained: dict[str, Path] = {}
 
 
 # ---------------------------------------------------------------------- faults
