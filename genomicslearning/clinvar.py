@@ -15,25 +15,6 @@ from collections.abc import Iterable
 NO_CONFLICT = "criteria_provided,_multiple_submitters,_no_conflicts"
 CONFLICT_UNTIL_2023 = "criteria_provided,_conflicting_interpretations"
 CONFLICT_SINCE_2024 = "criteria_provided,_conflicting_classifications"
-REVIEW_STATUSES = {
-    # status: stars
-    "practice_guideline": 4,
-    "reviewed_by_expert_panel": 3,
-    NO_CONFLICT: 2,
-    "criteria_provided,_multiple_submitters": 2,
-    CONFLICT_UNTIL_2023: 1,
-    CONFLICT_SINCE_2024: 1,
-    "criteria_provided,_single_submitter": 1,
-    "no_assertion_criteria_provided": 0,
-    "no_assertion_provided": 0,
-    "no_assertion_for_the_individual_variant": 0,
-    "no_interpretation_for_the_individual_variant": 0,
-    "no_interpretation_for_the_single_variant": 0,
-    "no_classification_provided": 0,
-    "no_classification_for_the_single_variant": 0,
-    "no_classification_for_the_individual_variant": 0,
-    "no_classifications_from_unflagged_records": 0,
-}
 SINGLE_SUBMITTER = "criteria_provided,_single_submitter"
 LABELS = {NO_CONFLICT: 0, CONFLICT_UNTIL_2023: 1, CONFLICT_SINCE_2024: 1}
 

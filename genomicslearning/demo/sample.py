@@ -18,6 +18,7 @@ import numpy as np
 
 from genomicslearning.demo import genome
 from genomicslearning.demo.draws import Draws, consequence_group, gene_weights, spread, statistics
+from genomicslearning.training_set.schema import AF_COLUMNS
 
 NOTICE = "SYNTHETIC sample made by genomicslearning: not ClinVar data, no real variant or patient, not for clinical use"
 CSQ_FIELDS = (
@@ -168,6 +169,12 @@ class _Record:
         return f"{site}\t.\t.\t{text}"
 
 
+def _in_vcf_order(records: list[_Record]) -> list[_Record]:
+    """By chromosome, position and alleles."""
+    order = {chromosome: i for i, chromosome in enumerate(genome.CENTROMERES)}
+    return sorted(records, key=lambda r: (order[r.gene.chromosome], r.change.position, r.change.ref, r.change.alt))
+
+
 class _Sample:
     """One draw: first what the statistics say of all variants at once, then each variant's alleles and text."""
 
@@ -253,8 +260,7 @@ class _Sample:
             record.csq = self._csq(record, *scores)
             records.append(record)
         self._make_odd(records)
-        order = {chromosome: i for i, chromosome in enumerate(genome.CENTROMERES)}
-        return sorted(records, key=lambda r: (order[r.gene.chromosome], r.change.position, r.change.ref, r.change.alt))
+        return _in_vcf_order(records)
 
     def _place(self, number: int, consequence: str, key: tuple, taken: set) -> tuple[genome.Gene, genome.Change]:
         """A gene and a variant that no other record has; another gene where this one is full or has no intron."""
@@ -272,7 +278,7 @@ class _Sample:
             return {}
         rng = self.rng
         low, high = self.tables["frequency_bands"][band - 1 : band + 1]
-        names = [n for n, digit in zip(("AF_ESP", "AF_EXAC", "AF_TGP"), seen_in, strict=True) if digit == "1"]
+        names = [n for n, digit in zip(AF_COLUMNS, seen_in, strict=True) if digit == "1"]
         steps = {n: 1e5 if n == "AF_EXAC" else 1e4 for n in names}  # ExAC has five decimals, the others four
         largest = min(names, key=lambda n: (steps[n] if high <= 1e-4 else 0, rng.random()))
         value = high if low == 0 else low * (high / low) ** rng.random()

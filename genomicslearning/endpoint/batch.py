@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from genomicslearning import InputError
+from genomicslearning import InputError, clinvar
 from genomicslearning.autopilot.manifest import missing_evidence
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import wire
@@ -163,10 +163,17 @@ def _csv_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(special, quoted, texts)
 
 
+def first_symbols(geneinfo: pa.ChunkedArray) -> pa.Array:
+    """First gene symbol of each GENEINFO, null where it names none."""
+    distinct = geneinfo.combine_chunks().dictionary_encode()
+    symbols = [clinvar.first_symbol(text) or None for text in distinct.dictionary.to_pylist()]
+    return pa.array(symbols, pa.string()).take(distinct.indices)
+
+
 def _result(piece: pa.Table, labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:
     cells = {name: piece[name] for name in PREDICTION_COLUMNS if name in piece.column_names}
     if "GENEINFO" in piece.column_names:
-        gene = pc.struct_field(pc.extract_regex(piece["GENEINFO"], r"^(?P<symbol>[^:|]+)"), "symbol")
+        gene = first_symbols(piece["GENEINFO"])
         cells["SYMBOL"] = pc.coalesce(cells["SYMBOL"], gene) if "SYMBOL" in cells else gene
     cells |= {"predicted_label": labels, "probability": probabilities, "POS": user_table.positions(piece["POS"])}
     empty = pa.nulls(piece.num_rows, pa.string())

@@ -121,9 +121,7 @@ def predict_vcf(
     InputError
         An input is missing or damaged, the VCF is not annotated, or the model needs what a VCF does not have.
     """
-    as_vcf = str(target).endswith(".vcf.gz")
-    if not as_vcf and not str(target).endswith(".csv"):
-        raise InputError(f"{target}: answers to a VCF are written as .csv or .vcf.gz; choose such a name")
+    as_vcf = _is_vcf(target)
     watch = Stopwatch(progress, "predict")
     say = progress or (lambda text: None)
     with ExitStack() as stack:
@@ -134,27 +132,16 @@ def predict_vcf(
         model = Model.load(model_folder)
         warnings = check_model(model, model_folder, vcf, classification)
         maker = UnlabelledRows(vcf, layout=_layout(vcf, csq_key, model), pick=pick, strict=strict)
-        if lacking := missing_evidence(model.manifest, maker.filled_columns(vcf), least=_WORTH_A_WORD):
-            warnings.append(f"{lake.name(vcf.path)} has {lacking}")
+        warnings += _lacking_evidence(model, maker, vcf)
         for warning in warnings:
             say(f"predict: warning: {warning}")
         known = stack.enter_context(Known.open(clinvar, vcf)) if clinvar is not None else None
         quarantine = stack.enter_context(Quarantine(quarantine_part, vcf.header))
         write = stack.enter_context(_writer(part, vcf, model, as_vcf=as_vcf, known=known is not None))
-        counts: Counter[str] = Counter()
-        pieces = _pieces(vcf, maker, quarantine, classification, known)
-        for answer in _in_order(model, pieces, maker.schema):
-            write(answer)
-            _count(answer, counts)
-            watch.tick(maker.account.read, f", {counts['scored']:,} alleles scored")
-        account = maker.account
-        check_malformed(vcf.path, account.read, account.quarantined, account.first_problem)
-        if not account.read:
-            raise InputError(f"{source}: has no records; give a VCF with variants")
+        counts = _score(model, _pieces(vcf, maker, quarantine, classification, known), maker, write, watch)
+        _check_records(vcf, maker)
         report = _report(maker, counts) | {
-            "model": {"folder": lake.name(model_folder), "features": model.manifest["features"]},
-            "threshold": model.threshold,
-            "rule": pick,
+            **_decided_by(model, model_folder, pick),
             "inputs": [{"role": "vcf", **vcf.facts()}, *([known.facts()] if known else [])],
             "warnings": [*vcf.warnings, *warnings, *maker.warnings()],
             "engine": "one machine",
@@ -162,6 +149,14 @@ def predict_vcf(
         }
         write_json(report, report_part)
     return report
+
+
+def _is_vcf(target: str | os.PathLike) -> bool:
+    """Whether the answers go into a VCF, by the name; a CSV is the other choice."""
+    as_vcf = str(target).endswith(".vcf.gz")
+    if not as_vcf and not str(target).endswith(".csv"):
+        raise InputError(f"{target}: answers to a VCF are written as .csv or .vcf.gz; choose such a name")
+    return as_vcf
 
 
 def annotate_and_predict(
@@ -216,6 +211,20 @@ def check_model(model: Model, folder: str | os.PathLike, vcf: Vcf, classificatio
         "the model (features `prospective`) reads the classification that a variant has so far; none was named "
         "(--classification FIELD), so it goes without"
     ]
+
+
+def _check_records(vcf: Vcf, maker: UnlabelledRows) -> None:
+    """Refuse a file that has been read and had too many malformed records, or none at all."""
+    account = maker.account
+    check_malformed(vcf.path, account.read, account.quarantined, account.first_problem)
+    if not account.read:
+        raise InputError(f"{vcf.path}: has no records; give a VCF with variants")
+
+
+def _lacking_evidence(model: Model, maker: UnlabelledRows, vcf: Vcf) -> list[str]:
+    """A warning where the file lacks columns that the model has learnt much from."""
+    lacking = missing_evidence(model.manifest, maker.filled_columns(vcf), least=_WORTH_A_WORD)
+    return [f"{lake.name(vcf.path)} has {lacking}"] if lacking else []
 
 
 def _layout(vcf: Vcf, csq_key: str | None, model: Model) -> transcripts.Layout | None:
@@ -273,6 +282,18 @@ def rows_of(
 
 
 # --- scoring ----------------------------------------------------------------------------------------------------------
+
+
+def _score(
+    model: Model, pieces: Iterator[_Piece], maker: UnlabelledRows, write: Callable[[_Answer], None], watch: Stopwatch
+) -> Counter[str]:
+    """Write the answer to each piece, in their order; counts of alleles."""
+    counts: Counter[str] = Counter()
+    for answer in _in_order(model, pieces, maker.schema):
+        write(answer)
+        _count(answer, counts)
+        watch.tick(maker.account.read, f", {counts['scored']:,} alleles scored")
+    return counts
 
 
 def _in_order(model: Model, pieces: Iterator[_Piece], schema: pa.Schema) -> Iterator[_Answer]:
@@ -381,7 +402,7 @@ def _without_answers(info: bytes) -> bytes:
 
 def _csv_table(answer: _Answer, names: tuple[str, ...]) -> pa.Table:
     table, missing = answer.table, np.isnan(answer.probability)
-    gene = pc.struct_field(pc.extract_regex(table["GENEINFO"], r"^(?P<symbol>[^:|]+)"), "symbol")
+    gene = batch.first_symbols(table["GENEINFO"])
     reasons = [why or None for record in answer.piece.records for why in record.reasons]
     columns = {
         **{name: table[name] for name in ("VARIATION_ID", "CHROM", "POS", "REF", "ALT", "Consequence")},
@@ -415,6 +436,15 @@ def _count(answer: _Answer, counts: Counter[str]) -> None:
     for record in answer.piece.records:
         for why in filter(None, record.reasons):
             counts[f"not_scored:{why}"] += 1
+
+
+def _decided_by(model: Model, folder: str | os.PathLike, pick: str) -> dict:
+    """What a report says of the model, its threshold and the rule for transcripts."""
+    return {
+        "model": {"folder": lake.name(folder), "features": model.manifest["features"]},
+        "threshold": model.threshold,
+        "rule": pick,
+    }
 
 
 def _report(maker: UnlabelledRows, counts: Counter[str]) -> dict:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from genomicslearning.evaluation.scores import wilson
 from genomicslearning.history.splits import variant_key
+from genomicslearning.training_set.schema import AF_COLUMNS
 
 FEW_ROWS = 1_000
 RARE_CLASS = 0.05
@@ -38,7 +39,7 @@ def warnings(table: pd.DataFrame, accounting: dict) -> list[str]:
         )
     elif table["CADD_PHRED"].isna().mean() > MOSTLY:
         found.append("CADD scores are missing: run VEP with its CADD plugin for a better model.")
-    frequencies = table[["AF_ESP", "AF_EXAC", "AF_TGP"]].apply(pd.to_numeric, errors="coerce")
+    frequencies = table[list(AF_COLUMNS)].apply(pd.to_numeric, errors="coerce")
     if (frequencies.max(axis=1) == 0).mean() > MOSTLY:
         found.append("Hardly any variant has an allele frequency, the strongest biological predictor of a conflict.")
     found += _repeated(table)

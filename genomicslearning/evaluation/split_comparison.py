@@ -35,11 +35,12 @@ from genomicslearning.evaluation.scores import (
     precision_at,
     resample,
 )
-from genomicslearning.evaluation.strata import FREQUENCY_COLUMNS, consequence
+from genomicslearning.evaluation.strata import consequence
 from genomicslearning.features import FEATURE_SETS
 from genomicslearning.history.splits import KINDS, Split, gene_groups, split
 from genomicslearning.history.submissions import UNCERTAIN, stated_class
 from genomicslearning.io import lake
+from genomicslearning.training_set.schema import AF_COLUMNS
 
 # Rows to learn from, their groups, rows to judge by, feature set, key -> P(CLASS=1) of the rows to judge by.
 Fit = Callable[[pd.DataFrame, np.ndarray | None, pd.DataFrame, str, str], np.ndarray]
@@ -169,7 +170,7 @@ def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
     """
     labels = train["CLASS"].to_numpy()
     one, two = _numbers(train), _numbers(test)
-    frequency = [f"log {column}" for column in FREQUENCY_COLUMNS]
+    frequency = [f"log {column}" for column in AF_COLUMNS]
     regression = make_pipeline(
         make_column_transformer(
             (
@@ -202,7 +203,7 @@ def _small_boosting() -> HistGradientBoostingClassifier:
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     found = {
         f"log {column}": np.log10(pd.to_numeric(table[column], errors="coerce").fillna(0.0) + 1e-6)
-        for column in FREQUENCY_COLUMNS
+        for column in AF_COLUMNS
     }
     found["CADD"] = pd.to_numeric(table["CADD_PHRED"], errors="coerce") if "CADD_PHRED" in table else np.nan
     found["consequence"] = consequence(table)

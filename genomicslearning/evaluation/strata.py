@@ -9,8 +9,9 @@ from scipy.stats import norm
 
 from genomicslearning.evaluation.comparison import delong
 from genomicslearning.evaluation.scores import average_precision
+from genomicslearning.training_set.schema import AF_COLUMNS
+from genomicslearning.training_set.table import gene_symbols
 
-FREQUENCY_COLUMNS = ("AF_ESP", "AF_EXAC", "AF_TGP")
 FREQUENCY_BANDS = ("not seen", "below 0.01 %", "0.01 to 0.1 %", "0.1 to 1 %", "1 % and above")
 
 
@@ -62,7 +63,7 @@ def consequence(table: pd.DataFrame) -> pd.Series:
 
 def frequency_band(table: pd.DataFrame) -> pd.Series:
     """Band of the highest of the three population frequencies that ClinVar carries; 0 and missing are `not seen`."""
-    known = [column for column in FREQUENCY_COLUMNS if column in table]
+    known = [column for column in AF_COLUMNS if column in table]
     if not known:
         return pd.Series(FREQUENCY_BANDS[0], index=table.index)
     highest = table[known].apply(pd.to_numeric, errors="coerce").max(axis=1).fillna(0.0)
@@ -74,9 +75,7 @@ def frequency_band(table: pd.DataFrame) -> pd.Series:
 
 def gene(table: pd.DataFrame) -> pd.Series:
     """VEP's SYMBOL, else the first symbol of GENEINFO."""
-    symbol = table["SYMBOL"] if "SYMBOL" in table else pd.Series(np.nan, index=table.index)
-    if "GENEINFO" in table:
-        symbol = symbol.where(symbol.notna(), table["GENEINFO"].str.partition("|")[0].str.partition(":")[0])
+    symbol = gene_symbols(table)
     return symbol.where(symbol.notna() & (symbol != ""), "no gene")
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from genomicslearning import clinvar
 from genomicslearning.features.ragged import Ragged, cross, text_hashes
 
 ABSENT = ("", ".")
@@ -75,7 +76,7 @@ class Cells:
         """Hash of the gene symbol: SYMBOL, else the first symbol of GENEINFO, else that of the empty text."""
         symbol, symbols = self.distinct("SYMBOL")
         named, genes = self.distinct("GENEINFO")
-        of_info = text_hashes([text.split("|")[0].partition(":")[0] for text in genes])[named]
+        of_info = text_hashes([clinvar.first_symbol(text) for text in genes])[named]
         has_symbol = np.array([text != NO_GENE for text in symbols])[symbol]
         return np.where(has_symbol, text_hashes(symbols)[symbol], of_info)
 
@@ -91,11 +92,11 @@ class Cells:
         return cross("variant", self.position.astype(np.uint64), self.hashes("REF"), self.hashes("ALT"))
 
 
-_CHROMOSOMES = {str(number): number for number in range(1, 23)} | {"X": 23, "Y": 24, "MT": 25, "M": 25}
+_CHROMOSOMES = {str(number): number for number in range(1, 23)} | {"X": 23, "Y": 24, "MT": 25}
 
 
 def chromosome_numbers(cells: Cells) -> np.ndarray:
-    """1 to 22, X 23, Y 24, MT 25, any other contig 26; with or without ``chr``."""
+    """1 to 22, X 23, Y 24, MT 25, any other contig 26; by any of its names (`clinvar.chromosome`)."""
     codes, texts = cells.distinct("CHROM")
-    numbers = [_CHROMOSOMES.get(text.removeprefix("chr"), 26) for text in texts]
+    numbers = [_CHROMOSOMES.get(clinvar.chromosome(text), 26) for text in texts]
     return np.array(numbers, np.int64)[codes]

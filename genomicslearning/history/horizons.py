@@ -21,13 +21,13 @@ from scipy.special import expit, logit
 
 from genomicslearning import InputError
 from genomicslearning.history.submissions import CLASSES, OTHER, stated_class
+from genomicslearning.training_set.schema import AF_COLUMNS
 
 YEAR = 365.25
 MOST_YEARS = 20
 # From here on what a model has learnt is itself long-range: only the distance's own level is carried over.
 LONG_DAYS = 3 * YEAR
 _PRIOR_ROWS = 10  # rows of the overall share that each class's share is drawn towards
-_FREQUENCIES = ("AF_ESP", "AF_EXAC", "AF_TGP")
 _FREQUENCY_EDGES = (1e-9, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 FREQUENCY_BANDS = ("0", "<1e-5", "<3e-5", "<1e-4", "<3e-4", "<1e-3", "<3e-3", ">=3e-3")
 _CADD_EDGES = (10.0, 15.0, 20.0, 23.0, 26.0, 30.0)
@@ -140,7 +140,7 @@ def described(years: Sequence[int], learnt: dict) -> str:
 
 def frequency_band(rows: pd.DataFrame) -> np.ndarray:
     """Band of the largest allele frequency, a name in `FREQUENCY_BANDS`; one that is not known is 0."""
-    known = [pd.to_numeric(rows[name], errors="coerce").fillna(0.0) for name in _FREQUENCIES if name in rows]
+    known = [pd.to_numeric(rows[name], errors="coerce").fillna(0.0) for name in AF_COLUMNS if name in rows]
     largest = np.max(known, axis=0) if known else np.zeros(len(rows))
     return np.array(FREQUENCY_BANDS, dtype=object)[np.digitize(largest, _FREQUENCY_EDGES)]
 

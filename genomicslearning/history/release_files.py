@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.assemblies import assembly_name, assembly_of
+from genomicslearning.history.assemblies import assembly_of
 
 VARIANT_COLUMNS = (
     "CHROM",
@@ -99,7 +99,7 @@ def read_vcf(first: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
         raise InputError(f"{path}: a VCF without records")
     frame = _frame(parts)
     frame["review_status"] = _mapped(frame["review_status"], lambda text: text.replace("_", " "))
-    frame["SYMBOL"] = _mapped(frame["SYMBOL"], lambda text: text.partition("|")[0].partition(":")[0])
+    frame["SYMBOL"] = _mapped(frame["SYMBOL"], clinvar.first_symbol)
     frame["CONFLICT"] = _conflict(frame, "CLNSIGCONF", clinvar.conflict)
     accessions = pd.Series([text for part in hgvs for text in part.to_pylist()], dtype="str")
     return ReleaseFile(_complete(frame), assembly or assembly_of(accessions), day)
@@ -110,7 +110,7 @@ def _vcf_header(line: bytes, lines: BinaryIO, path: object) -> tuple[str | None,
     assembly, day, number = None, None, 1
     while line.startswith(b"##"):
         if line.startswith(b"##reference="):
-            assembly = assembly_name(line.decode("utf-8", "replace"))
+            assembly = clinvar.assembly_name(line.decode("utf-8", "replace"))
         elif found := _FILE_DATE.match(line):
             day = _date(*(int(part) for part in found.groups()))
         line, number = lines.readline(), number + 1

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from isal import igzip, isal_zlib
 
-from genomicslearning import InputError
-from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_name, assembly_of
+from genomicslearning import InputError, clinvar
+from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_of
 from genomicslearning.history.release_files import VARIANT_COLUMNS, ReleaseFile, read_tsv, read_vcf
 from genomicslearning.io import lake
 
@@ -28,7 +28,6 @@ __all__ = [
     "SINGLE_SUBMITTER",
     "VARIANT_COLUMNS",
     "Release",
-    "assembly_name",
     "assembly_of",
     "check_release",
     "locus_keys",
@@ -108,7 +107,7 @@ def locus_keys(table: pd.DataFrame) -> np.ndarray:
 
 def _key_column(table: pd.DataFrame) -> pa.Array:
     chromosome = table["CHROM"].astype("category")
-    names = {name: _chromosome(str(name)) for name in chromosome.cat.categories}
+    names = {name: clinvar.chromosome(str(name)) for name in chromosome.cat.categories}
     before, after = table["REF"].astype("str"), table["ALT"].astype("str")
     position = table["POS"].to_numpy(np.int64).copy()
     long = np.flatnonzero(np.minimum(before.str.len().fillna(0), after.str.len().fillna(0)).to_numpy() > 1)
@@ -125,11 +124,6 @@ def _key_column(table: pd.DataFrame) -> pa.Array:
     )
     options = {"null_handling": "replace", "null_replacement": "nan"}
     return pc.binary_join_element_wise(*parts, pa.scalar(":", pa.large_string()), **options)
-
-
-def _chromosome(name: str) -> str:
-    name = name.removeprefix("chr")
-    return "MT" if name == "M" else name
 
 
 def _trim(position: int, before: str, after: str) -> tuple[int, str, str]:
@@ -189,8 +183,8 @@ def date_in_name(name: str) -> date | None:
 
 
 def _given(assembly: str) -> str:
-    name = assembly_name(assembly) if assembly else ""
-    if name is None:
+    name = clinvar.assembly_name(assembly) if assembly else ""
+    if name and name not in KNOWN_ASSEMBLIES or name is None:
         raise InputError(f"assembly: {assembly!r} is not known; give {' or '.join(KNOWN_ASSEMBLIES)}")
     return name
 

@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.assemblies import assembly_name, assembly_of
+from genomicslearning.history.assemblies import assembly_of
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_release
 from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
 
@@ -200,21 +200,8 @@ def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date
     train["CONFLICT"] = conflict_then
     learning["CONFLICT"] = conflict_then.reindex(learning["row"]).to_numpy()
 
-    singles = newest.variants[newest.variants["review_status"] == SINGLE_SUBMITTER].copy()
-    repeating = singles.select_dtypes("category").columns
-    singles = singles.astype(dict.fromkeys(repeating, "str"))
-    singles["second"] = np.isin(singles.index, then.rows[is_test])
-    drawn = int((~learning["transition"] & learning["prior_CLNSIG"].notna()).sum())
-    notes = [
-        f"{len(test):,} variants with a single submitter in {newest.name} and several in the table to judge by, "
-        f"labelled as they are now; {test['CLASS'].mean():.1%} of them conflict.",
-        f"{len(train):,} variants with several submitters in {newest.name} to learn from, labelled as they were then; "
-        f"{int(transitions.sum()):,} of them had a single submitter in an earlier release (transitions). With features "
-        f"prospective one submission is drawn of each of the others, as if it stood alone ({drawn:,}).",
-        f"{len(singles):,} variants had a single submitter in {newest.name}; "
-        f"{singles['second'].mean():.0%} of them have several in the table. What is estimated is the chance of "
-        "conflict given that several laboratories have classified the variant by the later release.",
-    ]
+    singles = _single_submitters(newest, then.rows[is_test])
+    notes = _notes_of_time(newest, train, test, learning, int(transitions.sum()), singles)
     return Split(
         "time",
         train,
@@ -226,6 +213,36 @@ def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date
         learning_groups=pd.factorize(learning["row"])[0],
         horizon_days=_days(newest.date, table_date),
     )
+
+
+def _single_submitters(release: Release, judged: np.ndarray) -> pd.DataFrame:
+    """The release's variants with a single submitter; `second` tells which are `judged`, by their row in it."""
+    singles = release.variants[release.variants["review_status"] == SINGLE_SUBMITTER].copy()
+    repeating = singles.select_dtypes("category").columns
+    singles = singles.astype(dict.fromkeys(repeating, "str"))
+    singles["second"] = np.isin(singles.index, judged)
+    return singles
+
+
+def _notes_of_time(
+    newest: Release,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    learning: pd.DataFrame,
+    transitions: int,
+    singles: pd.DataFrame,
+) -> list[str]:
+    drawn = int((~learning["transition"] & learning["prior_CLNSIG"].notna()).sum())
+    return [
+        f"{len(test):,} variants with a single submitter in {newest.name} and several in the table to judge by, "
+        f"labelled as they are now; {test['CLASS'].mean():.1%} of them conflict.",
+        f"{len(train):,} variants with several submitters in {newest.name} to learn from, labelled as they were then; "
+        f"{transitions:,} of them had a single submitter in an earlier release (transitions). With features "
+        f"prospective one submission is drawn of each of the others, as if it stood alone ({drawn:,}).",
+        f"{len(singles):,} variants had a single submitter in {newest.name}; "
+        f"{singles['second'].mean():.0%} of them have several in the table. What is estimated is the chance of "
+        "conflict given that several laboratories have classified the variant by the later release.",
+    ]
 
 
 def _from_the_past(
@@ -328,7 +345,7 @@ def _first_seen(rows: pd.DataFrame, releases: Sequence[Release]) -> pd.Series:
 
 
 def _check_assemblies(table: pd.DataFrame, releases: Sequence[Release], assembly: str) -> None:
-    ours = (assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None) or assembly_name(assembly)
+    ours = (assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None) or clinvar.assembly_name(assembly)
     if ours is None:
         raise InputError(
             "split time: the table does not say its genome assembly (no CLNHGVS); give the parameter assembly"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genomicslearning import InputError
+from genomicslearning import InputError, clinvar
 from genomicslearning.io import lake
 from genomicslearning.io.limits import advice, limit
 from genomicslearning.io.text import write_json
@@ -186,6 +186,16 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
     return report
 
 
+def gene_symbols(table: pd.DataFrame) -> pd.Series:
+    """The gene of each row: SYMBOL, else the first symbol of GENEINFO; missing where there is neither."""
+    import pandas as pd
+
+    symbol = table["SYMBOL"] if "SYMBOL" in table else pd.Series(pd.NA, index=table.index, dtype="str")
+    if "GENEINFO" not in table:
+        return symbol
+    return symbol.fillna(table["GENEINFO"].map(clinvar.first_symbol, na_action="ignore").astype("str"))
+
+
 def identity(table: pd.DataFrame) -> pd.DataFrame:
     """Which variant each row is: VARIATION_ID, CHROM, POS, REF, ALT, SYMBOL.
 
@@ -194,9 +204,6 @@ def identity(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     nothing = pd.Series(pd.NA, index=table.index, dtype="str")
-    symbol = table["SYMBOL"] if "SYMBOL" in table else nothing
-    if "GENEINFO" in table:
-        symbol = symbol.fillna(table["GENEINFO"].str.partition(":")[0])
     known = table["VARIATION_ID"] if "VARIATION_ID" in table else nothing
     sites = {column: table[column] for column in SITE_COLUMNS}
-    return pd.DataFrame({"VARIATION_ID": known, **sites, "SYMBOL": symbol})
+    return pd.DataFrame({"VARIATION_ID": known, **sites, "SYMBOL": gene_symbols(table)})

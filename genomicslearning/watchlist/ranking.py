@@ -14,6 +14,7 @@ import pandas as pd
 
 from genomicslearning import InputError
 from genomicslearning.autopilot.model import Model
+from genomicslearning.clinvar import first_symbol
 from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons, without
 from genomicslearning.evaluation.second_submission_model import SecondSubmissions
 from genomicslearning.history.horizons import at_horizon
@@ -213,7 +214,7 @@ def _in_parts(
 
 def _as_release(part: pd.DataFrame) -> pd.DataFrame:
     """Waiting rows under the names that a release has."""
-    symbol = part["GENEINFO"].str.partition("|")[0].str.partition(":")[0]
+    symbol = part["GENEINFO"].map(first_symbol, na_action="ignore").astype("str")
     return part.assign(CLNSIG=part["prior_CLNSIG"], SYMBOL=symbol)
 
 

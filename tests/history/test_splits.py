@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genomicslearning import InputError
-from genomicslearning.history.releases import assembly_name, assembly_of, check_release, locus_keys, read_release
+from genomicslearning import InputError, clinvar
+from genomicslearning.history.releases import assembly_of, check_release, locus_keys, read_release
 from genomicslearning.history.splits import check_no_variant_on_both_sides, gene_groups, split
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
@@ -116,7 +116,7 @@ def test_alleles_are_trimmed_of_shared_ends():
     ],
 )
 def test_assembly_names(text, name):
-    assert assembly_name(text) == name
+    assert clinvar.assembly_name(text) == name
 
 
 def test_assembly_from_accession_versions():
