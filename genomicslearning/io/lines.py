@@ -190,7 +190,7 @@ class LineFile:
     def texts(self) -> Iterator[bytes]:
         """The text after the header in pieces of whole lines, each ended by LF; ``line`` counts the lines before."""
         for piece in chain([self._pending] if self._pending else [], self._text_pieces):
-            self.plain = piece.isascii() and b"\0" not in piece
+            self.plain = is_plain(piece)
             yield piece
             self.line += piece.count(b"\n")
 
@@ -210,6 +210,11 @@ class LineFile:
         # A name that is not UTF-8 is written with its bytes escaped: reports are UTF-8.
         name = lake.name(self.path).encode("utf-8", "backslashreplace").decode()
         return {"name": name, "bytes": self._raw.size, "sha256": digest}
+
+
+def is_plain(text: bytes) -> bool:
+    """Whether a text is ASCII without NUL bytes."""
+    return text.isascii() and b"\0" not in text
 
 
 def unique_names(names: list[str]) -> list[str]:

@@ -300,10 +300,11 @@ class InfoReader:
         places: dict[tuple[bytes, bool], int] = {}
         for item in self._order:
             key, flag = item
-            # Possessive quantifiers: a value is never cut short to find the next key inside it.
+            # Possessive quantifiers: a value is never cut short to find the next key inside it. What follows it can
+            # only be its semicolon or the end; a flag may begin another key.
             wanted = item in self._wanted
             template = (rb"(%b)" if wanted else rb"%b") if flag else (rb"%b=([^;]*+)" if wanted else rb"%b=[^;]*+")
-            pattern += rb"(?:%b(?:;|\Z))?+" % (template % re.escape(key))
+            pattern += (rb"(?:%b(?:;|\Z))?+" if flag else rb"(?:%b;?+)?+") % (template % re.escape(key))
             if wanted:
                 places[item] = len(places)
         if len(places) < len(self._wanted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,6 @@ class Ledger:
         self._kinds = array("I")
         # Most records have one row: the numbers of those rows that belong to the record of the row before.
         self._further = array("I")
-        self._record = -1
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -52,14 +52,15 @@ class Ledger:
         """The number by which a kind is added."""
         return self._numbers.setdefault(kind, len(self._numbers))
 
-    def add(self, variant: int, row: int, record: int, kind: int) -> None:
-        """Take in a row: hashes of its variant and of all its cells, its record's number, its kind's number."""
-        if record == self._record:
-            self._further.append(len(self._rows))
-        self._record = record
-        self._variants.append(variant)
-        self._rows.append(row)
-        self._kinds.append(kind)
+    def extend(self, variants: Sequence[int], rows: Sequence[int], kinds: Sequence[int]) -> None:
+        """Take in rows: of each the hashes of its variant and of all its cells, and its kind's number."""
+        self._variants.extend(variants)
+        self._rows.extend(rows)
+        self._kinds.extend(kinds)
+
+    def note_further(self, place: int) -> None:
+        """Note that the row at this place, from 0, of those taken in next is of the record of the row before it."""
+        self._further.append(len(self._rows) + place)
 
     def take_kinds(self) -> list[RowKind]:
         """The kind of each row, in order; the rows are forgotten."""

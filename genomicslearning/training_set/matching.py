@@ -15,12 +15,14 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.io import lake
+from genomicslearning.io.lines import is_plain
 from genomicslearning.io.vcf import Vcf, check_no_header, problem
 from genomicslearning.training_set.alleles import moved_key, place_key
 from genomicslearning.training_set.rows import SELF_CLASSIFIED
@@ -30,6 +32,7 @@ _AHEAD = 10_000
 _WINDOW_BYTES = 48 << 20  # of lines that are held for that
 _LONG = 64 << 10
 _STATUS = b"CLNREVSTAT="
+_SEMICOLON = ord(";")
 # POS is a number and REF is not empty.
 _has_place = re.compile(rb"[^\t]*+\t[0-9]{1,18}+\t[^\t]*+\t[^\t]").match
 
@@ -157,7 +160,7 @@ class Partners:
         self._same_assembly = same_assembly
         self.malformed: list[bytes] = []
         self.first_problem: str | None = None
-        self._lines = self._records(vcf, self.malformed)
+        self._lines = chain.from_iterable(self._records(vcf, self.malformed))
         self._matched = bytearray()  # one flag for each ClinVar record read
         self._head = next(self._lines, None)
         self._passed: deque[bytes] = deque()  # records just read whose keys are not in the window yet
@@ -167,19 +170,29 @@ class Partners:
         self._in_window: deque[tuple[list[bytes], Known]] = deque()
         self._index: _Index | None = None
 
-    def _records(self, vcf: Vcf, malformed: list[bytes]) -> Iterator[bytes]:
+    def _records(self, vcf: Vcf, malformed: list[bytes]) -> Iterator[list[bytes]]:
         for lines in vcf.batches():
             plain = vcf.plain
-            for place, line in enumerate(lines, 1):
-                if not (plain and line.count(b"\t") == 7 and _has_place(line)):  # told quickly of most lines
-                    if not line.strip():
-                        continue
-                    check_no_header(line, f"{vcf.path}:{vcf.line + place}")
-                    if why := problem(line, vcf.columns):
-                        malformed.append(line)
-                        self.first_problem = self.first_problem or f"{vcf.path}:{vcf.line + place}: {why}"
-                        continue
-                yield line
+            unsure = [  # told quickly of most lines
+                place
+                for place, line in enumerate(lines)
+                if not (line.count(b"\t") == 7 and _has_place(line) and (plain or is_plain(line)))
+            ]
+            for place in reversed(
+                [place for place in unsure if not self._is_record(lines[place], vcf, place + 1, malformed)]
+            ):
+                del lines[place]
+            yield lines
+
+    def _is_record(self, line: bytes, vcf: Vcf, place: int, malformed: list[bytes]) -> bool:
+        """Whether a line, at a place in its batch from 1, is a record; what is none, and not empty, is malformed."""
+        if not line.strip():
+            return False
+        check_no_header(line, f"{vcf.path}:{vcf.line + place}")
+        if why := problem(line, vcf.columns):
+            malformed.append(line)
+            self.first_problem = self.first_problem or f"{vcf.path}:{vcf.line + place}: {why}"
+        return why is None
 
     def finish(self) -> tuple[int, int]:
         """Read ClinVar to its end: its number of records, and how many no annotated record belongs to."""
@@ -194,21 +207,26 @@ class Partners:
         if self._index:
             self._index.close()
 
-    def of(self, lines: Sequence[bytes]) -> Iterator:
+    def of(self, lines: Sequence[bytes]) -> list:
         """For each annotated line `SELF_CLASSIFIED`, None, or a ClinVar line or None for each of its ALTs."""
         passed = self._passed
         if len(passed) > _AHEAD or max(map(len, lines), default=0) > _LONG:
             self._forgotten = True
             passed.clear()
+        found: list = []
+        coming = self._lines
+        head = self._head
         for line in lines:
-            head = self._head
-            if head is not None and line.startswith(head) and line[len(head) : len(head) + 1] in (b";", b""):
+            # As in `repeats`; a call for each line would cost as much as all the rest.
+            if head is not None and line.startswith(head) and (len(line) == len(head) or line[len(head)] == _SEMICOLON):
                 passed.append(head)
                 self._matched.append(1)
-                self._head = next(self._lines, None)
-                yield SELF_CLASSIFIED
-                continue
-            yield self._partner(line)
+                self._head = head = next(coming, None)
+                found.append(SELF_CLASSIFIED)
+            else:
+                found.append(self._partner(line))
+                head = self._head
+        return found
 
     def _partner(self, line: bytes):
         every = wanted(line, same_assembly=self._same_assembly)
@@ -278,7 +296,9 @@ class Partners:
         self._window.clear()
         self._in_window.clear()
         with self._reopen() as vcf:
-            return _Index(self._records(vcf, []), total, self._kept, same_assembly=self._same_assembly)
+            return _Index(
+                chain.from_iterable(self._records(vcf, [])), total, self._kept, same_assembly=self._same_assembly
+            )
 
 
 class _Index:

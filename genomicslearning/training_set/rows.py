@@ -18,6 +18,7 @@ from genomicslearning.io.accounting import (
     UNSUPPORTED_ALLELE,
     Account,
 )
+from genomicslearning.io.lines import is_plain
 from genomicslearning.io.separated import text_table
 from genomicslearning.io.vcf import MOST_POS_DIGITS, InfoReader, check_no_header, problem
 from genomicslearning.training_set.alleles import is_sequence, trimmed
@@ -112,6 +113,10 @@ class RowMaker:
         self.schema = schema_with(self._frequencies.columns)
         self._kinds: dict[tuple, tuple[bytes, int]] = {}
         self._agreeing = Cache(self._agreeing_kind)
+        # Of the rows of a batch: hashes of the variant and of the cells, and the kind's number.
+        self._variants: list[int] = []
+        self._hashes: list[int] = []
+        self._kind_numbers: list[int] = []
         self._quote_all = False
         self._number = 0
 
@@ -160,18 +165,18 @@ class RowMaker:
         as_csv = self._as_csv
         account = self.account
         self_classified = self._self_classified
+        account.read += len(lines)
         for number, (line, partner) in enumerate(zip(lines, partners, strict=True), first):
             fields = line.split(b"\t", 8)
             if len(fields) != 8 or not (
-                plain and fields[3] and fields[1].isdigit() and len(fields[1]) <= MOST_POS_DIGITS
+                fields[3] and fields[1].isdigit() and len(fields[1]) <= MOST_POS_DIGITS and (plain or is_plain(line))
             ):
                 if not line.strip():
-                    continue  # an empty line is no record
+                    account.read -= 1  # an empty line is no record
+                    continue
                 if why := self._problem(line, number):
-                    account.read += 1
                     self._set_aside(line, why, malformed)
                     continue
-            account.read += 1
             self._quote_all = as_csv and (_QUOTE in line or _RETURN in line)
             self._number = number
             if partner is SELF_CLASSIFIED:
@@ -180,6 +185,14 @@ class RowMaker:
                 account.dropped[NO_MATCH] += 1
             else:
                 self._joined(fields, partner, rows)
+        self._note_rows()
+
+    def _note_rows(self) -> None:
+        """Enter the rows of a batch into the ledger."""
+        self.ledger.extend(self._variants, self._hashes, self._kind_numbers)
+        self._variants.clear()
+        self._hashes.clear()
+        self._kind_numbers.clear()
 
     def _problem(self, line: bytes, number: int) -> str | None:
         check_no_header(line, f"{self.path}:{number}")
@@ -210,7 +223,7 @@ class RowMaker:
             self._drop_status(status)
             return
         values = self._own.values(info)
-        if b"=.;" in info or info.endswith(b"=."):
+        if b"." in values:
             values = _without_dots(values)
         status = values[_STATUS]
         label = self._label_of(status)
@@ -247,9 +260,11 @@ class RowMaker:
             else:
                 self.account.shared_labels += 1
         blocks = self._blocks(values[_CSQ], ref, alts)
+        further = False
         for alt, csq in zip(alts, blocks, strict=True):
             if alt in chosen:
-                self._row((chrom, pos, ref, alt), name, label, values, csq, info, rows)
+                self._row((chrom, pos, ref, alt), name, label, values, csq, info, rows, further=further)
+                further = True
         return True
 
     def _blocks(self, csq: bytes, ref: bytes, alts: list[bytes]) -> list[bytes | None]:
@@ -303,7 +318,7 @@ class RowMaker:
         info = fields[7]
         filling = self._own.values(info)
         blocks = self._blocks(filling[_CSQ], ref, alts)
-        for place, identifier, label, values in found:
+        for row, (place, identifier, label, values) in enumerate(found):
             # ClinVar decides; the annotated file fills what ClinVar's record leaves out.
             conflicting = values[_SIGCONF]
             values = [
@@ -312,7 +327,8 @@ class RowMaker:
             values[_SIGCONF] = conflicting
             values = _without_dots(values)
             self.account.other_ids += name.isdigit() and name != identifier
-            self._row((chrom, pos, ref, alts[place]), identifier, label, values, blocks[place], info, rows)
+            site = (chrom, pos, ref, alts[place])
+            self._row(site, identifier, label, values, blocks[place], info, rows, further=row > 0)
 
     def _annotation(self, picker: TranscriptPicker, csq: bytes | None, gene: bytes, info: bytes) -> tuple[bytes, ...]:
         """The cells of VEP's columns."""
@@ -358,8 +374,13 @@ class RowMaker:
         csq: bytes | None,
         info: bytes,
         rows: list[bytes],
+        *,
+        further: bool = False,
     ) -> None:
-        """Append one row; `values` are those of `_KEYS` without lone dots, and perhaps more after them."""
+        """Append one row; `values` are those of `_KEYS` without lone dots, and perhaps more after them.
+
+        `further`: whether the row before is of the same record.
+        """
         gene = values[_GENE]
         picker = self._picker
         if picker is None:
@@ -374,6 +395,8 @@ class RowMaker:
             conflict, kind = b"", self._agreeing[chosen]
         af, gnomad = self._frequencies_of(values, csq)
         cln = _CLN_CELLS(values)
+        if further:
+            self.ledger.note_further(len(self._hashes))
         if name == b".":
             name = b""
         if not self._as_csv:
@@ -388,7 +411,9 @@ class RowMaker:
                 quoted = [b'"' + cell + b'"' if _COMMA in cell else cell for cell in cln]
                 cells = b",".join((start, *quoted, _CLASSES[label], *vep))
             rows.append(cells)
-        self.ledger.add(hash(site), hash((cells, name)), self.account.read, kind)
+        self._variants.append(hash(site))
+        self._hashes.append(hash((cells, name)))
+        self._kind_numbers.append(kind)
 
     def _kind(self, sigconf: bytes, chosen: tuple) -> tuple[bytes, int]:
         """CONFLICT, and the number of the kind of a row of CLASS 1, worked out once for each text."""
