@@ -189,17 +189,24 @@ class LineFile:
 
     def texts(self) -> Iterator[bytes]:
         """The text after the header in pieces of whole lines, each ended by LF; ``line`` counts the lines before."""
-        for piece in chain([self._pending] if self._pending else [], self._text_pieces):
-            self.plain = is_plain(piece)
+        for piece in self._marked():
             yield piece
             self.line += piece.count(b"\n")
 
+    def _marked(self) -> Iterator[bytes]:
+        """The text after the header in pieces, `plain` told of each."""
+        for piece in chain([self._pending] if self._pending else [], self._text_pieces):
+            self.plain = is_plain(piece)
+            yield piece
+
     def batches(self) -> Iterator[list[bytes]]:
         """The lines after the header, in lists; ``line`` counts the lines before the list."""
-        for piece in self.texts():
+        for piece in self._marked():
             lines = piece.split(b"\n")
             lines.pop()
+            count = len(lines)  # now, since the list is the caller's
             yield lines
+            self.line += count
 
     def facts(self) -> dict:
         """What a report says of the input: its name, size in bytes and SHA-256."""

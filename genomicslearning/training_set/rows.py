@@ -22,7 +22,7 @@ from genomicslearning.io.lines import is_plain
 from genomicslearning.io.separated import text_table
 from genomicslearning.io.vcf import MOST_POS_DIGITS, InfoReader, check_no_header, problem
 from genomicslearning.training_set.alleles import is_sequence, trimmed
-from genomicslearning.training_set.frequencies import Frequencies
+from genomicslearning.training_set.frequencies import OF_INFO, Frequencies
 from genomicslearning.training_set.ledger import Ledger, RowKind
 from genomicslearning.training_set.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, SITE_COLUMNS, VEP_COLUMNS
 from genomicslearning.training_set.transcripts import Cache, Layout, LayoutError, TranscriptPicker, belongs
@@ -37,6 +37,8 @@ _CLASSES = (b"0", b"1")
 _NOT_CHOSEN = (None, False, False)
 _FIRST_COMMAS = len(SITE_COLUMNS) + len(AF_COLUMNS) - 1  # between the cells that begin a row
 _MOST_KINDS = 50_000
+_NO_AF = (b"",) * len(AF_COLUMNS)
+_NEVER_SEEN = (b"0", b"0", b"0")
 _NO_VEP = (b"",) * len(VEP_COLUMNS)
 _STATUS_ITEM = b"CLNREVSTAT="
 # ClinVar's keys in the order in which ClinVar and VEP write them, which is read fastest. VEP's comes behind them.
@@ -110,6 +112,8 @@ class RowMaker:
         self._csq_item = f"{layout.key}=".encode() if layout and layout.earlier else None
         self._picker = TranscriptPicker(layout, pick) if layout else None
         self._frequencies = frequencies or Frequencies()
+        # Whether no frequency can come from VEP.
+        self._only_own = self._frequencies.source == OF_INFO and not self._frequencies.columns
         self.schema = schema_with(self._frequencies.columns)
         self._kinds: dict[tuple, tuple[bytes, int]] = {}
         self._agreeing = Cache(self._agreeing_kind)
@@ -362,7 +366,10 @@ class RowMaker:
         self, values: Sequence[bytes], csq: bytes | None
     ) -> tuple[tuple[bytes, bytes, bytes], tuple[bytes, ...]]:
         """Cells of the allele frequencies, and of gnomAD's."""
-        (esp, exac, tgp), gnomad = self._frequencies.of(_AF_CELLS(values), csq, self.account.frequencies)
+        own = _AF_CELLS(values)
+        if own == _NO_AF and self._only_own:
+            return _NEVER_SEEN, ()
+        (esp, exac, tgp), gnomad = self._frequencies.of(own, csq, self.account.frequencies)
         return (esp or b"0", exac or b"0", tgp or b"0"), gnomad
 
     def _row(

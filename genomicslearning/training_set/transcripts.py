@@ -214,12 +214,18 @@ class TranscriptPicker:
         if not csq or csq == b".":
             return self.none(NO_ANNOTATION)
         self.by_gene = False
-        if _COMMA in csq:
-            return self._block_cells(self._choose(csq.split(b","), geneinfo))
-        if self._preferred:
-            return self._block_cells(self._choose([csq], geneinfo))
-        self.rule = self._otherwise
-        return self._block_cells(csq)
+        if _COMMA in csq or self._preferred:
+            block = self._choose(csq.split(b","), geneinfo)
+        else:
+            self.rule = self._otherwise
+            block = csq
+        found = block.split(b"|")
+        if len(found) != self._width:
+            self._fill(found)
+        self.strange = not self._known[found[self._consequence]]
+        found.append(b"")  # stands in for columns that the Format does not name
+        cells = self._cells(found)
+        return self._without_scores(cells) if _PARENTHESIS in block else cells
 
     def none(self, why: str) -> tuple[bytes, ...]:
         """The empty cells of a row that gets no annotation, and why."""
@@ -288,21 +294,18 @@ class TranscriptPicker:
         rank = self._rank
         return min(blocks, key=lambda block: rank[self._field(block, place)])
 
-    def _block_cells(self, block: bytes) -> tuple[bytes, ...]:
-        found = block.split(b"|")
-        if len(found) < self._width:
-            found += [b""] * (self._width - len(found))
-        elif len(found) > self._width:
+    def _fill(self, found: list[bytes]) -> None:
+        """Add the fields that a block lacks at its end."""
+        if len(found) > self._width:
             raise LayoutError(f"a CSQ block has {len(found)} fields, the header's Format names {self._width}")
-        self.strange = not self._known[found[self._consequence]]
-        found.append(b"")  # stands in for columns that the Format does not name
-        cells = self._cells(found)
-        if _PARENTHESIS in block:
-            scored = list(cells)
-            for place in self._scored:
-                scored[place] = scored[place].partition(b"(")[0]
-            return tuple(scored)
-        return cells
+        found += [b""] * (self._width - len(found))
+
+    def _without_scores(self, cells: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Cells with SIFT's and PolyPhen's words alone, of ``tolerated(0.21)``."""
+        scored = list(cells)
+        for place in self._scored:
+            scored[place] = scored[place].partition(b"(")[0]
+        return tuple(scored)
 
 
 def belongs(layout: Layout, csq: bytes, values: int) -> bool:
