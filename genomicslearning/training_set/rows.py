@@ -38,7 +38,7 @@ _NOT_CHOSEN = (None, False, False)
 _FIRST_COMMAS = len(SITE_COLUMNS) + len(AF_COLUMNS) - 1  # between the cells that begin a row
 _MOST_KINDS = 50_000
 _NO_AF = (b"",) * len(AF_COLUMNS)
-_NEVER_SEEN = (b"0", b"0", b"0")
+_NEVER_SEEN: tuple[bytes, bytes, bytes] = (b"0", b"0", b"0")
 _NO_VEP = (b"",) * len(VEP_COLUMNS)
 _STATUS_ITEM = b"CLNREVSTAT="
 # ClinVar's keys in the order in which ClinVar and VEP write them, which is read fastest. VEP's comes behind them.
@@ -356,19 +356,16 @@ class RowMaker:
         """A row for `to_table` of a variant whatever its review status; CLASS where that says one."""
         values = _without_dots(values)
         gene = values[_GENE]
-        af, gnomad = self._frequencies_of(values, csq)
+        af, gnomad = self._frequencies_of(_AF_CELLS(values), csq)
         vep = self._annotation(self._picker, csq, gene, info) if self._picker else _NO_VEP
         label = self._label_of(values[_STATUS])
         known = b"" if label is None else _CLASSES[label]
         return b"\t".join((*site, *af, *_CLN_CELLS(values), known, *vep, name, gene, b"", *gnomad))
 
     def _frequencies_of(
-        self, values: Sequence[bytes], csq: bytes | None
+        self, own: Sequence[bytes], csq: bytes | None
     ) -> tuple[tuple[bytes, bytes, bytes], tuple[bytes, ...]]:
-        """Cells of the allele frequencies, and of gnomAD's."""
-        own = _AF_CELLS(values)
-        if own == _NO_AF and self._only_own:
-            return _NEVER_SEEN, ()
+        """Cells of the allele frequencies, and of gnomAD's; `own` are ClinVar's."""
         (esp, exac, tgp), gnomad = self._frequencies.of(own, csq, self.account.frequencies)
         return (esp or b"0", exac or b"0", tgp or b"0"), gnomad
 
@@ -400,7 +397,12 @@ class RowMaker:
             conflict, kind = self._kind(values[_SIGCONF], chosen)
         else:
             conflict, kind = b"", self._agreeing[chosen]
-        af, gnomad = self._frequencies_of(values, csq)
+        own = _AF_CELLS(values)
+        gnomad: tuple[bytes, ...]
+        if self._only_own and own == _NO_AF:
+            af, gnomad = _NEVER_SEEN, ()
+        else:
+            af, gnomad = self._frequencies_of(own, csq)
         cln = _CLN_CELLS(values)
         if further:
             self.ledger.note_further(len(self._hashes))
