@@ -26,6 +26,11 @@ NEEDED = ("isal", "numpy", "packaging", "pandas", "pyarrow", "scikit-learn", "sk
 MODULES = (
     *("__init__.py", "clinvar.py", "features/*.py", "autopilot/*.py"),
     *(f"io/{name}.py" for name in ("__init__", "archives", "lake", "limits", "text")),
+    # What single submissions teach, which the manifest states.
+    *(
+        f"history/{name}.py"
+        for name in ("__init__", "assemblies", "horizons", "release_files", "releases", "submissions")
+    ),
     *(f"training_set/{name}.py" for name in ("__init__", "schema", "table", "user_table")),
     *(
         f"endpoint/{name}.py"
