@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from emulator import here
 
-DEADLINE_SECONDS = 300
+DEADLINE_SECONDS = 900
 _RUN = """
 import importlib, json, sys
 
