@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def data_folder() -> Path:
-    """Where the real data lies, if this machine has it."""
-    return Path(os.environ.get("GENOMICSLEARNING_DATA", ROOT.parent / "shared" / "data"))
-
+from places import data_folder
 
 # Fixtures that there are with the real data only; `labelled_table` falls back to the sample and asks for one itself.
 REAL = {"shared_data", "published_table", "rebuilt_pair"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import ROOT
+from places import ROOT
 
 from genomicslearning import InputError
 from genomicslearning.deploy import bill_of_materials

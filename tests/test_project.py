@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 import yaml
-from conftest import ROOT
+from places import ROOT
 
 PACKAGE = ROOT / "genomicslearning"
 # In the order in which data walks through them; a module imports only from rooms above its own.

@@ -91,7 +91,7 @@ def test_candidates_are_code_and_no_cell_calls_the_job_runner(job):
 def test_data_exploration_names_leaks_and_actions(job, tmp_path):
     done = run(job.folder / "notebooks" / notebooks.DATA_EXPLORATION, tmp_path / "out.ipynb")
     shown = text(done)
-    assert "CLNDN, CLNDNINCL, CLNSIGINCL, CLNVI count submissions" in shown
+    assert "CLNSIGINCL, CLNVI, ORIGIN, SSR count submissions" in shown
     assert "ROC-AUC of telling test from training rows: 0." in shown
     assert "rows in" in shown and "contradict each other" in shown
     figures = [

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
+from places import ROOT
 
 from genomicslearning.aws import platform
 from genomicslearning.training_set.build import build_training_set

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 import yaml
-from conftest import ROOT
+from places import ROOT
 from shapes import operation_shape
 from templates import STACKS, resources, template
 

@@ -6,7 +6,7 @@ import importlib.util
 
 import duckdb
 import pytest
-from conftest import ROOT
+from places import ROOT
 from situations import SITUATIONS, Stack
 
 from genomicslearning.clinvar import LABELS

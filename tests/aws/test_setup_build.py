@@ -10,7 +10,7 @@ import subprocess
 import policies
 import pytest
 import yaml
-from conftest import ROOT
+from places import ROOT
 from situations import SITUATIONS, Stack
 
 SPEC = yaml.safe_load((ROOT / "cloudformation/setup_buildspec.yml").read_text())

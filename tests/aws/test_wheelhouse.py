@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ROOT
 from packaging.tags import cpython_tags
 from packaging.utils import canonicalize_name
+from places import ROOT
 
 from genomicslearning.deploy import DeployFailed, wheelhouse
 

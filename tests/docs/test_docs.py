@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from browser import NARROW, WIDE, chromium, open_at, serious_findings
-from conftest import ROOT
+from places import ROOT
 from typer.main import get_command
 
 from genomicslearning.cli import app as cli

@@ -12,7 +12,7 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from places import ROOT
 
 from genomicslearning import InputError
 from genomicslearning.autopilot import manifest as manifests

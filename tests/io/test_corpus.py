@@ -7,7 +7,7 @@ import sys
 import warnings
 
 import pytest
-from conftest import ROOT
+from places import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import fuzz

@@ -9,7 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import data_folder
+from places import data_folder
 
 from genomicslearning import InputError
 from genomicslearning.io import fetch

@@ -10,7 +10,7 @@ import matplotlib
 import nbformat
 import pandas as pd
 import pytest
-from conftest import data_folder
+from places import data_folder
 
 from genomicslearning.evaluation import quality, split_comparison, strata
 from genomicslearning.features import FEATURE_SETS, VariantFeatures
