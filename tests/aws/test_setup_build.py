@@ -14,7 +14,7 @@ from places import ROOT
 from situations import SITUATIONS, Stack
 
 SPEC = yaml.safe_load((ROOT / "cloudformation/setup_buildspec.yml").read_text())
-PLAIN = {"REQUEST_TYPE": "Create", "PROJECT": "Lab", "DATA": "", "ANNOTATED_DATA": "", "APPROVAL": "no",
+PLAIN = {"REQUEST_TYPE": "Create", "PROJECT": "Lab", "DATA": "", "ANNOTATED_DATA": "", "APPROVAL": "no", "CHECK": "yes",
          "DELIVERY_BOUNDARY": "d", "RUNTIME_BOUNDARY": "r", "NOTEBOOK_INSTANCE_TYPE": "ml.t3", "IDLE_MINUTES": "60",
          "SUBNET": "", "SECURITY_GROUP": "", "KMS_KEY": "", "EMAIL": "", "BUDGET": "50", "CONNECTION": "",
          "GITHUB": ""}  # fmt: skip
