@@ -248,9 +248,10 @@ def extra_job(train, with_lightgbm):
     return autopilot.start(train, name="job", **with_lightgbm).wait()
 
 
-def test_an_extra_candidate_takes_part_if_asked_to(extra_job, train, test, with_lightgbm):
+def test_an_extra_candidate_takes_part_if_asked_to(extra_job, train, test, with_lightgbm, least_auc):
     board = extra_job.leaderboard().set_index("candidate")
-    assert board.loc["lightgbm", "AUC"] > 0.65 and {*PRESETS["quick"].trials, "lightgbm"} <= set(board.index)
+    assert board.loc["lightgbm", "AUC"] > least_auc - 0.05
+    assert {*PRESETS["quick"].trials, "lightgbm"} <= set(board.index)
     assert "LGBMClassifier" in (extra_job.folder / "notebooks" / "candidate_definition.ipynb").read_text()
     again = autopilot.start(train, name="again", **with_lightgbm)
     np.testing.assert_array_equal(again.model().predict(test), extra_job.model().predict(test))
@@ -288,9 +289,9 @@ def test_a_model_with_an_extra_member_says_what_it_needs(lightgbm_model, test):
 def test_an_extra_candidate_without_its_library(job, lightgbm_model, train, with_lightgbm, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "lightgbm"]:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(InputError, match=r"lightgbm.*pip install.*\[lightgbm\]"):
+    with pytest.raises(InputError, match=r"lightgbm.*pip install -e '\.\[lightgbm\]'"):
         Model.load(lightgbm_model[1])
-    with pytest.raises(InputError, match=r"pip install.*\[lightgbm\]"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[lightgbm\]'"):
         autopilot.start(train, name="next", **with_lightgbm)
     assert not (with_lightgbm["folder"] / "next").exists()
     plain = {"members": {"token_logistic": {"weight": 1.0}}}
