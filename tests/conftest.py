@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,36 @@ def demo_pair(tmp_path_factory) -> tuple[Path, Path]:
     from genomicslearning import demo
 
     return demo.write(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def whole_pair(demo_pair, request) -> tuple[Path, Path]:
+    """The pair that the published table came from, else the embedded sample's."""
+    return request.getfixturevalue("rebuilt_pair") if data_folder().is_dir() else demo_pair
+
+
+@pytest.fixture(scope="session")
+def earlier_releases(tmp_path_factory) -> list[Path]:
+    """The releases of 2015-11 and 2016-05, else what earlier releases would have said of the embedded sample."""
+    if data_folder().is_dir():
+        return sorted((data_folder() / "clinvar_tsv").glob("clinvar_201*_b37.tsv.gz"))
+    from genomicslearning import demo
+
+    return demo.write_earlier(tmp_path_factory.mktemp("earlier"))
+
+
+@pytest.fixture(scope="session")
+def modern_release(demo_pair) -> Path:
+    """The excerpt of a release of 2026, else the embedded sample's ClinVar: no VEP annotation in either."""
+    excerpt = data_folder() / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
+    return excerpt if data_folder().is_dir() else demo_pair[0]
+
+
+@pytest.fixture(scope="session")
+def annotated_files(demo_pair) -> dict[Path, int]:
+    """VCFs that VEP annotated, with their counts of records: two real ones, else the embedded sample's."""
+    if data_folder().is_dir():
+        records = {"panel_vep_grch37_cadd": 326, "clinvar_brca1_vep109_20230324": 13145}
+        return {data_folder() / "vep" / f"{name}.vcf.gz": count for name, count in records.items()}
+    with gzip.open(demo_pair[1], "rb") as file:
+        return {demo_pair[1]: sum(not line.startswith(b"#") for line in file)}

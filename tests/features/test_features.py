@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from vcf_files import write
 
 from genomicslearning import InputError
 from genomicslearning.features import (
@@ -208,18 +209,30 @@ def test_neighbours_do_not_count_the_row_itself():
 
 
 @pytest.fixture(scope="module")
-def modern(shared_data, tmp_path_factory) -> pd.DataFrame:
-    """Training set of the first records of a ClinVar release of 2026: GRCh38, no VEP, genes in GENEINFO only."""
+def modern(modern_release, tmp_path_factory) -> pd.DataFrame:
+    """Training set of the first records of a release (of 2026, if it is there): no VEP, genes in GENEINFO only."""
     folder = tmp_path_factory.mktemp("modern")
-    with gzip.open(shared_data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz", "rb") as release:
+    with gzip.open(modern_release, "rb") as release:
         (folder / "clinvar.vcf").write_bytes(b"".join(itertools.islice(release, 3000)))
     build_training_set(clinvar=str(folder / "clinvar.vcf"), out=str(folder / "table.parquet"))
     return read_table(folder / "table.parquet")
 
 
-def test_a_grch38_release_without_vep(modern):
-    # VCV000986812, in HPDL: all that is known of it comes from ClinVar itself.
-    variant = modern[modern["VARIATION_ID"] == "986812"]
+def test_a_grch38_release_without_vep(tmp_path):
+    # VCV000986812, in HPDL, as the release of 2026-02-26 has it: all that is known of it comes from ClinVar itself.
+    conditions = "MedGen:C3661900|MONDO:MONDO:0033613,MedGen:C5436628,OMIM:619026,Orphanet:210141,Orphanet:641353"
+    info = (
+        f"AF_EXAC=0.00003;CLNDISDB={conditions}|MeSH:D030342,MedGen:C0950123;CLNDN=not_provided|Neurodevelopmental_"
+        "disorder_with_progressive_spasticity_and_brain_white_matter_abnormalities|Inborn_genetic_diseases;"
+        "CLNHGVS=NC_000001.11:g.45327617T>C;CLNREVSTAT=criteria_provided,_conflicting_classifications;"
+        "CLNSIG=Conflicting_classifications_of_pathogenicity;CLNVC=single_nucleotide_variant;CLNVCSO=SO:0001483;"
+        "CLNVI=ClinGen:CA826252;GENEINFO=HPDL:84842;MC=SO:0001583|missense_variant;ORIGIN=1;RS=567130416"
+    )
+    agrees = "CLNREVSTAT=criteria_provided,_multiple_submitters,_no_conflicts"
+    records = [f"1 45327617 986812 T C . . {info}", f"1 45327700 1 A C . . {agrees}"]
+    release = write(tmp_path / "clinvar.vcf", records, extra="##reference=GRCh38")
+    build_training_set(clinvar=release, out=tmp_path / "table.parquet")
+    variant = read_table(tmp_path / "table.parquet").head(1)
     columns = Variants.read(variant).columns
     expected = {
         "chromosome": 1,

@@ -120,6 +120,14 @@ def test_a_csq_block_of_another_header(tmp_path):
 
 
 @pytest.mark.parametrize("text", [False, True])
+def test_every_annotated_record_is_kept(annotated_files, tmp_path, text):
+    for source, count in annotated_files.items():
+        report = vcf_to_parquet(source, tmp_path / "a.parquet", text=text)
+        assert (report["records_written"], report["untyped_values"]) == (count, 0)
+        assert pq.read_table(tmp_path / "a.parquet").num_rows == count
+
+
+@pytest.mark.parametrize("text", [False, True])
 def test_every_real_record_is_kept(shared_data, tmp_path, text):
     counts = {
         "awkward/breakends.vcf": 3,
@@ -128,8 +136,6 @@ def test_every_real_record_is_kept(shared_data, tmp_path, text):
         "awkward/test_grch38_symbolic_alt.vcf": 2,
         "awkward/weird_info_and_missing_format.vcf": 6,
         "clinvar_2026/clinvar_20260226_GRCh38_excerpt.vcf.gz": 69_302,
-        "vep/clinvar_brca1_vep109_20230324.vcf.gz": 13_145,
-        "vep/panel_vep_grch37_cadd.vcf.gz": 326,
     }
     for name, count in counts.items():
         report = vcf_to_parquet(shared_data / name, tmp_path / "a.parquet", text=text)
@@ -139,24 +145,24 @@ def test_every_real_record_is_kept(shared_data, tmp_path, text):
         vcf_to_parquet(shared_data / "awkward" / "windows.vcf", tmp_path / "b.parquet", text=text)
 
 
-def test_brca1_blocks_and_modern_text_come_back(shared_data, tmp_path):
-    source = shared_data / "vep" / "clinvar_brca1_vep109_20230324.vcf.gz"
+def test_blocks_and_text_come_back(annotated_files, modern_release, tmp_path):
+    source = list(annotated_files)[-1]
     vcf_to_parquet(source, tmp_path / "a.parquet")
     with gzip.open(source, "rt") as file:
-        wanted = [line.rstrip("\n").split("CSQ=")[1] for line in file if not line.startswith("#")]
+        wanted = [line.rstrip("\n").split("CSQ=")[1].split(";")[0] for line in file if not line.startswith("#")]
     found = [
         ",".join("|".join(value or "" for value in block.values()) for block in blocks)
         for blocks in pq.read_table(tmp_path / "a.parquet")["CSQ"].to_pylist()
     ]
-    assert found == wanted
-    source = shared_data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
-    vcf_to_parquet(source, tmp_path / "a.parquet", text=True)
-    with gzip.open(source, "rt", newline="\n") as file:
+    # VEP cuts empty fields off the end in some versions, the synthetic sample too.
+    assert [blocks.rstrip("|") for blocks in found] == [blocks.rstrip("|") for blocks in wanted]
+    vcf_to_parquet(modern_release, tmp_path / "a.parquet", text=True)
+    with gzip.open(modern_release, "rt", newline="\n") as file:
         lines = [line.rstrip("\r\n").split("\t") for line in file if not line.startswith("#")]
     table = pq.read_table(tmp_path / "a.parquet")
     names = [name for name in table.column_names[7:] if name != "INFO_OTHER"]
     for row, fields in zip(table.to_pylist(), lines, strict=True):
-        items = dict(item.split("=", 1) for item in fields[7].split(";") if item != ".")
+        items = dict((*item.split("=", 1), item)[:2] for item in fields[7].split(";") if item != ".")
         assert {name: row[name] for name in names if row[name] is not None} == items
         assert [row[name] for name in ("CHROM", "POS", "ID", "REF", "ALT")] == fields[:5]
 

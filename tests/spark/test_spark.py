@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import itertools
 import json
 import random
 
 import pyarrow.parquet as pq
 import pytest
+from places import data_folder
 from vcf_files import AGREE, CONFLICT, CSQ, bgzip, write
 
 from genomicslearning import share
@@ -66,17 +68,17 @@ def test_bgzip_ranges_give_each_line_once(tmp_path):
         assert found == lines
 
 
-def test_published_table_through_spark(session, shared_data, tmp_path, rebuilt_pair, published_table):
-    clinvar = bgzip(rebuilt_pair[0], tmp_path / "clinvar.vcf.gz")
-    annotated = bgzip(rebuilt_pair[1], tmp_path / "annotated.vcf.gz")
+def test_a_whole_pair_through_spark(session, tmp_path, whole_pair, request):
+    clinvar = bgzip(whole_pair[0], tmp_path / "clinvar.vcf.gz")
+    annotated = bgzip(whole_pair[1], tmp_path / "annotated.vcf.gz")
     one = build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "one.csv")
     out = tmp_path / "lake" / "table.csv"
     arguments = ["job", "--clinvar", str(clinvar), "--annotated", str(annotated), "--out", str(out)]
     assert glue("create_training_set").main(arguments) == 0
     assert out.read_bytes() == (tmp_path / "one.csv").read_bytes()
     same_report(one, tmp_path / "lake" / "table.csv.report.json")
-    table = read_table(out)
-    assert table.equals(published_table)
+    if data_folder().is_dir():
+        assert read_table(out).equals(request.getfixturevalue("published_table"))
     assert sorted(path.name for path in out.parent.iterdir()) == ["table.csv", "table.csv.report.json", "table.parquet"]
     build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "one.parquet")
     assert pq.read_table(out.parent / "table.parquet").equals(pq.read_table(tmp_path / "one.parquet"))
@@ -126,11 +128,12 @@ def test_job_refuses_bad_input(session, tmp_path, capsys):
     assert not (tmp_path / "o.csv").exists()
 
 
-def test_vcf_to_parquet_through_spark(session, shared_data, tmp_path):
-    source = tmp_path / "brca1.vcf.gz"
-    with gzip.open(shared_data / "vep" / "clinvar_brca1_vep109_20230324.vcf.gz") as file:
-        source.write_bytes(gzip.compress(b"".join(line for _, line in zip(range(1500), file, strict=False))))
-    for name, path in (("brca1", source), ("many", shared_data / "awkward" / "multiallele.vcf")):
+def test_vcf_to_parquet_through_spark(session, annotated_files, tmp_path):
+    source = tmp_path / "annotated.vcf.gz"
+    with gzip.open(list(annotated_files)[-1]) as file:
+        source.write_bytes(gzip.compress(b"".join(itertools.islice(file, 1500))))
+    many = write(tmp_path / "many.vcf", ["1 5 . A G,T . . AC=1,2;AF=0.5,.", "1 6 . AT A,<DEL>,* 3.5 PASS AC=1,2,3;DB"])
+    for name, path in (("one", source), ("many", many)):
         one = vcf_to_parquet(path, tmp_path / f"{name}.one.parquet")
         out = tmp_path / f"{name}.parquet"
         assert glue("vcf_to_parquet").main(["job", "--input", str(path), "--output", str(out)]) == 0
@@ -138,10 +141,14 @@ def test_vcf_to_parquet_through_spark(session, shared_data, tmp_path):
         same_report(one, tmp_path / f"{name}.parquet.report.json")
 
 
-def test_tsv_to_parquet_through_spark(session, shared_data, tmp_path):
+def test_tsv_to_parquet_through_spark(session, demo_pair, tmp_path):
     source = tmp_path / "a.tsv.gz"
-    with gzip.open(shared_data / "clinvar_tsv" / "clinvar_2016-05-20_b37.tsv.gz") as file:
-        lines = [line for _, line in zip(range(20_000), file, strict=False)]
+    if data_folder().is_dir():
+        with gzip.open(data_folder() / "clinvar_tsv" / "clinvar_2016-05-20_b37.tsv.gz") as file:
+            lines = list(itertools.islice(file, 20_000))
+    else:
+        with gzip.open(demo_pair[0]) as file:
+            lines = [line.lstrip(b"#") for line in file if not line.startswith(b"##")]
     source.write_bytes(
         gzip.compress(b"\xef\xbb\xbf" + b"".join(lines[:100]) + b"ragged\trow\n" + b"".join(lines[100:]))
     )
