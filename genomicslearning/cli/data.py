@@ -87,13 +87,13 @@ def fetch(
 
     Example: genomicslearning fetch clinvar --release 20180401 --assembly GRCh37 --lake lake
     """
-    from genomicslearning.io import fetch as room
+    from genomicslearning.io.fetch import NCBI, TABLE_URL, fetch_clinvar, fetch_table
 
     if what is Source.clinvar:
-        base = mirror or room.NCBI
-        report = room.fetch_clinvar(lake, release=release, assembly=assembly, base=base, progress=say)
+        base = mirror or NCBI
+        report = fetch_clinvar(lake, release=release, assembly=assembly, base=base, progress=say)
     else:
-        report = room.fetch_table(lake, url=mirror or room.TABLE_URL, progress=say)
+        report = fetch_table(lake, url=mirror or TABLE_URL, progress=say)
     typer.echo(f"{report['file']}\n{report['bytes']:,} bytes, sha256 {report['sha256']}")
 
 
@@ -130,15 +130,15 @@ def watchlist(
 
     Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --out watch
     """
-    from genomicslearning import watchlist as room
     from genomicslearning.annotate.vcf import annotated_copy
+    from genomicslearning.watchlist import build
 
     if annotated and vep_cache:
         raise InputError("give either --annotated or --vep-cache and --fasta, not both")
     with annotated_copy(
         clinvar, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=say
     ) as (copy, _):
-        summary = room.build(
+        summary = build(
             clinvar=clinvar,
             annotated=copy or annotated,
             model=model,

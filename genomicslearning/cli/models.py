@@ -98,7 +98,7 @@ def package(
 
     Example: genomicslearning package runs/latest/autopilot/variant-classifier/model model.tar.gz
     """
-    from genomicslearning.endpoint import package as room
+    from genomicslearning.endpoint.package import write
 
-    room.write(model_dir, out)
+    write(model_dir, out)
     typer.echo(out)

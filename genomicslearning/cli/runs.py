@@ -127,9 +127,9 @@ def parameters(
 
     Example: genomicslearning parameters
     """
-    from genomicslearning.runs import parameters as room
+    from genomicslearning.runs.parameters import listed as listed_parameters
 
-    listed = room.listed()
+    listed = listed_parameters()
     if as_json:
         typer.echo(json.dumps(listed, indent=1))
         return
@@ -183,11 +183,11 @@ def compare(
 
     Example: genomicslearning compare monday tuesday --page comparison.html
     """
-    from genomicslearning.runs import compare as room
+    from genomicslearning.runs.compare import as_text, comparison
     from genomicslearning.runs.folder import find
 
-    found = room.comparison(find(first, runs_dir), find(second, runs_dir))
-    typer.echo(json.dumps(found, indent=1) if as_json else room.as_text(found))
+    found = comparison(find(first, runs_dir), find(second, runs_dir))
+    typer.echo(json.dumps(found, indent=1) if as_json else as_text(found))
     if page:
         from genomicslearning.report.comparison import comparison_page
 
@@ -210,9 +210,9 @@ def doctor() -> None:
 
     Example: genomicslearning doctor
     """
-    from genomicslearning.cli import doctor as room
+    from genomicslearning.cli.doctor import examine
 
-    findings = room.examine()
+    findings = examine()
     for finding in findings:
         typer.echo(f"{'ok     ' if finding.ok else 'missing'}  {finding.what}: {finding.detail}")
     if not all(finding.ok or finding.optional for finding in findings):

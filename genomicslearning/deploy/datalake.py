@@ -67,11 +67,11 @@ def _put_sample(s3, bucket: str, folder: Path, progress: Progress) -> None:
 
 def _tables_of(path: str, folder: Path) -> Path:
     """The table as CSV and parquet, without their suffixes."""
-    from genomicslearning.training_set import table as room
+    from genomicslearning.training_set.table import adopt_table, read_table, write_table_csv
 
     table = folder / "clinvar_conflicting"
-    room.adopt_table(path, f"{table}.parquet")
-    room.write_table_csv(room.read_table(path), f"{table}.csv")
+    adopt_table(path, f"{table}.parquet")
+    write_table_csv(read_table(path), f"{table}.csv")
     return table
 
 

@@ -49,7 +49,7 @@ def submitters(status: str, conflicting: str, submissions: str) -> str | None:
     return str(counted) if counted > 1 else "2 or more"
 
 
-class Known:
+class ReleaseLookup:
     """A ClinVar release beside a VCF that is being read."""
 
     def __init__(self, vcf: Vcf, partners: Partners) -> None:
@@ -59,7 +59,7 @@ class Known:
 
     @classmethod
     @contextmanager
-    def open(cls, path: str | os.PathLike, source: Vcf) -> Iterator[Known]:
+    def open(cls, path: str | os.PathLike, source: Vcf) -> Iterator[ReleaseLookup]:
         """Open a release for the records of `source`.
 
         Raises

@@ -24,7 +24,7 @@ from genomicslearning.annotate.vcf import annotated_copy
 from genomicslearning.autopilot.manifest import missing_evidence
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import batch
-from genomicslearning.endpoint.known import KNOWN_COLUMNS, SINGLE, Known, single_submitter_meaning
+from genomicslearning.endpoint.known import KNOWN_COLUMNS, SINGLE, ReleaseLookup, single_submitter_meaning
 from genomicslearning.io import lake
 from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.bgzf import Writer
@@ -135,7 +135,7 @@ def predict_vcf(
         warnings += _lacking_evidence(model, maker, vcf)
         for warning in warnings:
             say(f"predict: warning: {warning}")
-        known = stack.enter_context(Known.open(clinvar, vcf)) if clinvar is not None else None
+        known = stack.enter_context(ReleaseLookup.open(clinvar, vcf)) if clinvar is not None else None
         quarantine = stack.enter_context(Quarantine(quarantine_part, vcf.header))
         write = stack.enter_context(_writer(part, vcf, model, as_vcf=as_vcf, known=known is not None))
         counts = _score(model, _pieces(vcf, maker, quarantine, classification, known), maker, write, watch)
@@ -241,7 +241,7 @@ def _layout(vcf: Vcf, csq_key: str | None, model: Model) -> transcripts.Layout |
 
 
 def _pieces(
-    vcf: Vcf, maker: UnlabelledRows, quarantine: Quarantine, classification: str | None, known: Known | None
+    vcf: Vcf, maker: UnlabelledRows, quarantine: Quarantine, classification: str | None, known: ReleaseLookup | None
 ) -> Iterator[_Piece]:
     """The file's records, some `_PIECE_ROWS` rows at a time."""
     said = InfoReader((classification,)) if classification else None

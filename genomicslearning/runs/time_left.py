@@ -11,7 +11,7 @@ USUAL = {"annotate": 20, "data_prep": 7, "variant_classifier-autopilot": 55, "va
 # A preset's search beside that of `balanced`.
 SEARCH = {"quick": 0.4, "best": 12.0}
 CELL = re.compile(r"cell (\d+)/(\d+)")
-OWN = re.compile(r"about (\d+) s left")
+ESTIMATE = re.compile(r"about (\d+) s left")
 
 
 class TimeLeft:
@@ -29,7 +29,7 @@ class TimeLeft:
         self._passed = 0.0  # usual seconds of the steps that are done
         self._current = ""
         self._part = 0.0  # of the current step, by cells
-        self._own: tuple[float, float] | None = None  # the job's estimate, and when it was made
+        self._estimate: tuple[float, float] | None = None  # the job's estimate, and when it was made
 
     def starts(self, step: str) -> None:
         """A step begins; those before it are done or kept."""
@@ -37,15 +37,15 @@ class TimeLeft:
             self._started = self._clock()
         else:
             self._passed += self._usual[self._current]
-        self._current, self._part, self._own = step, 0.0, None
+        self._current, self._part, self._estimate = step, 0.0, None
 
     def tell(self, line: str) -> str:
         """The line; one that begins a cell, or has an estimate of its own, with the time left of the whole run."""
         if found := CELL.search(line):
             self._part = (int(found[1]) - 1) / int(found[2])
-            self._own = None
-        elif found := OWN.search(line):
-            self._own = (float(found[1]), self._clock())
+            self._estimate = None
+        elif found := ESTIMATE.search(line):
+            self._estimate = (float(found[1]), self._clock())
         else:
             return line
         left = self._left()
@@ -60,8 +60,8 @@ class TimeLeft:
         names = list(self._usual)
         after = sum(self._usual[name] for name in names[names.index(self._current) + 1 :])
         pace = passed / done
-        if self._own is not None:
-            seconds, at = self._own
+        if self._estimate is not None:
+            seconds, at = self._estimate
             here = max(seconds - (self._clock() - at), 0.0)
             pace = (passed + here) / (self._passed + usual)
             return here + after * pace
