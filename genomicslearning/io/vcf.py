@@ -276,17 +276,29 @@ class InfoReader:
         The keys wanted, in the order in which their values are given.
     flags
         Those of them that are flags.
+    dots
+        Those of which a lone ``.`` means missing: their value is then ``b""``.
     only
         Whether a record with any other key is to be told apart: `match` then does not fit it.
+
+    Attributes
+    ----------
+    pattern
+        The regular expression of a whole INFO in the order known so far; its groups are for `arranged`.
+    repeated
+        Records so far in which a key repeats.
     """
 
     # Compiling takes milliseconds: a file whose order keeps changing is not worth learning.
     _LESSONS = 200
 
-    def __init__(self, keys: Sequence[str], *, flags: Iterable[str] = (), only: bool = False) -> None:
+    def __init__(
+        self, keys: Sequence[str], *, flags: Iterable[str] = (), dots: Iterable[str] = (), only: bool = False
+    ) -> None:
         self.keys = tuple(key.encode() for key in keys)
         self.repeated = 0
         are_flags = {key.encode() for key in flags}
+        self._dots = {key.encode() for key in dots}
         self._wanted = [(key, key in are_flags) for key in self.keys]
         self._only = only
         self._order = self._wanted
@@ -303,12 +315,19 @@ class InfoReader:
             # Possessive quantifiers: a value is never cut short to find the next key inside it. What follows it can
             # only be its semicolon or the end; a flag may begin another key.
             wanted = item in self._wanted
-            template = (rb"(%b)" if wanted else rb"%b") if flag else (rb"%b=([^;]*+)" if wanted else rb"%b=[^;]*+")
-            pattern += (rb"(?:%b(?:;|\Z))?+" if flag else rb"(?:%b;?+)?+") % (template % re.escape(key))
+            name = re.escape(key)
+            if flag:
+                pattern += (rb"(?:(%b)(?:;|\Z))?+" if wanted else rb"(?:%b(?:;|\Z))?+") % name
+            else:
+                value = rb"([^;]*+)" if wanted else rb"[^;]*+"
+                if wanted and key in self._dots:
+                    value = rb"(?:\.(?=;|\Z)|%b)" % value
+                pattern += rb"(?:%b=%b;?+)?+" % (name, value)
             if wanted:
                 places[item] = len(places)
         if len(places) < len(self._wanted):
             pattern += b"()"  # the empty last group stands for keys never seen
+        self.pattern = pattern
         self._fullmatch = re.compile(pattern).fullmatch
         self._places = [places.get(item, len(places)) for item in self._wanted]
         # In the file's own order no rearranging is needed.
@@ -322,9 +341,12 @@ class InfoReader:
     def match(self, info: bytes) -> Sequence[bytes] | None:
         """Values of the keys in their order, or None where the record does not fit."""
         if match := self._fullmatch(info):
-            groups = match.groups(b"")
-            return groups if self._straight else [groups[place] for place in self._places]
+            return self.arranged(match.groups(b""))
         return None
+
+    def arranged(self, groups: Sequence[bytes]) -> Sequence[bytes]:
+        """The groups that `pattern` found as values of the keys in their order."""
+        return groups if self._straight else [groups[place] for place in self._places]
 
     def values(self, info: bytes) -> Sequence[bytes]:
         """Values of the keys in their order."""
@@ -342,6 +364,8 @@ class InfoReader:
             key, flag = item
             fits = key in found and (found[key] is None) == flag
             value = key if flag else found.pop(key, None) if fits else None
+            if value == b"." and key in self._dots:
+                value = None
             values.append(value or b"" if fits else b"")
             if fits and flag:
                 del found[key]

@@ -14,9 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pac
 
+from genomicslearning.io import arrays
+from genomicslearning.io.vcf import MOST_POS_DIGITS
+
 _TAB, _LINE_END, _SEMICOLON, _DOT = b"\t\n;."
 _FIXED = 7  # columns before INFO
 _WORD = 8
+_TOO_MANY_DIGITS = arrays.number(MOST_POS_DIGITS + 1, np.int32)
 
 
 class Columns(NamedTuple):
@@ -64,8 +68,8 @@ def read(text: bytes, width: int, order: Sequence[tuple[bytes, bool]], dots: Col
     fits[fits] &= tokens.lengths(first[fits] + 3) > 0  # REF
     dot = b"" in dots
     fixed = [tokens.column(np.where(fits, first + column, 0), fits, dots=dot) for column in range(_FIXED)]
-    digits = pac.and_(pac.ascii_is_decimal(fixed[1]), pac.less(pac.binary_length(fixed[1]), 19))
-    fits &= pac.fill_null(digits, False).to_numpy(zero_copy_only=False)
+    digits = pac.and_(pac.ascii_is_decimal(fixed[1]), pac.less(pac.binary_length(fixed[1]), _TOO_MANY_DIGITS))
+    fits &= arrays.flags_of(pac.fill_null(digits, arrays.FALSE))
     place, stop = np.where(fits, first + _FIXED, 0), np.where(fits, info_end + 1, 0)
     place += (stop - place == 1) & tokens.are_dots(place)  # INFO "." is none
     info = {}
@@ -74,7 +78,7 @@ def read(text: bytes, width: int, order: Sequence[tuple[bytes, bool]], dots: Col
         found &= place < stop
         if flag:
             found &= tokens.lengths(place) == len(key)
-            info[key] = pa.array(found)
+            info[key] = arrays.of_flags(found)
         else:
             info[key] = tokens.column(place, found, skip=len(key) + 1, dots=key in dots)
         place += found
@@ -138,7 +142,7 @@ class _Tokens:
             present[present] = wanted
         if not len(chosen):
             return pa.nulls(len(numbers), pa.string())
-        values = pac.binary_slice(self._tokens.take(pa.array(chosen)), skip, -1)  # without the separator
+        values = pac.binary_slice(self._tokens.take(arrays.of_numbers(chosen)), skip, -1)  # without the separator
         if every:
             return values.view(pa.string())
         offsets = np.zeros(len(numbers) + 1, np.int64)
@@ -151,7 +155,7 @@ class _Tokens:
 def _nothing(count: int, width: int, order: Sequence[tuple[bytes, bool]]) -> Columns:
     """Of lines none of which can be read here."""
     nulls = pa.nulls(count, pa.string())
-    flags = pa.array(np.zeros(count, bool))
+    flags = arrays.of_flags(np.zeros(count, bool))
     info = {key: flags if flag else nulls for key, flag in order}
     return Columns(np.zeros(count, bool), [nulls] * _FIXED, info, [nulls] * (width - _FIXED - 1))
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pac
 
 from genomicslearning import InputError
-from genomicslearning.io import lake
+from genomicslearning.io import arrays, lake
 from genomicslearning.io.lines import unique_names
 from genomicslearning.io.separated import text_table
 from genomicslearning.io.vcf import MOST_KEY_BYTES, Definition, InfoReader, Vcf, problem
@@ -25,6 +25,7 @@ _NUMBERS = {"Integer": pa.int64(), "Float": pa.float64()}
 _MOST_NAMED = 10  # keys in a line for people
 # More than this are no keys, but text that is not INFO: it stays in INFO_OTHER.
 _UNDECLARED = 200
+_LINE_END = arrays.text(b"\n")
 _LESSONS = 200  # lines from which the order of the INFO keys is learnt
 
 
@@ -183,7 +184,7 @@ class Converter:
         bad = {place: lines[place] for place, record in single.items() if record is None}
         kept = np.setdiff1d(np.arange(count), list(bad))
         if bad:
-            cells = {name: column.take(pa.array(kept)) for name, column in cells.items()}
+            cells = {name: column.take(arrays.of_numbers(kept)) for name, column in cells.items()}
             others = {int(np.searchsorted(kept, place)): items for place, items in others.items()}
         self._numbers = kept + first if first else None
         if self._layout and self._layout.earlier:
@@ -205,7 +206,7 @@ class Converter:
                 others.setdefault(place, []).append(f"{self._layout.key}={text}")
                 texts[place] = None
                 self.unfit += 1
-        cells[self._csq_name] = pa.array(texts, pa.string())
+        cells[self._csq_name] = arrays.of_texts([None if text is None else text.encode() for text in texts])
 
     def _regular(self, read: vcf_columns.Columns) -> dict[str, pa.Array]:
         """Columns as they were read together, by name."""
@@ -226,11 +227,11 @@ class Converter:
         cells = {}
         for (name, column), values in zip(together.items(), columns, strict=True):
             if column.type == pa.bool_():
-                alone = pa.array([bool(value) for value in values])
+                alone = arrays.of_flags(np.fromiter(map(bool, values), bool, len(values)))
             else:
                 missing = (b"", b".") if b"" in self._dots or name == self._csq_name else (b"",)
-                alone = pa.array([None if value in missing else value.decode() for value in values], pa.string())
-            cells[name] = pa.concat_arrays([column, alone]).take(pa.array(order))
+                alone = arrays.of_texts([None if value in missing else value for value in values])
+            cells[name] = pa.concat_arrays([column, alone]).take(arrays.of_numbers(order))
         for place, record in records.items():
             for item in record.rest:
                 key, equals, _ = item.decode().partition("=")
@@ -262,23 +263,25 @@ class Converter:
             elif kind == pa.bool_():
                 pass
             elif column.type == pa.bool_():  # a flag as text is its own name
-                column = pac.if_else(column, keys[name], pa.scalar(None, pa.string()))
+                column = pac.if_else(column, arrays.text(keys[name].encode()), arrays.NO_TEXT)
             elif kind != pa.string():
                 column = self._typed(keys.get(name, name), column, kind, others)
             columns[name] = column
-        texts = [None] * count if others else pa.nulls(count, pa.string())
+        texts: list[bytes | None] = [None] * count
         for place, items in others.items():
-            texts[place] = ";".join(items)
-        columns[self._other_name] = pa.array(texts, pa.string()) if others else texts
+            texts[place] = ";".join(items).encode()
+        columns[self._other_name] = arrays.of_texts(texts) if others else pa.nulls(count, pa.string())
         return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
 
     def _blocks(self, csq: pa.StringArray, kind: pa.ListType) -> pa.ListArray:
         """CSQ as a list of structs; null where a record has none."""
         names = [field.name for field in kind.value_type]
-        counts = pac.fill_null(pac.count_substring(csq, ","), -1).to_numpy(zero_copy_only=False) + 1
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        present = arrays.flags_of(csq.is_valid())
+        counts = np.where(present, arrays.numbers_of(pac.count_substring(csq, ","), np.int32) + 1, 0)
+        offsets = arrays.of_numbers(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
         values = csq.drop_null() if csq.null_count else csq
-        joined = pac.binary_join(pa.ListArray.from_arrays([0, len(values)], values), "\n")[0]
+        ends = arrays.of_numbers(np.array([0, len(values)], np.int32))
+        joined = pac.binary_join(pa.ListArray.from_arrays(ends, values), _LINE_END)[0]
         text = joined.as_buffer().to_pybytes().replace(b",", b"\n")
         rows = text.split(b"\n") if text else []
         try:
@@ -291,7 +294,7 @@ class Converter:
             ]
             table = text_table(pa.schema([(name, pa.string()) for name in names]), rows, "|")
         structs = pa.StructArray.from_arrays([column.combine_chunks() for column in table.columns], names=names)
-        return pa.ListArray.from_arrays(pa.array(offsets), structs, mask=csq.is_null())
+        return pa.ListArray.from_arrays(offsets, structs, mask=csq.is_null())
 
     def _padded(self, block: str, record: int) -> str:
         """A CSQ block with as many fields as the header names."""

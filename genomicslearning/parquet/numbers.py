@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pac
+
+from genomicslearning.io import arrays
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,30}").fullmatch
 _FLOAT = re.compile(
     r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE | re.ASCII
 ).fullmatch
+_DOT = arrays.text(b".")
 _INTEGERS = range(-(1 << 63), 1 << 63)
 
 
@@ -26,7 +30,7 @@ def to_numbers(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int,
     if pa.types.is_list(kind):
         parts = pac.split_pattern(column, ",")
         texts = parts.flatten()
-        texts = pac.if_else(pac.equal(texts, "."), None, texts)
+        texts = pac.if_else(pac.equal(texts, _DOT), arrays.NO_TEXT, texts)
         values = _cast(texts, kind.value_type)
         if values is not None:
             return _list_of(parts, values), {}
@@ -52,21 +56,29 @@ def _cast(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
 
 def _one_by_one(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
     many = pa.types.is_list(kind)
-    number = _integer if (kind.value_type if many else kind) == pa.int64() else _float
-    values: list = []
+    dtype = np.int64 if (kind.value_type if many else kind) == pa.int64() else np.float64
+    number = _integer if dtype is np.int64 else _float
+    found: list[float | None] = []
+    ends = [0]
     misfits: dict[int, str] = {}
     for place, text in enumerate(column.to_pylist()):
+        items = [] if text is None else text.split(",") if many else [text]
         try:
-            if text is None:
-                values.append(None)
-            elif many:
-                values.append([None if item == "." else number(item) for item in text.split(",")])
-            else:
-                values.append(number(text))
+            found += [None if many and item == "." else number(item) for item in items]
         except ValueError:
-            values.append(None)
             misfits[place] = text
-    return pa.array(values, kind), misfits
+        if not many and len(found) == place:  # nothing was added
+            found.append(None)
+        ends.append(len(found))
+    values = arrays.of_numbers(
+        np.array([value or 0 for value in found], dtype), np.array([value is not None for value in found], bool)
+    )
+    if not many:
+        return values, misfits
+    missing = arrays.flags_of(column.is_null())
+    missing[list(misfits)] = True
+    offsets = arrays.of_numbers(np.array(ends, np.int32))
+    return pa.ListArray.from_arrays(offsets, values, mask=arrays.of_flags(missing)), misfits
 
 
 def _integer(text: str) -> int:
@@ -86,6 +98,7 @@ def _float(text: str) -> float:
 
 def _list_of(parts: pa.ListArray, values: pa.Array) -> pa.ListArray:
     """Lists with the shape of `parts` and these values."""
-    lengths = pac.fill_null(pac.list_value_length(parts), 0)
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pac.cumulative_sum(lengths).cast(pa.int32())])
+    lengths = pac.fill_null(pac.list_value_length(parts), arrays.number(0, np.int32))
+    ends = np.cumsum(arrays.numbers_of(lengths, np.int32), dtype=np.int32)
+    offsets = arrays.of_numbers(np.concatenate([np.zeros(1, np.int32), ends]))
     return pa.ListArray.from_arrays(offsets, values, mask=parts.is_null())

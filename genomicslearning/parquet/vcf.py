@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genomicslearning import InputError
@@ -16,7 +17,8 @@ from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Quarantine, Vcf, check_no_header, problem
 from genomicslearning.parquet.converter import Converter, some
 
-_GROUP_BYTES = 5 << 20
+# Of text that becomes one row group, with what is made of it in memory.
+_GROUP_BYTES = 3 << 20
 
 
 def vcf_to_parquet(
@@ -92,16 +94,20 @@ def _write(
     """Write all records as parquet, and set malformed ones aside; what a report says of their numbers."""
     why = None
     read = aside = 0
+    first = vcf.line + 1
     with (
         pq.ParquetWriter(
             part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
         ) as writer,
         Quarantine(quarantine_part, vcf.header) as quarantine,
     ):
-        for first, text in _groups(vcf):
+        for text in _groups(vcf):
             table, bad = converter.convert(text, first)
             writer.write_table(table)
             read += len(table)
+            lines = len(table) + len(bad)
+            del table
+            pa.default_memory_pool().release_unused()  # or half as much again is held
             for place, line in sorted(bad.items()):
                 if not line.strip():
                     continue  # an empty line is no record
@@ -111,6 +117,7 @@ def _write(
                     raise InputError(f"{why}; repair it, or leave out --strict to set such records aside")
                 read, aside = read + 1, aside + 1
                 quarantine.add([line])
+            first += lines
             watch.tick(read)
     check_malformed(vcf.path, read, aside, why)
     return counts_of(read, aside)
@@ -128,15 +135,15 @@ def counts_of(read: int, aside: int) -> dict[str, object]:
     }
 
 
-def _groups(vcf: Vcf) -> Iterator[tuple[int, bytes]]:
-    """Lines that become one row group, and the number of the first."""
+def _groups(vcf: Vcf) -> Iterator[bytes]:
+    """Lines that become one row group."""
     pieces: list[bytes] = []
-    size, first = 0, vcf.line + 1
+    size = 0
     for piece in chain(vcf.texts(), [b""]):
         pieces.append(piece)
         size += len(piece)
         if size > _GROUP_BYTES or (size and not piece):
             text = b"".join(pieces)
             pieces.clear()  # not to be held while the group is worked on
-            yield first, text
-            size, first = 0, first + text.count(b"\n")
+            size = 0
+            yield text

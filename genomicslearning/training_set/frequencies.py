@@ -103,6 +103,11 @@ class Frequencies:
         return b""
 
 
+def of_info(rows: Sequence[int]) -> Counter[str]:
+    """The counts of a report, of how many rows INFO has each of AF_ESP, AF_EXAC and AF_TGP for."""
+    return +Counter(dict(zip(_FROM_INFO, rows, strict=True)))
+
+
 def of_files(fields: Sequence[str], *vcfs: Vcf | None) -> Frequencies:
     """The frequencies of rows made of these files, by their headers and CSQ's fields."""
     return Frequencies(fields, own=any(column in vcf.info for vcf in vcfs if vcf for column in AF_COLUMNS))

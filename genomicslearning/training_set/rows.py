@@ -22,10 +22,10 @@ from genomicslearning.io.lines import is_plain
 from genomicslearning.io.separated import text_table
 from genomicslearning.io.vcf import MOST_POS_DIGITS, InfoReader, check_no_header, problem
 from genomicslearning.training_set.alleles import is_sequence, trimmed
-from genomicslearning.training_set.frequencies import OF_INFO, Frequencies
+from genomicslearning.training_set.frequencies import OF_INFO, Frequencies, of_info
 from genomicslearning.training_set.ledger import Ledger, RowKind
-from genomicslearning.training_set.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, SITE_COLUMNS, VEP_COLUMNS
-from genomicslearning.training_set.transcripts import Cache, Layout, LayoutError, TranscriptPicker, belongs
+from genomicslearning.training_set.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, SITE_COLUMNS
+from genomicslearning.training_set.transcripts import NO_CELLS, Cache, Layout, LayoutError, TranscriptPicker, belongs
 
 # Stands for the ClinVar line of a record that has ClinVar's classification in its own INFO: the annotated file repeats
 # ClinVar's record, or there is no second file.
@@ -39,7 +39,6 @@ _FIRST_COMMAS = len(SITE_COLUMNS) + len(AF_COLUMNS) - 1  # between the cells tha
 _MOST_KINDS = 50_000
 _NO_AF = (b"",) * len(AF_COLUMNS)
 _NEVER_SEEN: tuple[bytes, bytes, bytes] = (b"0", b"0", b"0")
-_NO_VEP = (b"",) * len(VEP_COLUMNS)
 _STATUS_ITEM = b"CLNREVSTAT="
 # ClinVar's keys in the order in which ClinVar and VEP write them, which is read fastest. VEP's comes behind them.
 _KEYS = tuple(sorted((*AF_COLUMNS, *CLN_COLUMNS, "CLNREVSTAT", "CLNSIGCONF", "GENEINFO")))
@@ -49,7 +48,12 @@ _STATUS, _SIGCONF, _GENE, _HGVS = map(_KEYS.index, ("CLNREVSTAT", "CLNSIGCONF", 
 _CSQ = len(_KEYS)
 # A lone dot is missing in every key, except where ClinVar says with it that an included variant's condition has no
 # identifier, and where the published table has it.
-_DOT_KEPT = _KEYS.index("CLNDISDBINCL")
+_DOTS = tuple(key for key in _KEYS if key != "CLNDISDBINCL")
+# The columns before INFO of a record as most are: POS in digits, one sequence as ALT. The empty group is where INFO
+# begins.
+_USUAL_START = (
+    rb"([^\t,]*+)\t([0-9]{1,%d}+)\t([^\t]*+)\t([^\t,]++)\t([A-Za-z]++)\t[^\t]*+\t[^\t]*+\t()" % MOST_POS_DIGITS
+)
 _SUBSTITUTION = re.compile(rb":g\.\d+([ACGT])>([ACGT])\Z").search
 
 
@@ -107,14 +111,18 @@ class RowMaker:
         self._columns = columns
         self._strict = strict
         self._as_csv = as_csv
-        self._own = InfoReader((*_KEYS, layout.key if layout else "CSQ"))
-        self._clinvar = InfoReader(_KEYS)
+        csq = layout.key if layout else "CSQ"
+        self._own = InfoReader((*_KEYS, csq), dots=(*_DOTS, csq))
+        self._clinvar = InfoReader(_KEYS, dots=_DOTS)
         self._csq_item = f"{layout.key}=".encode() if layout and layout.earlier else None
         self._picker = TranscriptPicker(layout, pick) if layout else None
         self._frequencies = frequencies or Frequencies()
         # Whether no frequency can come from VEP.
         self._only_own = self._frequencies.source == OF_INFO and not self._frequencies.columns
         self.schema = schema_with(self._frequencies.columns)
+        # Lines as most are: eight columns, and INFO in the order that is known, which `_learnt` is.
+        self._usual_line = re.compile(_USUAL_START + self._own.pattern).fullmatch
+        self._learnt = self._own.pattern
         self._kinds: dict[tuple, tuple[bytes, int]] = {}
         self._agreeing = Cache(self._agreeing_kind)
         # Of the rows of a batch: hashes of the variant and of the cells, and the kind's number.
@@ -123,6 +131,8 @@ class RowMaker:
         self._kind_numbers: list[int] = []
         self._quote_all = False
         self._number = 0
+        self._mostly_labelled = False  # the records of the last lines
+        self._seen = [0] * len(AF_COLUMNS)  # rows with a value of INFO's frequencies, where they come from there alone
 
     @property
     def rows(self) -> int:
@@ -131,6 +141,8 @@ class RowMaker:
 
     def finish(self) -> Account:
         """The account of what was read, without the rows: those are in the ledger."""
+        self.account.frequencies.update(of_info(self._seen))
+        self._seen = [0] * len(AF_COLUMNS)
         self.account.repeated_keys = self._own.repeated + self._clinvar.repeated
         return self.account
 
@@ -166,30 +178,48 @@ class RowMaker:
         plain
             Whether all the lines are known to be ASCII without NUL bytes.
         """
+        self.account.read += len(lines)
+        made = len(self.ledger)
+        try:
+            self._make(lines, partners, first, rows, malformed, plain)
+        except LayoutError as error:
+            raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
+        self._note_rows()
+        self._mostly_labelled = 4 * (len(self.ledger) - made) > 3 * len(lines)
+
+    def _make(
+        self,
+        lines: Sequence[bytes],
+        partners: Iterable,
+        first: int,
+        rows: list[bytes],
+        malformed: list[bytes],
+        plain: bool,
+    ) -> None:
         as_csv = self._as_csv
-        account = self.account
         self_classified = self._self_classified
-        account.read += len(lines)
+        usual = self._usual if self._columns == 8 and not self._csq_item else None
         for number, (line, partner) in enumerate(zip(lines, partners, strict=True), first):
+            self._number = number
+            if usual and partner is SELF_CLASSIFIED and (plain or is_plain(line)) and usual(line, rows):
+                continue
             fields = line.split(b"\t", 8)
             if len(fields) != 8 or not (
                 fields[3] and fields[1].isdigit() and len(fields[1]) <= MOST_POS_DIGITS and (plain or is_plain(line))
             ):
                 if not line.strip():
-                    account.read -= 1  # an empty line is no record
+                    self.account.read -= 1  # an empty line is no record
                     continue
                 if why := self._problem(line, number):
                     self._set_aside(line, why, malformed)
                     continue
             self._quote_all = as_csv and (_QUOTE in line or _RETURN in line)
-            self._number = number
             if partner is SELF_CLASSIFIED:
                 self_classified(fields, rows)
             elif partner is None:
-                account.dropped[NO_MATCH] += 1
+                self.account.dropped[NO_MATCH] += 1
             else:
                 self._joined(fields, partner, rows)
-        self._note_rows()
 
     def _note_rows(self) -> None:
         """Enter the rows of a batch into the ledger."""
@@ -210,6 +240,37 @@ class RowMaker:
         self.account.first_problem = self.account.first_problem or why
         malformed.append(line)
 
+    def _usual(self, line: bytes, rows: list[bytes]) -> bool:
+        """The row of a labelled record as most are; False where it is not one, and nothing is done.
+
+        Such records are read by one regular expression, from CHROM to the end of INFO.
+        """
+        if not self._mostly_labelled:
+            # A look at what is probably the review status: most of ClinVar is left out by it.
+            start = line.find(_STATUS_ITEM)
+            if self._label_of(line[start + len(_STATUS_ITEM) : line.find(b";", start)]) is None:
+                return False
+        if (self._as_csv and (_QUOTE in line or _RETURN in line)) or not (found := self._usual_line(line)):
+            if self._learnt != self._own.pattern:
+                self._learnt = self._own.pattern
+                self._usual_line = re.compile(_USUAL_START + self._learnt).fullmatch
+            return False
+        groups = found.groups(b"")
+        chrom, pos, name, ref, alt = groups[:5]
+        values = self._own.arranged(groups[6:])
+        label = self._label_of(values[_STATUS])
+        csq = values[_CSQ]
+        if (
+            label is None
+            or line.find(b"\t", found.end(6)) > 0
+            or (_COMMA in csq and self._picker and not self._picker.is_of_one_allele(csq))
+        ):
+            return False
+        self._quote_all = False
+        self._row((chrom, pos, ref, alt), name, label, values, csq, b"", rows)
+        self.account.written += 1
+        return True
+
     def _self_classified(self, fields: Sequence[bytes], rows: list[bytes]) -> None:
         """Rows of a record that has ClinVar's classification itself."""
         account = self.account
@@ -227,8 +288,6 @@ class RowMaker:
             self._drop_status(status)
             return
         values = self._own.values(info)
-        if b"." in values:
-            values = _without_dots(values)
         status = values[_STATUS]
         label = self._label_of(status)
         if label is None:  # a repeated CLNREVSTAT, of which the last counts
@@ -329,21 +388,17 @@ class RowMaker:
                 value if value not in _MISSING else filler for value, filler in zip(values, filling[:_CSQ], strict=True)
             ]
             values[_SIGCONF] = conflicting
-            values = _without_dots(values)
             self.account.other_ids += name.isdigit() and name != identifier
             site = (chrom, pos, ref, alts[place])
             self._row(site, identifier, label, values, blocks[place], info, rows, further=row > 0)
 
-    def _annotation(self, picker: TranscriptPicker, csq: bytes | None, gene: bytes, info: bytes) -> tuple[bytes, ...]:
-        """The cells of VEP's columns."""
+    def _annotation(self, picker: TranscriptPicker, csq: bytes | None, gene: bytes, info: bytes) -> bytes:
+        """The cells of VEP's columns, ``|`` between them."""
         if csq is None:
             return picker.none(AMBIGUOUS_ALLELE)
         if self._csq_item and not belongs(picker.layout, csq, _occurrences(info, self._csq_item)):
             return picker.none(UNFIT_ANNOTATION)
-        try:
-            return picker.cells(csq, gene)
-        except LayoutError as error:
-            raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
+        return picker.text(csq, gene)
 
     def unlabelled_row(
         self,
@@ -354,13 +409,13 @@ class RowMaker:
         info: bytes,
     ) -> bytes:
         """A row for `to_table` of a variant whatever its review status; CLASS where that says one."""
-        values = _without_dots(values)
         gene = values[_GENE]
         af, gnomad = self._frequencies_of(_AF_CELLS(values), csq)
-        vep = self._annotation(self._picker, csq, gene, info) if self._picker else _NO_VEP
+        vep = self._annotation(self._picker, csq, gene, info) if self._picker else NO_CELLS
         label = self._label_of(values[_STATUS])
         known = b"" if label is None else _CLASSES[label]
-        return b"\t".join((*site, *af, *_CLN_CELLS(values), known, *vep, name, gene, b"", *gnomad))
+        cells = (*site, *af, *_CLN_CELLS(values), known, vep.replace(b"|", b"\t"), name, gene, b"", *gnomad)
+        return b"\t".join(cells)
 
     def _frequencies_of(
         self, own: Sequence[bytes], csq: bytes | None
@@ -381,44 +436,51 @@ class RowMaker:
         *,
         further: bool = False,
     ) -> None:
-        """Append one row; `values` are those of `_KEYS` without lone dots, and perhaps more after them.
+        """Append one row; `values` are those of `_KEYS`, and perhaps more after them.
 
         `further`: whether the row before is of the same record.
         """
         gene = values[_GENE]
         picker = self._picker
         if picker is None:
-            vep = _NO_VEP
+            vep = NO_CELLS
             chosen: tuple = _NOT_CHOSEN
         else:
-            vep = self._annotation(picker, csq, gene, info)
+            vep = picker.text(csq, gene) if csq and not self._csq_item else self._annotation(picker, csq, gene, info)
             chosen = (picker.rule, picker.by_gene, picker.strange)
         if label:
             conflict, kind = self._kind(values[_SIGCONF], chosen)
         else:
             conflict, kind = b"", self._agreeing[chosen]
-        own = _AF_CELLS(values)
-        gnomad: tuple[bytes, ...]
-        if self._only_own and own == _NO_AF:
-            af, gnomad = _NEVER_SEEN, ()
+        af: Sequence[bytes] = _AF_CELLS(values)
+        gnomad: tuple[bytes, ...] = ()
+        if not self._only_own:
+            af, gnomad = self._frequencies_of(af, csq)
+        elif af == _NO_AF:
+            af = _NEVER_SEEN
         else:
-            af, gnomad = self._frequencies_of(own, csq)
+            esp, exac, tgp = af
+            seen = self._seen
+            seen[0] += esp != b""
+            seen[1] += exac != b""
+            seen[2] += tgp != b""
+            af = (esp or b"0", exac or b"0", tgp or b"0")
         cln = _CLN_CELLS(values)
         if further:
             self.ledger.note_further(len(self._hashes))
         if name == b".":
             name = b""
         if not self._as_csv:
-            cells = b"\t".join((*site, *af, *cln, _CLASSES[label], *vep, name))
+            cells = b"\t".join((*site, *af, *cln, _CLASSES[label], vep.replace(b"|", b"\t"), name))
             rows.append(b"\t".join((cells, gene, conflict, *gnomad)))
         else:
             start = b",".join((*site, *af))
             if self._quote_all or start.count(b",") > _FIRST_COMMAS:
-                cells = b",".join([_quoted(cell) for cell in (*site, *af, *cln, _CLASSES[label], *vep)])
+                cells = b",".join([_quoted(cell) for cell in (*site, *af, *cln, _CLASSES[label], *vep.split(b"|"))])
             else:
                 # CSQ separates transcripts by commas, so that a transcript's cells have none.
                 quoted = [b'"' + cell + b'"' if _COMMA in cell else cell for cell in cln]
-                cells = b",".join((start, *quoted, _CLASSES[label], *vep))
+                cells = b",".join((start, *quoted, _CLASSES[label], vep.replace(b"|", b",")))
             rows.append(cells)
         self._variants.append(hash(site))
         self._hashes.append(hash((cells, name)))
@@ -441,13 +503,6 @@ class RowMaker:
 
 
 _MISSING = (b"", b".")
-
-
-def _without_dots(values: Sequence[bytes]) -> list[bytes]:
-    """Values of `_KEYS` with a lone dot as missing."""
-    found = [b"" if value == b"." else value for value in values]
-    found[_DOT_KEPT] = values[_DOT_KEPT]
-    return found
 
 
 def _occurrences(info: bytes, item: bytes) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -28,6 +28,9 @@ _OTHER_PROGRAMS = {
 _IMPACTS = frozenset((b"HIGH", b"MODERATE", b"LOW", b"MODIFIER", b""))
 _ALLELE_LIKE = re.compile(rb"[ACGTNacgtnRYSWKMBDHVryswkmbdhv]+|[-*.]|[a-z_]{5,}|").fullmatch
 _MOST_CACHED = 50_000
+_SCORED = (VEP_COLUMNS.index("SIFT"), VEP_COLUMNS.index("PolyPhen"))
+#: The cells of the VEP columns of a row without annotation, as `TranscriptPicker.text` gives them.
+NO_CELLS = b"|" * (len(VEP_COLUMNS) - 1)
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class LayoutError(ValueError):
 
 
 class TranscriptPicker:
-    """Chooses one CSQ block of a record and gives its cells of the 27 VEP columns.
+    """Chooses one CSQ block of a record and gives its cells of the 27 VEP columns, as one text.
 
     ``first`` is file order. ``severe`` is the lowest consequence rank, ties to file order. ``mane`` is MANE Select,
     else canonical, else severe; ``canonical`` is canonical, else severe; ``flagged`` is the block that VEP itself
@@ -177,8 +180,9 @@ class TranscriptPicker:
         lower: dict[str, int] = {}
         for number, name in enumerate(layout.fields):
             lower.setdefault(name.lower(), number)
-        self._cells = itemgetter(*(place.get(column, lower.get(column.lower(), self._width)) for column in VEP_COLUMNS))
-        self._scored = [VEP_COLUMNS.index("SIFT"), VEP_COLUMNS.index("PolyPhen")]
+        self._whole_block, self._joined_runs = _runs(
+            [place.get(column, lower.get(column.lower())) for column in VEP_COLUMNS], place["Consequence"], self._width
+        )
         self._consequence = place["Consequence"]
         self._symbol = place.get("SYMBOL")
         self._allele = place.get("Allele")
@@ -197,7 +201,6 @@ class TranscriptPicker:
         }
         self._preferred = [(name, field) for name in chain.get(rule, ()) if (field := fields[name]) is not None]
         self._otherwise = "first" if rule == "first" else "severe"
-        self.empty = (b"",) * len(VEP_COLUMNS)
         self._unflagged = rule == "flagged" and fields["flagged"] is None
 
     def warnings(self, path: str) -> list[str]:
@@ -209,8 +212,9 @@ class TranscriptPicker:
             )
         return found
 
-    def cells(self, csq: bytes, geneinfo: bytes) -> tuple[bytes, ...]:
-        """Cells of the chosen block; `csq` is the INFO value, `geneinfo` ClinVar's ``SYMBOL:id|SYMBOL:id``."""
+    def text(self, csq: bytes, geneinfo: bytes) -> bytes:
+        """Cells of the chosen block, ``|`` between them; `csq` is the INFO value, `geneinfo` ClinVar's
+        ``SYMBOL:id|SYMBOL:id``."""
         if not csq or csq == b".":
             return self.none(NO_ANNOTATION)
         self.by_gene = False
@@ -219,18 +223,16 @@ class TranscriptPicker:
         else:
             self.rule = self._otherwise
             block = csq
-        found = block.split(b"|")
-        if len(found) != self._width:
-            self._fill(found)
-        self.strange = not self._known[found[self._consequence]]
-        found.append(b"")  # stands in for columns that the Format does not name
-        cells = self._cells(found)
-        return self._without_scores(cells) if _PARENTHESIS in block else cells
+        found = self._whole_block(block) or self._filled(block)
+        consequence, *runs = found.groups()
+        self.strange = not self._known[consequence]
+        text = self._joined_runs(runs)
+        return _without_scores(text) if _PARENTHESIS in block else text
 
-    def none(self, why: str) -> tuple[bytes, ...]:
+    def none(self, why: str) -> bytes:
         """The empty cells of a row that gets no annotation, and why."""
         self.rule, self.by_gene, self.strange = why, False, False
-        return self.empty
+        return NO_CELLS
 
     def of_alleles(self, csq: bytes, ref: bytes, alts: Sequence[bytes]) -> list[bytes | None]:
         """The blocks of each ALT of a record, as a CSQ value; None where it cannot be told which they are."""
@@ -294,18 +296,54 @@ class TranscriptPicker:
         rank = self._rank
         return min(blocks, key=lambda block: rank[self._field(block, place)])
 
-    def _fill(self, found: list[bytes]) -> None:
-        """Add the fields that a block lacks at its end."""
-        if len(found) > self._width:
-            raise LayoutError(f"a CSQ block has {len(found)} fields, the header's Format names {self._width}")
-        found += [b""] * (self._width - len(found))
+    def _filled(self, block: bytes) -> re.Match[bytes]:
+        """A block read with the fields that it lacks at its end."""
+        missing = self._width - 1 - block.count(b"|")
+        if missing < 0:
+            raise LayoutError(
+                f"a CSQ block has {self._width - missing} fields, the header's Format names {self._width}"
+            )
+        found = self._whole_block(block + b"|" * missing)
+        assert found
+        return found
 
-    def _without_scores(self, cells: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Cells with SIFT's and PolyPhen's words alone, of ``tolerated(0.21)``."""
-        scored = list(cells)
-        for place in self._scored:
-            scored[place] = scored[place].partition(b"(")[0]
-        return tuple(scored)
+
+def _runs(
+    places: Sequence[int | None], consequence: int, width: int
+) -> tuple[Callable[[bytes], re.Match[bytes] | None], Callable[[Sequence[bytes]], bytes]]:
+    """How a block of `width` fields is read: a match of the whole, and what makes the cells of the columns of it.
+
+    `places` are those of the fields that the columns are, None for a column that there is no field of. Fields that
+    stand side by side in both are read as one run. The match's first group is Consequence, the others are the runs.
+    """
+    runs: list[list[int]] = []
+    pieces: list[int | None] = []  # of the text: runs by number, None for a column without a field
+    for column, place in enumerate(places):
+        if place is None:
+            pieces.append(None)
+        elif column and places[column - 1] == place - 1:
+            runs[-1].append(place)
+        else:
+            pieces.append(len(runs))
+            runs.append([place])
+    pattern = rb"(?=(?:[^|]*+\|){%d}([^|]*+))" % consequence
+    order = sorted(range(len(runs)), key=lambda run: runs[run])
+    begins = {runs[run][0] for run in order}
+    ends = {runs[run][-1] for run in order}
+    for field in range(width):
+        pattern += rb"\|" * (field > 0) + b"(" * (field in begins) + rb"[^|]*+" + b")" * (field in ends)
+    if pieces == order:
+        return re.compile(pattern).fullmatch, b"|".join
+    chosen = itemgetter(*(len(runs) if piece is None else order.index(piece) for piece in pieces))
+    return re.compile(pattern).fullmatch, lambda found: b"|".join(chosen((*found, b"")))
+
+
+def _without_scores(text: bytes) -> bytes:
+    """Cells with SIFT's and PolyPhen's words alone, of ``tolerated(0.21)``."""
+    scored = text.split(b"|")
+    for place in _SCORED:
+        scored[place] = scored[place].partition(b"(")[0]
+    return b"|".join(scored)
 
 
 def belongs(layout: Layout, csq: bytes, values: int) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from genomicslearning import InputError
 from genomicslearning.io.vcf import Vcf, check_no_header, problem
 from genomicslearning.training_set.alleles import SPANNING_DELETION, is_sequence
 from genomicslearning.training_set.frequencies import NOWHERE, of_files
 from genomicslearning.training_set.rows import RowMaker
 from genomicslearning.training_set.schema import AF_COLUMNS, SITE_COLUMNS
-from genomicslearning.training_set.transcripts import Layout
+from genomicslearning.training_set.transcripts import Layout, LayoutError
 
 #: Why an ALT gets no answer.
 NO_REF, NO_ALT = "no_reference_allele", "no_alternate_allele"
@@ -87,7 +88,11 @@ class UnlabelledRows(RowMaker):
             self.account.read += 1
             self.account.written += 1
             self._number = number
-            yield Record(line, self._rows(fields, rows))
+            try:
+                reasons = self._rows(fields, rows)
+            except LayoutError as error:
+                raise InputError(f"{self.path}:{number}: {error}; the header belongs to another file") from None
+            yield Record(line, reasons)
 
     def _rows(self, fields: Sequence[bytes], rows: list[bytes]) -> list[str]:
         chrom, pos, name, ref, alt = fields[:5]
