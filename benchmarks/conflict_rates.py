@@ -1,11 +1,11 @@
 """Make genomicslearning/history/conflict_rates.json: rates of conflict by class and distance, from public releases.
 
-Run:  python benchmarks/conflict_rates.py --data ../shared/data [--out FILE] [--judge]
+Run:  python benchmarks/conflict_rates.py --data ../shared/data [--out FILE] [--judge] [--jobs FOLDER]
 
 States of variants with one submitter come from the releases of 2015-11 and 2016-05; what became of them from the
 published table (2018-04) and the release of 2026-02. The level of each distance is fitted beside the answers of a model
-of single submissions drawn in 2016, since that is what it corrects. `--judge` fits on the genes of four fifths, judges
-by the others, and writes nothing.
+of single submissions drawn in 2016, since that is what it corrects. What such a table is worth is judged first: fitted
+on the genes of four fifths and judged by the others. `--judge` stops there and writes nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ DAYS = ("2015-11-16", "2016-05-20")
 TABLE_DATE = date(2018, 4, 1)
 LATEST = date(2026, 2, 26)
 ROUNDED = 3
-DECAY = 0.1  # inverse strength of the penalty on bands: three hundred parameters would follow noise
+DECAY = 0.3  # inverse strength of the penalty on bands: so many parameters would follow noise
+SHUFFLES = 3  # of the genes into fifths, to judge: which fifth the largest genes fall into moves the figures
+LEAST_OF_BAND = 20  # variants of a class in a band that has a number of its own
 
 
 def classes(rows: pd.DataFrame) -> np.ndarray:
@@ -49,15 +51,14 @@ def design(rows: pd.DataFrame, probability: np.ndarray, centre: dict, *, bands: 
     names: list[tuple] = [("level", name) for name in CLASSES] + [("slope",)]
     columns = [said == name for name in CLASSES]
     columns.append(logit(probability) - np.array([logit(centre[name]) for name in said]))
-    if bands:
-        known = (("frequency", horizons.frequency_band(rows)), ("cadd", horizons.cadd_band(rows)))
-        for kind, values in known:
-            for name in CLASSES:
-                for band in np.unique(values):
-                    chosen = (said == name) & (values == band)
-                    if chosen.sum() >= 20:
-                        names.append((kind, name, str(band)))
-                        columns.append(chosen)
+    for kind, (bands_of, _) in horizons.BANDS.items() if bands else ():
+        values = bands_of(rows)
+        for name in CLASSES:
+            for band in np.unique(values):
+                chosen = (said == name) & (values == band)
+                if chosen.sum() >= LEAST_OF_BAND:
+                    names.append((kind, name, str(band)))
+                    columns.append(chosen)
     return np.column_stack(columns).astype(float), names
 
 
@@ -66,16 +67,31 @@ def fitted(rows: pd.DataFrame, labels: np.ndarray, probability: np.ndarray, cent
     matrix, names = design(rows, probability, centre, bands=bands)
     scale = np.array([30.0 if name[0] in ("level", "slope") else 1.0 for name in names])
     model = LogisticRegression(C=DECAY, fit_intercept=False, solver="newton-cholesky").fit(matrix * scale, labels)
-    found: dict = {"level": {}, "frequency": {}, "cadd": {}}
-    for name, value in zip(names, model.coef_[0] * scale, strict=True):
-        value = round(float(value), ROUNDED)
-        if name[0] == "slope":
-            found["slope"] = value
-        elif name[0] == "level":
-            found["level"][name[1]] = value
-        else:
-            found[name[0]].setdefault(name[1], {})[name[2]] = value
+    value = model.coef_[0] * scale
+    found: dict = {"level": {}} | ({kind: {} for kind in horizons.BANDS} if bands else {})
+    found["slope"] = round(float(value[names.index(("slope",))]), ROUNDED)
+    said = classes(rows)
+    for name in CLASSES:
+        level = value[names.index(("level", name))]
+        for kind in horizons.BANDS if bands else ():
+            # Centred on the class's mean, so that a row without the evidence stands at the level.
+            places = [place for place, one in enumerate(names) if one[:2] == (kind, name)]
+            mean = float((matrix[said == name][:, places] @ value[places]).mean()) if (said == name).any() else 0.0
+            level += mean
+            found[kind][name] = {names[place][2]: round(float(value[place] - mean), ROUNDED) for place in places}
+        found["level"][name] = round(float(level), ROUNDED)
     return found
+
+
+def carried(found: dict, rows: pd.DataFrame, probability: np.ndarray, centre: dict) -> np.ndarray:
+    """What a fitted correction makes of a model's probabilities."""
+    said = classes(rows)
+    odds = np.array([found["level"][name] for name in said])
+    odds += found["slope"] * (logit(probability) - np.array([logit(centre[name]) for name in said]))
+    for kind, (bands_of, _) in horizons.BANDS.items():
+        table = found.get(kind, {})
+        odds += [table.get(name, {}).get(band, 0.0) for name, band in zip(said, bands_of(rows), strict=True)]
+    return expit(odds)
 
 
 def counts(rows: pd.DataFrame, labels: np.ndarray) -> dict:
@@ -86,7 +102,7 @@ def counts(rows: pd.DataFrame, labels: np.ndarray) -> dict:
 class Data:
     """States of 2015 and 2016, what became of them, and a model's answers for those of 2016."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, jobs: Path):
         self.table = read_table(folder / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
         paths = [folder / "clinvar_tsv" / f"clinvar_{day}_b37.tsv.gz" for day in DAYS]
         self.parts = split(self.table, "time", earlier=paths, assembly="GRCh37", table_date=TABLE_DATE)
@@ -97,12 +113,11 @@ class Data:
         self.labels_now = AlignedRelease(self.now, self.test).label()
         learning, groups = self.parts.to_learn_from()
         self.learnt = horizons.learnt_rates(learning)
-        with tempfile.TemporaryDirectory() as scratch:
-            job = autopilot.start(
-                learning, folder=scratch, name="drawn", features="prospective", groups=groups, seed=SEED,
-                progress=lambda text: None,
-            )  # fmt: skip
-            self.probability = job.wait().model().predict(self.test)
+        job = autopilot.start(
+            learning, folder=jobs, name="prospective-2", features="prospective", groups=groups, seed=SEED,
+            progress=lambda text: None,
+        )  # fmt: skip
+        self.probability = job.wait().model().predict(self.test)
 
     def state(self, number: int, labels: pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
         """The table's variants with one submitter in a release, and their label where it is known."""
@@ -116,11 +131,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path(horizons.__file__).with_name("conflict_rates.json"))
     parser.add_argument("--judge", action="store_true")
+    parser.add_argument("--jobs", type=Path, help="folder that keeps the model, as benchmarks/evaluation.py has it")
     given = parser.parse_args()
-    data = Data(given.data)
-    if given.judge:
-        judge(data)
-    else:
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Data(given.data, given.jobs or Path(scratch))
+    judge(data)
+    if not given.judge:
         given.out.write_text(json.dumps(rates(data), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(given.out)
 
@@ -158,10 +174,7 @@ def rates(data: Data) -> dict:
             {"days": (TABLE_DATE - start).days, "level": short["level"], "slope": short["slope"]},
             {"days": (LATEST - start).days, **long},
         ],
-        "drift": {
-            "periods": "between the years to 2018 from 2015-11 and those from 2016-05",
-            "log_odds": drift(periods[1]["classes"], periods[2]["classes"]),
-        },
+        "drift": drifts(periods),
     }
 
 
@@ -184,6 +197,19 @@ def share_of(found: dict) -> float:
     return sum(one["conflicting"] for one in found.values()) / sum(one["variants"] for one in found.values())
 
 
+def drifts(periods: list[dict]) -> dict:
+    """How far like classifications differ between periods that end together and begin half a year apart."""
+    each = {}
+    for end in (str(TABLE_DATE), str(LATEST)):
+        first, second = (one["classes"] for one in periods if one["to"] == end)
+        each[end] = drift(first, second)
+    return {
+        "periods": f"of periods that began in {DAYS[0]} and in {DAYS[1]} and ended alike, in {' or '.join(each)}",
+        "log_odds": max(each.values(), key=abs),
+        "each": each,
+    }
+
+
 def drift(first: dict, second: dict) -> float:
     """Log odds by which like variants of one period conflict more often than those of another, over all classes."""
     weight = {name: second[name]["variants"] for name in first if name in second}
@@ -196,29 +222,38 @@ def drift(first: dict, second: dict) -> float:
 
 
 def judge(data: Data) -> None:
-    """Both distances, the correction fitted on other genes than it is judged by."""
+    """Both distances, the correction fitted on other genes than it is judged by; means over `SHUFFLES` of the genes."""
+    centre = data.learnt["classes"]
     for what, labels in (("2018", data.test["CLASS"].astype(float)), ("2026", data.labels_now)):
         known = labels.notna().to_numpy()
         rows, truth, own = data.test[known], labels[known].to_numpy(int), data.probability[known]
-        found = np.zeros(len(rows))
-        for learn, held in GroupKFold(5, shuffle=True, random_state=SEED).split(rows, groups=gene_groups(rows)):
-            one = fitted(rows.iloc[learn], truth[learn], own[learn], data.learnt["classes"], bands=what == "2026")
-            matrix, names = design(rows.iloc[held], own[held], data.learnt["classes"], bands=what == "2026")
-            values = [
-                one["slope"] if name[0] == "slope"
-                else one["level"].get(name[1], 0.0) if name[0] == "level"
-                else one[name[0]].get(name[1], {}).get(name[2], 0.0)
-                for name in names
-            ]  # fmt: skip
-            found[held] = expit(matrix @ np.array(values))
         uncertain = classes(rows) == UNCERTAIN
-        for name, score in (("model", own), ("carried", found), ("VUS alone", uncertain.astype(float))):
-            within = roc_auc_score(truth[uncertain], score[uncertain]) if name != "VUS alone" else 0.5
-            print(
-                f"{what} {name}: n {len(truth):,} AUC {roc_auc_score(truth, score):.4f} "
-                f"AP {average_precision_score(truth, score):.4f} within uncertain {within:.4f} "
-                f"ECE {expected_calibration_error(truth, score):.4f}"
-            )
+        groups, found = gene_groups(rows), []
+        for seed in range(SEED, SEED + SHUFFLES):
+            score = np.zeros(len(rows))
+            for learn, held in GroupKFold(5, shuffle=True, random_state=seed).split(rows, groups=groups):
+                one = fitted(rows.iloc[learn], truth[learn], own[learn], centre, bands=what == "2026")
+                score[held] = carried(one, rows.iloc[held], own[held], centre)
+            found.append(figures(truth, score, uncertain))
+        printed(f"{what} model", figures(truth, own, uncertain))
+        printed(f"{what} carried", pd.DataFrame(found).mean().to_dict())
+        printed(f"{what} VUS alone", figures(truth, uncertain.astype(float), uncertain))
+
+
+def figures(truth: np.ndarray, score: np.ndarray, uncertain: np.ndarray) -> dict[str, float]:
+    """How well a score ranks and fits."""
+    return {
+        "n": len(truth),
+        "AUC": roc_auc_score(truth, score),
+        "AP": average_precision_score(truth, score),
+        "within uncertain": roc_auc_score(truth[uncertain], score[uncertain]),
+        "ECE": expected_calibration_error(truth, score),
+    }
+
+
+def printed(what: str, found: dict[str, float]) -> None:
+    """One line of figures."""
+    print(what + ": " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()), flush=True)
 
 
 if __name__ == "__main__":

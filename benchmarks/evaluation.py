@@ -1,8 +1,8 @@
 """Figures of docs/evaluation.md: comparison of splits, cross-validation, what becomes of variants, the watch list.
 
 Run:  python benchmarks/evaluation.py [SECTION…] --data ../shared/data --out FOLDER
-Sections (default: all): splits, folds, prospective, ten_years, later, leakage, watchlist, growth (after watchlist,
-whose model it takes). Fits are kept in FOLDER, so that a second run takes up where the first ended.
+Sections (default: all): splits, folds, prospective, ten_years, later, leakage, watchlist, beside and growth (both after
+watchlist, whose list and model they take). Fits are kept in FOLDER: a second run takes up where the first ended.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from genomicslearning.features import BLOCKS
 from genomicslearning.history import horizons
 from genomicslearning.history.releases import read_release
 from genomicslearning.history.splits import gene_groups, learning_rows, read_past, split
-from genomicslearning.history.submissions import AlignedRelease
+from genomicslearning.history.submissions import AlignedRelease, stated_class
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 
@@ -94,7 +94,7 @@ class Bench:
         self.keep("prospective", pd.DataFrame(rows))
 
     def ten_years(self) -> None:
-        """Transitions from 2016-05 to 2026-02, whole genes held out (three folds), `balanced`."""
+        """Transitions from 2016-05 to 2026-02, whole genes held out (five folds), `balanced`."""
         label = AlignedRelease(self.latest(), self.table).label()
         known = label.notna().to_numpy()
         table = self.table[known].assign(CLASS=label[known].astype("int8"))
@@ -105,7 +105,7 @@ class Bench:
         scores = pd.Series(np.nan, index=singles)
         alone = scores.copy()
         for number, (_, held) in enumerate(
-            GroupKFold(3, shuffle=True, random_state=SEED).split(singles, groups=groups[singles])
+            GroupKFold(5, shuffle=True, random_state=SEED).split(singles, groups=groups[singles])
         ):
             out = set(groups[singles[held]])
             rows = table[~groups.isin(out)]
@@ -212,6 +212,38 @@ class Bench:
         job.wait()
         self.keep("watchlist", self._watch(release, "excerpt"))
 
+    def beside(self) -> None:
+        """The excerpt's list learnt from the release alone (prospective), beside that of `biology`: which move."""
+        release = self.data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
+        cost = self._watch(release, "excerpt-prospective", model=None)
+        lists = [pd.read_csv(self.out / name / "watchlist.csv", dtype=str, keep_default_na=False)
+                 for name in ("excerpt", "excerpt-prospective")]  # fmt: skip
+        key = ["CHROM", "POS", "REF", "ALT"]
+        kept = [
+            "gene",
+            "hgvs",
+            "condition",
+            "classification",
+            "probability",
+            "rank",
+            "reason_1",
+            "reason_2",
+            "reason_3",
+        ]
+        both = lists[0][[*key, "rank"]].merge(lists[1][[*key, *kept]], on=key, suffixes=("_biology", ""))
+        both[["rank", "rank_biology"]] = both[["rank", "rank_biology"]].astype(int)
+        said = both["classification"].map(stated_class)
+        found = {"variants": len(both), "rank_correlation": both["rank"].corr(both["rank_biology"], method="spearman"),
+                 **{f"shared_of_top_{n}": int(((both["rank"] <= n) & (both["rank_biology"] <= n)).sum())
+                    for n in (500, 2000)}}  # fmt: skip
+        for name in ("rank", "rank_biology"):
+            found[f"top_2000_by_{name}"] = said[both[name] <= 2000].value_counts(normalize=True).round(3).to_dict()
+        self.keep("beside", found | cost)
+        both["up"] = both["rank_biology"] - both["rank"]
+        risen = both[both["rank"] <= 500].nlargest(200, "up").drop_duplicates(["gene", "classification"])
+        fallen = both[both["rank_biology"] <= 500].nsmallest(200, "up").drop_duplicates(["gene", "classification"])
+        self.keep("beside_movers", pd.concat([risen.head(6), fallen.head(6)]))
+
     def growth(self) -> None:
         """Memory and time of the watch list at 1, 4 and 16 copies of the excerpt (positions shifted)."""
         import gzip
@@ -231,15 +263,15 @@ class Bench:
             self.keep(f"growth_{copies}", self._watch(many, f"growth_{copies}"))
             many.unlink()
 
-    def _watch(self, release: Path, name: str) -> dict:
-        """Cost of one watch list, in a process of its own, so that its peak memory is its own."""
+    def _watch(self, release: Path, name: str, model: str | None = "excerpt") -> dict:
+        """Cost of one watch list, in a process of its own, so that its peak memory is its own; model None: learnt."""
         import multiprocessing
 
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            return pool.apply(_watch, (release, self.out / "jobs" / "excerpt" / "model", self.out / name))
+            return pool.apply(_watch, (release, model and self.out / "jobs" / model / "model", self.out / name))
 
 
-def _watch(release: Path, model: Path, out: Path) -> dict:
+def _watch(release: Path, model: Path | None, out: Path) -> dict:
     wall, cpu = time.monotonic(), time.process_time()
     summary = watchlist.build(clinvar=release, model=model, out=out)
     return {
@@ -257,7 +289,7 @@ def _peak_mb() -> float:
     return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
 
 
-SECTIONS = ("splits", "folds", "prospective", "ten_years", "later", "leakage", "watchlist", "growth")
+SECTIONS = ("splits", "folds", "prospective", "ten_years", "later", "leakage", "watchlist", "beside", "growth")
 
 
 def main() -> None:

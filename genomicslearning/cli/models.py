@@ -57,6 +57,9 @@ def predict(
     clinvar: Annotated[
         str | None, typer.Option(metavar="RELEASE", help="VCF: a ClinVar release; says which variants it knows.")
     ] = None,
+    horizons: Annotated[
+        str, typer.Option(metavar="YEARS", help="Whole years ahead for which `prospective` states a chance too.")
+    ] = "2 8",
     vep_cache: Annotated[
         str | None, typer.Option(metavar="DIR", help="VCF without annotation: VEP's cache, to annotate it first.")
     ] = None,
@@ -66,6 +69,9 @@ def predict(
 ) -> None:
     """Predict every variant of a table or of a VCF, of any size, in its order; CLASS is not needed.
 
+    A model of features `prospective` reads what the one submission said (prior_CLNSIG, prior_CLNDN of a table, or
+    --classification of a VCF); then probability_2y and probability_8y stand behind probability.
+
     A VCF carries VEP's CSQ, or is annotated first (--vep-cache, --fasta). To .vcf.gz its records are written as they
     are, with the INFO keys CONFLICT_P and CONFLICT_LABEL.
 
@@ -74,11 +80,13 @@ def predict(
     Example: genomicslearning predict runs/latest/autopilot/variant-classifier/model my.vcf.gz answers.csv
     """
     from genomicslearning.endpoint import batch, vcf
+    from genomicslearning.history.horizons import years_list
 
+    years = years_list(horizons)
     if vcf.is_vcf(source):
         report = vcf.annotate_and_predict(
             model_dir, source, out, pick=pick.value, csq_key=csq_key, classification=classification, clinvar=clinvar,
-            vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=say,
+            horizons=years, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=say,
         )  # fmt: skip
         typer.echo(vcf.summary(report))
         return
@@ -86,7 +94,7 @@ def predict(
                "--vep-cache": vep_cache, "--fasta": fasta, "--plugin-cache": plugin_cache}  # fmt: skip
     if given := [name for name, value in options.items() if value]:
         raise InputError(f"{', '.join(given)}: goes with a VCF; {source} is a table by its name")
-    rows = batch.predict_file(model_dir, source, out, progress=say)
+    rows = batch.predict_file(model_dir, source, out, horizons=years, progress=say)
     typer.echo(f"{rows:,} rows predicted in {out}")
 
 

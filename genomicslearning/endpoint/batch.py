@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,6 +19,7 @@ from genomicslearning import InputError, clinvar
 from genomicslearning.autopilot.manifest import missing_evidence
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import wire
+from genomicslearning.history.horizons import at_horizon
 from genomicslearning.io import lake
 from genomicslearning.io.text import FORMULA_PATTERN
 from genomicslearning.training_set import user_table
@@ -36,9 +38,13 @@ def predict_file(
     source: str | Path,
     target: str | Path,
     *,
+    horizons: Sequence[int] = (2, 8),
     progress: Callable[[str], None] | None = None,
 ) -> int:
     """Predict every row of a table and write `PREDICTION_COLUMNS`, in the table's row order.
+
+    A model that learnt from single submissions, given a table with `prior_CLNSIG`, also says the chance at each of the
+    `horizons` (whole years from the release): `probability_2y`, … stand behind `probability`.
 
     Parameters
     ----------
@@ -61,9 +67,10 @@ def predict_file(
         model = Model.load(model_folder)
         if lacking := missing_evidence(model.manifest, pieces.names):
             say(f"warning: {source}: {lacking}")
-        write = stack.enter_context(_writer(part, parquet=str(target).endswith(".parquet")))
+        years = horizons if "prior_CLNSIG" in pieces.names and learnt_from_single_submissions(model) else ()
+        write = stack.enter_context(_writer(part, _result_schema(years), parquet=str(target).endswith(".parquet")))
         with user_table.naming(source):
-            for answer in _in_order(model, iter(pieces)):
+            for answer in _in_order(model, iter(pieces), years):
                 write(answer)
                 rows += answer.num_rows
                 say(f"predicted {rows:,} rows")
@@ -93,14 +100,32 @@ class Pieces:
 # --- predicting ------------------------------------------------------------------------------------------------------
 
 
-def _in_order(model: Model, pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def learnt_from_single_submissions(model: Model) -> bool:
+    """Whether a model's answers can be carried to a horizon."""
+    return model.manifest.get("single_submissions") is not None
+
+
+def at_horizons(probability: np.ndarray, rows: pd.DataFrame, years: Sequence[int], model: Model) -> list[np.ndarray]:
+    """The chance at each horizon; NaN for a row that does not say what its single submission said."""
+    silent = rows["prior_CLNSIG"].isna().to_numpy()
+    learnt = model.manifest["single_submissions"]
+    return [np.where(silent, np.nan, at_horizon(probability, rows, one, learnt)) for one in years]
+
+
+def with_horizons(names: Sequence[str], years: Sequence[int]) -> tuple[str, ...]:
+    """Column names with those of the horizons behind `probability`."""
+    place = list(names).index("probability") + 1
+    return (*names[:place], *(f"probability_{one}y" for one in years), *names[place:])
+
+
+def _in_order(model: Model, pieces: Iterator[pa.Table], years: Sequence[int]) -> Iterator[pa.Table]:
     """Answers in the order of the pieces, `THREADS` at a time; few wait, so that memory stays flat."""
     waiting: deque[Future] = deque()
     first_row = 1
     with ThreadPoolExecutor(THREADS) as pool:
         try:
             for piece in pieces:
-                waiting.append(pool.submit(_answer, model, piece, first_row))
+                waiting.append(pool.submit(_answer, model, piece, first_row, years))
                 first_row += piece.num_rows
                 if len(waiting) > THREADS:
                     yield waiting.popleft().result()
@@ -111,30 +136,35 @@ def _in_order(model: Model, pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
             raise
 
 
-def _answer(model: Model, piece: pa.Table, first_row: int) -> pa.Table:
+def _answer(model: Model, piece: pa.Table, first_row: int, years: Sequence[int]) -> pa.Table:
     """A piece's rows of the predictions file."""
-    answer = wire.predictions(model.predict(wire.read_text(piece, first_row), threads=1), model.threshold)
-    return _result(piece, answer["predicted_label"].to_numpy(), answer["probability"].to_numpy())
+    rows = wire.read_text(piece, first_row)
+    answer = wire.predictions(model.predict(rows, threads=1), model.threshold)
+    answers = {name: answer[name].to_numpy() for name in ("predicted_label", "probability")}
+    if years:
+        further = at_horizons(answers["probability"], rows, years, model)
+        answers |= {f"probability_{one}y": pa.array(p, from_pandas=True) for one, p in zip(years, further, strict=True)}
+    return _result(piece, answers, _result_schema(years))
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
 
-_RESULT_SCHEMA = pa.schema(
-    [
-        (name, {"POS": pa.int64(), "predicted_label": pa.int64(), "probability": pa.float64()}.get(name, pa.string()))
-        for name in PREDICTION_COLUMNS
-    ]
-)
+
+def _result_schema(years: Sequence[int]) -> pa.Schema:
+    kinds = {"POS": pa.int64(), "predicted_label": pa.int64()}
+    names = with_horizons(PREDICTION_COLUMNS, years)
+    kinds |= {name: pa.float64() for name in names if name.startswith("probability")}
+    return pa.schema([(name, kinds.get(name, pa.string())) for name in names])
 
 
 @contextmanager
-def _writer(part: Path, *, parquet: bool):
+def _writer(part: Path, schema: pa.Schema, *, parquet: bool):
     if parquet:
-        with pq.ParquetWriter(part, _RESULT_SCHEMA, compression="zstd") as file:
+        with pq.ParquetWriter(part, schema, compression="zstd") as file:
             yield file.write_table
     else:
         with part.open("wb") as file:
-            file.write(",".join(PREDICTION_COLUMNS).encode() + b"\n")
+            file.write(",".join(schema.names).encode() + b"\n")
             yield lambda table: file.write(csv_lines(table))
 
 
@@ -170,11 +200,11 @@ def first_symbols(geneinfo: pa.ChunkedArray) -> pa.Array:
     return pa.array(symbols, pa.string()).take(distinct.indices)
 
 
-def _result(piece: pa.Table, labels: np.ndarray, probabilities: np.ndarray) -> pa.Table:
+def _result(piece: pa.Table, answers: dict[str, np.ndarray | pa.Array], schema: pa.Schema) -> pa.Table:
     cells = {name: piece[name] for name in PREDICTION_COLUMNS if name in piece.column_names}
     if "GENEINFO" in piece.column_names:
         gene = first_symbols(piece["GENEINFO"])
         cells["SYMBOL"] = pc.coalesce(cells["SYMBOL"], gene) if "SYMBOL" in cells else gene
-    cells |= {"predicted_label": labels, "probability": probabilities, "POS": user_table.positions(piece["POS"])}
+    cells |= answers | {"POS": user_table.positions(piece["POS"])}
     empty = pa.nulls(piece.num_rows, pa.string())
-    return pa.table({name: cells.get(name, empty) for name in PREDICTION_COLUMNS}, schema=_RESULT_SCHEMA)
+    return pa.table({name: cells.get(name, empty) for name in schema.names}, schema=schema)

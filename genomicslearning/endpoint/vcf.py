@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -79,6 +79,7 @@ class _Answer:
     probability: np.ndarray
     labels: np.ndarray
     calibrated: bool  # for variants with one submitter
+    horizons: dict[str, np.ndarray]  # chance at a stated distance, by column
 
 
 def predict_vcf(
@@ -90,6 +91,7 @@ def predict_vcf(
     csq_key: str | None = None,
     classification: str | None = None,
     clinvar: str | os.PathLike | None = None,
+    horizons: Sequence[int] = (2, 8),
     strict: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> dict:
@@ -110,6 +112,8 @@ def predict_vcf(
         INFO key with the one classification that there is so far, for a model of features `prospective`.
     clinvar
         A ClinVar release of the same assembly: the answers say what it has of each variant.
+    horizons
+        Whole years ahead for which a CSV states the chance too, where `classification` is given.
 
     Returns
     -------
@@ -137,8 +141,11 @@ def predict_vcf(
             say(f"predict: warning: {warning}")
         known = stack.enter_context(ReleaseLookup.open(clinvar, vcf)) if clinvar is not None else None
         quarantine = stack.enter_context(Quarantine(quarantine_part, vcf.header))
-        write = stack.enter_context(_writer(part, vcf, model, as_vcf=as_vcf, known=known is not None))
-        counts = _score(model, _pieces(vcf, maker, quarantine, classification, known), maker, write, watch)
+        years = tuple(horizons) if classification and batch.learnt_from_single_submissions(model) else ()
+        names = (*batch.with_horizons(COLUMNS, years), *(KNOWN_COLUMNS if known else ()))
+        write = stack.enter_context(_writer(part, vcf, model, None if as_vcf else names))
+        pieces = _pieces(vcf, maker, quarantine, classification, known)
+        counts = _score(_in_order(model, pieces, maker.schema, years), maker, write, watch)
         _check_records(vcf, maker)
         report = _report(maker, counts) | {
             **_decided_by(model, model_folder, pick),
@@ -285,24 +292,24 @@ def rows_of(
 
 
 def _score(
-    model: Model, pieces: Iterator[_Piece], maker: UnlabelledRows, write: Callable[[_Answer], None], watch: Stopwatch
+    answers: Iterator[_Answer], maker: UnlabelledRows, write: Callable[[_Answer], None], watch: Stopwatch
 ) -> Counter[str]:
     """Write the answer to each piece, in their order; counts of alleles."""
     counts: Counter[str] = Counter()
-    for answer in _in_order(model, pieces, maker.schema):
+    for answer in answers:
         write(answer)
         _count(answer, counts)
         watch.tick(maker.account.read, f", {counts['scored']:,} alleles scored")
     return counts
 
 
-def _in_order(model: Model, pieces: Iterator[_Piece], schema: pa.Schema) -> Iterator[_Answer]:
+def _in_order(model: Model, pieces: Iterator[_Piece], schema: pa.Schema, years: Sequence[int]) -> Iterator[_Answer]:
     """Answers in the order of the pieces, several at a time; few wait, so that memory stays flat."""
     waiting: deque[Future] = deque()
     with ThreadPoolExecutor(batch.THREADS) as pool:
         try:
             for piece in pieces:
-                waiting.append(pool.submit(_answer, model, piece, schema))
+                waiting.append(pool.submit(_answer, model, piece, schema, years))
                 if len(waiting) > batch.THREADS:
                     yield waiting.popleft().result()
             while waiting:
@@ -312,10 +319,11 @@ def _in_order(model: Model, pieces: Iterator[_Piece], schema: pa.Schema) -> Iter
             raise
 
 
-def _answer(model: Model, piece: _Piece, schema: pa.Schema) -> _Answer:
+def _answer(model: Model, piece: _Piece, schema: pa.Schema, years: Sequence[int]) -> _Answer:
     table = to_table(piece.rows, schema)
     scored = np.array([not why for record in piece.records for why in record.reasons])
     probability = np.full(len(scored), np.nan)
+    horizons = {f"probability_{one}y": np.full(len(scored), np.nan) for one in years}
     calibrated = False
     if scored.any():
         frame = as_frame(table.filter(pa.array(scored)))
@@ -323,8 +331,13 @@ def _answer(model: Model, piece: _Piece, schema: pa.Schema) -> _Answer:
             said = np.array([_cell(value) for value in piece.said], dtype=object)[scored]
             frame[_PRIOR] = pd.Series(said, index=frame.index, dtype="str")
         probability[scored] = model.predict(frame, threads=1)
+        if years:
+            further = batch.at_horizons(probability[scored], frame, years, model)
+            for values, found in zip(horizons.values(), further, strict=True):
+                values[scored] = found
         calibrated = bool(piece.known and piece.said) and _learnt_transitions(model, frame.head(_PROBE))
-    return _Answer(piece, table, probability, (probability >= model.threshold).astype(np.int64), calibrated)
+    labels = (probability >= model.threshold).astype(np.int64)
+    return _Answer(piece, table, probability, labels, calibrated, horizons)
 
 
 def _learnt_transitions(model: Model, rows: pd.DataFrame) -> bool:
@@ -347,8 +360,9 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
 
 
 @contextmanager
-def _writer(part: Path, vcf: Vcf, model: Model, *, as_vcf: bool, known: bool) -> Iterator[Callable[[_Answer], None]]:
-    if as_vcf:
+def _writer(part: Path, vcf: Vcf, model: Model, names: tuple[str, ...] | None) -> Iterator[Callable[[_Answer], None]]:
+    """Takes answers: into a CSV with the columns `names`, or into the VCF itself where there are none."""
+    if names is None:
         with Writer(part) as out:
             out.write("\n".join(_header(vcf, model)).encode() + b"\n")
 
@@ -357,7 +371,6 @@ def _writer(part: Path, vcf: Vcf, model: Model, *, as_vcf: bool, known: bool) ->
 
             yield write_records
         return
-    names = (*COLUMNS, *(KNOWN_COLUMNS if known else ()))
     with part.open("wb", buffering=1 << 20) as file:
         file.write(",".join(names).encode() + b"\n")
 
@@ -411,6 +424,7 @@ def _csv_table(answer: _Answer, names: tuple[str, ...]) -> pa.Table:
         "predicted_label": pa.array(answer.labels, pa.int64(), mask=missing),
         "probability": pa.array(answer.probability, pa.float64(), mask=missing),
         "not_scored": pa.array(reasons, pa.string()),
+        **{name: pa.array(values, pa.float64(), from_pandas=True) for name, values in answer.horizons.items()},
     }
     if answer.piece.known:
         columns |= _known_columns(answer)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from genomicslearning import InputError
+from genomicslearning.clinvar import PRIOR_COLUMNS
 from genomicslearning.io.text import one_line
 from genomicslearning.training_set import user_table
 from genomicslearning.training_set.schema import COLUMNS, EXTRA_COLUMNS, GNOMAD_COLUMNS, SITE_COLUMNS
@@ -30,7 +31,9 @@ OUTPUTS = ("predicted_label", "probability", "probabilities", "labels")
 DEFAULT_OUTPUTS = ("predicted_label", "probability")
 
 FEATURE_COLUMNS = tuple(name for name in COLUMNS if name != "CLASS")
-READ_COLUMNS = (*FEATURE_COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS)
+#: Columns that a row may have beside the training set's; `prior_*` say what a single submission said.
+BESIDE = (*EXTRA_COLUMNS, *GNOMAD_COLUMNS, *PRIOR_COLUMNS)
+READ_COLUMNS = (*FEATURE_COLUMNS, *BESIDE)
 
 
 class UnsupportedFormat(InputError):
@@ -172,8 +175,7 @@ def read_text(rows: pa.Table, first_row: int = 1) -> pd.DataFrame:
             raise InputError(f"row {row}, column {name}: empty; a variant needs {', '.join(SITE_COLUMNS)}")
     positions = user_table.positions(rows["POS"], first_row).to_numpy()
     empty = pa.nulls(rows.num_rows, pa.string())
-    beside = (*EXTRA_COLUMNS, *GNOMAD_COLUMNS)
-    names = [*FEATURE_COLUMNS, *(name for name in beside if name in rows.column_names)]
+    names = [*FEATURE_COLUMNS, *(name for name in BESIDE if name in rows.column_names)]
     texts = {name: rows[name] if name in rows.column_names else empty for name in names}
     table = pa.table(texts).to_pandas()
     table["POS"] = positions

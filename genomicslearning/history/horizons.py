@@ -4,14 +4,16 @@ The longer one waits the more laboratories disagree, and not alike: of variants 
 2016 and that several laboratories have classified since, 28 % were in conflict two years later and 65 % ten years
 later; of benign ones 16 % and 13 %. A model that has learnt from half a year, or from drawn submissions that have no
 distance, is carried to a horizon by `conflict_rates.json`: measured log odds by what the submission said, at dated
-distances, and for the long one by frequency and CADD band. It names no gene and no variant; `benchmarks/
-conflict_rates.py` makes it from public releases.
+distances, and for the long one by bands within each class: allele frequency, CADD, LoFtool (how well a gene bears loss
+of function), and kind of condition. It names no gene and no variant; `benchmarks/conflict_rates.py` makes it from
+public releases.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -29,9 +31,17 @@ MOST_YEARS = 20
 LONG_DAYS = 3 * YEAR
 _PRIOR_ROWS = 10  # rows of the overall share that each class's share is drawn towards
 _FREQUENCY_EDGES = (1e-9, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
-FREQUENCY_BANDS = ("0", "<1e-5", "<3e-5", "<1e-4", "<3e-4", "<1e-3", "<3e-3", ">=3e-3")
 _CADD_EDGES = (10.0, 15.0, 20.0, 23.0, 26.0, 30.0)
-CADD_BANDS = ("<10", "<15", "<20", "<23", "<26", "<30", ">=30", "unknown")
+_LOFTOOL_EDGES = (0.02, 0.06, 0.15, 0.3, 0.5, 0.7, 0.9)
+UNKNOWN = "unknown"
+# Kinds of condition, the first that a name speaks of; what they have in common is who tests for them, and how.
+_CONDITION_WORDS = {
+    "cancer": "cancer|neoplas|lynch|polyposis|carcinoma|tumor|leukemia|li-fraumeni|sarcoma",
+    "heart": "cardiomyopathy|cardiovascular|arrhythm|long qt|brugada|aort|marfan|heart",
+    "not specified": "not specified",
+    "not provided": "not provided",
+}
+_CONDITIONS = {name: re.compile(words) for name, words in _CONDITION_WORDS.items()}
 
 
 @cache
@@ -133,34 +143,69 @@ def described(years: Sequence[int], learnt: dict) -> str:
     return (
         f"{own}for {named} {how} by rates of conflict that public releases from {table['first']} to "
         f"{table['as_of']} showed, by what the one submission said (no gene, no variant). They assume that "
-        f"laboratories go on disagreeing as they did: {drift['periods']}, like classifications differed by "
-        f"{drift['log_odds']:+.2f} in log odds, so that the probabilities of another time may be off by as much."
+        f"laboratories go on disagreeing as they did: {drift['periods']}, like classifications differed by at most "
+        f"{drift['log_odds']:+.2f} in log odds; the probabilities of another time may be off by as much, or more."
     )
+
+
+def _banded(values: pd.Series, edges: Sequence[float]) -> np.ndarray:
+    """Name of the band that each number lies in: `<10`, …, `>=30`; `unknown` where it is missing."""
+    names = np.array([*(f"<{edge:g}" for edge in edges), f">={edges[-1]:g}"], dtype=object)
+    return np.where(values.isna(), UNKNOWN, names[np.digitize(values.fillna(0.0), edges)])
+
+
+def _number(rows: pd.DataFrame, column: str) -> pd.Series:
+    return pd.to_numeric(rows[column], errors="coerce") if column in rows else pd.Series(np.nan, rows.index)
 
 
 def frequency_band(rows: pd.DataFrame) -> np.ndarray:
-    """Band of the largest allele frequency, a name in `FREQUENCY_BANDS`; one that is not known is 0."""
-    known = [pd.to_numeric(rows[name], errors="coerce").fillna(0.0) for name in AF_COLUMNS if name in rows]
-    largest = np.max(known, axis=0) if known else np.zeros(len(rows))
-    return np.array(FREQUENCY_BANDS, dtype=object)[np.digitize(largest, _FREQUENCY_EDGES)]
+    """Band of the largest allele frequency; one that is not known is 0."""
+    known = pd.concat([_number(rows, name).fillna(0.0) for name in AF_COLUMNS], axis=1)
+    return _banded(known.max(axis=1), _FREQUENCY_EDGES)
 
 
 def cadd_band(rows: pd.DataFrame) -> np.ndarray:
-    """Band of CADD_PHRED, a name in `CADD_BANDS`."""
-    score = (
-        pd.to_numeric(rows["CADD_PHRED"], errors="coerce") if "CADD_PHRED" in rows else pd.Series(np.nan, rows.index)
-    )
-    band = np.where(score.isna(), len(CADD_BANDS) - 1, np.digitize(score.fillna(0.0), _CADD_EDGES))
-    return np.array(CADD_BANDS, dtype=object)[band]
+    """Band of CADD_PHRED."""
+    return _banded(_number(rows, "CADD_PHRED"), _CADD_EDGES)
+
+
+def loftool_band(rows: pd.DataFrame) -> np.ndarray:
+    """Band of LoFtool (Fadista et al. 2017): the lower, the less the gene bears loss of function."""
+    return _banded(_number(rows, "LoFtool"), _LOFTOOL_EDGES)
+
+
+def condition_kind(rows: pd.DataFrame) -> np.ndarray:
+    """Kind of the condition that the one submission names: cancer, heart, not specified, not provided, other."""
+    named = rows["prior_CLNDN"] if "prior_CLNDN" in rows else pd.Series(np.nan, rows.index)
+    kinds = {text: _kind(text) for text in named.dropna().unique()}
+    return named.map(kinds).fillna(UNKNOWN).to_numpy(dtype=object)
+
+
+def _kind(condition: str) -> str:
+    plain = condition.lower().replace("_", " ")
+    return next((name for name, words in _CONDITIONS.items() if words.search(plain)), OTHER)
+
+
+# What the long correction has bands of, and the column without which a row says nothing of it (then nothing is added:
+# the bands of a class are centred on the mean of the variants that they were fitted on).
+BANDS: dict[str, tuple[Callable[[pd.DataFrame], np.ndarray], str]] = {
+    "frequency": (frequency_band, AF_COLUMNS[0]),
+    "cadd": (cadd_band, "Consequence"),
+    "loftool": (loftool_band, "Consequence"),
+    "condition": (condition_kind, "prior_CLNDN"),
+}
 
 
 def _adjustment(said: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
-    """Log odds at the long distance by class and frequency band, and by class and CADD band."""
+    """Log odds at the long distance by class and band, of every kind of band."""
     long = rates()["corrections"][-1]
     total = np.zeros(len(rows))
-    for name, bands in (("frequency", frequency_band(rows)), ("cadd", cadd_band(rows))):
+    for name, (bands_of, column) in BANDS.items():
+        if column not in rows:
+            continue
         table = long[name]
-        total += [table.get(one, {}).get(band, 0.0) for one, band in zip(said, bands, strict=True)]
+        found = np.array([table.get(one, {}).get(b, 0.0) for one, b in zip(said, bands_of(rows), strict=True)])
+        total += np.where(rows[column].isna(), 0.0, found)
     return total
 
 

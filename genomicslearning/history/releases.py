@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from os import PathLike
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from isal import igzip, isal_zlib
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_of
 from genomicslearning.history.release_files import VARIANT_COLUMNS, ReleaseFile, read_tsv, read_vcf
-from genomicslearning.io import lake
+from genomicslearning.io import archives, lake
 
 __all__ = [
     "SINGLE_SUBMITTER",
@@ -207,16 +208,12 @@ def _by_overlap(release: Release, like: pd.DataFrame | None, path: object) -> st
 
 
 def _read(path: str | PathLike, most: int | None) -> ReleaseFile:
-    with lake.open_input(path) as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        lines = igzip.open(raw, "rb") if packed else raw
-        try:
-            if most is not None:
-                lines = io.BytesIO(b"".join(islice(lines, most)))
-            first = lines.readline(1 << 20)
-            if first.startswith(b"##fileformat=VCF"):
-                return read_vcf(first, lines, path)
-            return read_tsv(first, lines, path)
-        except (EOFError, igzip.BadGzipFile, isal_zlib.error) as problem:  # type: ignore[misc]  # isal has no types
-            raise InputError(f"{path}: cannot be unpacked ({problem}); the file is damaged or cut off") from None
+    with ExitStack() as stack:
+        start, raw = archives.first_bytes(path, stack.enter_context(lake.open_input(path)))
+        lines: BinaryIO = stack.enter_context(archives.open_text(path, start, raw))
+        if most is not None:
+            lines = io.BytesIO(b"".join(islice(lines, most)))
+        first = lines.readline(1 << 20)
+        if first.startswith(b"##fileformat=VCF"):
+            return read_vcf(first, lines, path)
+        return read_tsv(first, lines, path)

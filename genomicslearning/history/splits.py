@@ -21,6 +21,9 @@ from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
 KINDS = ("random", "gene", "time")
 # Columns of `Split.learning` that no model sees: which row of the table it is, and whether its submission is real.
 BOOKKEEPING = ("row", "transition")
+# From so many real transitions on they alone teach: drawn submissions beside them no longer help, and within a class
+# they mislead (docs/evaluation.md, What teaches).
+ENOUGH_TRANSITIONS = 4000
 
 
 @dataclass
@@ -237,8 +240,13 @@ def _notes_of_time(
         f"{len(test):,} variants with a single submitter in {newest.name} and several in the table to judge by, "
         f"labelled as they are now; {test['CLASS'].mean():.1%} of them conflict.",
         f"{len(train):,} variants with several submitters in {newest.name} to learn from, labelled as they were then; "
-        f"{transitions:,} of them had a single submitter in an earlier release (transitions). With features "
-        f"prospective one submission is drawn of each of the others, as if it stood alone ({drawn:,}).",
+        f"{transitions:,} of them had a single submitter in an earlier release (transitions). "
+        "With features prospective "
+        + (
+            f"one submission is drawn of each of the others, as if it stood alone ({drawn:,})."
+            if drawn
+            else "they alone are learnt from: they are enough."
+        ),
         f"{len(singles):,} variants had a single submitter in {newest.name}; "
         f"{singles['second'].mean():.0%} of them have several in the table. What is estimated is the chance of "
         "conflict given that several laboratories have classified the variant by the later release.",
@@ -277,8 +285,9 @@ def _from_the_past(
     parts.horizon_days = _days(newest.date, table_date)
     parts.notes.append(
         f"{len(singles):,} variants of the table had a single submitter in {newest.name}; they carry what it said and "
-        f"are labelled by the table. {int(learning['transition'].sum()):,} transitions to learn from, and of "
-        f"{int((~learning['transition']).sum()):,} variants that had several submitters by then one submission drawn."
+        f"are labelled by the table. {int(learning['transition'].sum()):,} transitions to learn from, and "
+        f"{int((~learning['transition']).sum()):,} other variants, of each that had several submitters by then one "
+        "submission drawn."
     )
     return parts
 
@@ -287,6 +296,8 @@ def learning_rows(
     rows: pd.DataFrame, states: Sequence[AlignedRelease], source: AlignedRelease, labelled: date | None, *, seed: int
 ) -> pd.DataFrame:
     """The rows with what a single submission said: really, where a state shows one, else drawn from the source.
+
+    Each variant counts once, and nothing is drawn where `ENOUGH_TRANSITIONS` are real: then the others are left out.
 
     Parameters
     ----------
@@ -303,7 +314,8 @@ def learning_rows(
         transition |= state.single
         if (days := _days(state.release.date, labelled)) is not None:
             horizon[state.single] = days
-    return rows.assign(**drawn, horizon_days=horizon, transition=transition, row=rows.index)
+    found = rows.assign(**drawn, horizon_days=horizon, transition=transition, row=rows.index)
+    return found[transition] if transition.sum() >= ENOUGH_TRANSITIONS else found
 
 
 def with_drawn_submissions(

@@ -19,6 +19,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from genomicslearning import InputError
+from genomicslearning.clinvar import PRIOR_COLUMNS
 from genomicslearning.io import archives, lake
 from genomicslearning.io.limits import advice, limit
 from genomicslearning.io.text import first_line, one_line
@@ -32,7 +33,7 @@ ALLELES = ("REF", "ALT")
 SEPARATORS = (",", "\t", ";")
 #: More names than this are no header.
 MOST_COLUMNS = 100_000
-KNOWN = (*COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS)
+KNOWN = (*COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS, *PRIOR_COLUMNS)
 _CLASSES = {"0": "0", "1": "1", "0.0": "0", "1.0": "1", "false": "0", "true": "1"}
 _DECIMALS = (*AF_COLUMNS, "LoFtool", "CADD_PHRED", "CADD_RAW")
 

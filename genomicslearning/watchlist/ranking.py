@@ -6,8 +6,10 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,85 +114,165 @@ def build(
         No such file or model, a model whose features grow with the number of submitters, or a release without
         single-submitter variants.
     """
+    _check_request(shown, rank_by, earlier)
+    say = progress or (lambda text: None)
+    if model is not None:
+        _check_features(Model.load(model), model)
+    with tempfile.TemporaryDirectory() as scratch:
+        picking: dict[str, Any] = {"pick": pick, "csq_key": csq_key, "seed": seed, "progress": say}
+        learnt = _learnt(clinvar, annotated, model, earlier, preset, Path(scratch), picking)
+        warnings = _warnings(learnt.scorer, annotated)
+        for warning in warnings:
+            say(f"watchlist: WARNING: {warning}")
+        waiting = spool(clinvar, annotated, Path(scratch, "singles.parquet"), **picking)
+        kinds = ConflictKinds.learn(waiting.conflicting, seed=seed)
+        say(f"watchlist: {waiting.rows:,} variants with one submitter; {kinds.note}")
+        chances, second = _chances(learnt, waiting, horizons, seed, say)
+        listed = _listed(learnt.scorer, waiting, chances, rank_by, shown)
+        summary = _summary(learnt, waiting, kinds, listed, second, rank_by, horizons) | {"warnings": warnings}
+        places = [f"{out}/watchlist.{kind}" for kind in ("csv", "html", "json")]
+        with lake.output(*places, inputs=filter(None, (clinvar, annotated, learnt.folder, *earlier))) as parts:
+            _write(parts, Path(scratch, "lines.csv"), waiting, kinds, listed, summary)
+    say(f"watchlist: {places[0]}, {places[1]}")
+    return summary
+
+
+def _check_request(shown: int, rank_by: str, earlier: Sequence[str | os.PathLike]) -> None:
     if not 1 <= shown <= SHOWN:
         raise InputError(f"--top {shown}: the page takes 1 to {SHOWN:,} rows; the CSV has all")
     if rank_by not in RANKED_BY:
         raise InputError(f"--rank-by {rank_by}: choose one of {', '.join(RANKED_BY)}")
     if rank_by == "both" and not earlier:
         raise InputError("--rank-by both: who gets a second submission is learnt from an earlier release (--earlier)")
-    say = progress or (lambda text: None)
-    if model is not None:
-        _check_features(Model.load(model), model)
-    with tempfile.TemporaryDirectory() as scratch:
-        how, release = "", None
-        past: list[Release] = []
-        if model is None:
-            model, how, release, past = learn(
-                clinvar, annotated, Path(scratch), earlier=earlier, preset=preset, pick=pick, csq_key=csq_key,
-                seed=seed, progress=say,
-            )  # fmt: skip
-            say(f"watchlist: {how}")
-        elif earlier:
-            release = read_release(clinvar)
-            past = [read_release(path, unknown=release.assembly) for path in earlier]
-        scorer = Model.load(model)
-        features = scorer.manifest["features"]
-        warnings = [NOT_ANNOTATED] if annotated is None and scorer.manifest["training_set"].get("annotated") else []
-        for warning in warnings:
-            say(f"watchlist: WARNING: {warning}")
-        waiting = spool(
-            clinvar, annotated, Path(scratch, "singles.parquet"), pick=pick, csq_key=csq_key, seed=seed, progress=say
-        )
-        kinds = ConflictKinds.learn(waiting.conflicting, seed=seed)
-        say(f"watchlist: {waiting.rows:,} variants with one submitter; {kinds.note}")
-        probability = np.concatenate([scorer.predict(part) for part in waiting.parts()])
-        learnt = scorer.manifest.get("single_submissions")
 
-        def at(years: int, part: pd.DataFrame, own: np.ndarray) -> np.ndarray:
-            return at_horizon(own, part, years, learnt or {})
 
-        further = {
-            f"probability_{years}y": _in_parts(waiting, partial(at, years), probability)
-            for years in (horizons if learnt else ())
-        }
-        second = None
-        if release is not None and past:
-            second = SecondSubmissions.learn(past[-1], release, seed=seed)
-            further["probability_second"] = _in_parts(
-                waiting, lambda part, own: second.predict(_as_release(part), release), probability
-            )
-            further["probability_both"] = probability * further["probability_second"]
-            say(f"watchlist: {second.described()}")
-        order = np.argsort(-(further["probability_both"] if rank_by == "both" else probability), kind="stable")
-        explained = _explained(scorer, waiting, probability, order[:shown])
-        calibrated = learnt is not None or _learnt_transitions(scorer, next(waiting.parts()).head(PROBE))
-        summary = {
-            "variants": waiting.rows,
-            "shown": len(explained),
-            "features": features,
-            "calibrated": calibrated,
-            "meaning": CALIBRATED if calibrated else NOT_CALIBRATED,
-            "estimated": ESTIMATED,
-            "learnt": how,
-            "ranked_by": RANKED_BY[rank_by],
-            "horizons": words_of_horizons(list(horizons), learnt) if learnt and horizons else "",
-            "second_submission": None if second is None else second.held_out | {"words": second.described()},
-            "warnings": warnings,
-            "expected_conflict": kinds.summary,
-            "inputs": waiting.inputs,
-            "model": {"folder": lake.name(model), "weights_sha256": scorer.manifest.get("weights_sha256")},
-            "left_out": waiting.left_out,
-        }
-        places = [f"{out}/watchlist.{kind}" for kind in ("csv", "html", "json")]
-        with lake.output(*places, inputs=filter(None, (clinvar, annotated, model, *earlier))) as [table, page, facts]:
-            _write_csv(
-                table, Path(scratch, "lines.csv"), waiting, probability, order, kinds, explained, calibrated, further
-            )
-            best = pd.read_csv(table, dtype=str, nrows=len(explained), keep_default_na=False)
-            write_page(page, formula_read_table(best), summary)
-            write_json(summary, facts)
-    say(f"watchlist: {places[0]}, {places[1]}")
-    return summary
+@dataclass(frozen=True)
+class _Learnt:
+    """The model of a list and what it learnt from: `how` in words, and the releases, where they were read."""
+
+    folder: str | os.PathLike
+    scorer: Model
+    how: str = ""
+    release: Release | None = None
+    past: Sequence[Release] = ()
+
+    @property
+    def single_submissions(self) -> dict | None:
+        """What carries the model's answers to a horizon."""
+        return self.scorer.manifest.get("single_submissions")
+
+
+def _learnt(
+    clinvar: str | os.PathLike,
+    annotated: str | os.PathLike | None,
+    model: str | os.PathLike | None,
+    earlier: Sequence[str | os.PathLike],
+    preset: str,
+    scratch: Path,
+    picking: dict[str, Any],
+) -> _Learnt:
+    """The model that was given, or one learnt from the release itself."""
+    if model is None:
+        folder, how, release, past = learn(clinvar, annotated, scratch, earlier=earlier, preset=preset, **picking)
+        picking["progress"](f"watchlist: {how}")
+        return _Learnt(folder, Model.load(folder), how, release, past)
+    if not earlier:
+        return _Learnt(model, Model.load(model))
+    release = read_release(clinvar)
+    past = [read_release(path, unknown=release.assembly) for path in earlier]
+    return _Learnt(model, Model.load(model), "", release, past)
+
+
+def _warnings(scorer: Model, annotated: str | os.PathLike | None) -> list[str]:
+    needed = scorer.manifest["training_set"].get("annotated")
+    return [NOT_ANNOTATED] if annotated is None and needed else []
+
+
+def _chances(
+    learnt: _Learnt, waiting: Spool, horizons: Sequence[int], seed: int, say: Callable[[str], None]
+) -> tuple[dict[str, np.ndarray], SecondSubmissions | None]:
+    """Every chance that the list states, by column (`probability` first), and the model of a second submission."""
+    scorer, single = learnt.scorer, learnt.single_submissions
+    probability = np.concatenate([scorer.predict(part) for part in waiting.parts()])
+    found = {"probability": probability}
+    if single is not None:
+        for years in horizons:
+            at = partial(_at, years=years, learnt=single)
+            found[f"probability_{years}y"] = _in_parts(waiting, at, probability)
+    if learnt.release is None or not learnt.past:
+        return found, None
+    release = learnt.release
+    second = SecondSubmissions.learn(learnt.past[-1], release, seed=seed)
+    found["probability_second"] = _in_parts(
+        waiting, lambda part, own: second.predict(_as_release(part), release), probability
+    )
+    found["probability_both"] = probability * found["probability_second"]
+    say(f"watchlist: {second.described()}")
+    return found, second
+
+
+def _at(part: pd.DataFrame, own: np.ndarray, years: int, learnt: dict) -> np.ndarray:
+    return at_horizon(own, part, years, learnt)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The list: chances by column, the variants' order, the reasons of those on the page, what a chance means."""
+
+    chances: dict[str, np.ndarray]
+    order: np.ndarray
+    explained: dict[int, list[str]]
+    calibrated: bool
+
+
+def _listed(scorer: Model, waiting: Spool, chances: dict[str, np.ndarray], rank_by: str, shown: int) -> _Listed:
+    probability = chances["probability"]
+    order = np.argsort(-(chances["probability_both"] if rank_by == "both" else probability), kind="stable")
+    explained = _explained(scorer, waiting, probability, order[:shown])
+    calibrated = scorer.manifest.get("single_submissions") is not None or _learnt_transitions(
+        scorer, next(waiting.parts()).head(PROBE)
+    )
+    return _Listed(chances, order, explained, calibrated)
+
+
+def _summary(
+    learnt: _Learnt,
+    waiting: Spool,
+    kinds: ConflictKinds,
+    listed: _Listed,
+    second: SecondSubmissions | None,
+    rank_by: str,
+    horizons: Sequence[int],
+) -> dict:
+    """What is in `watchlist.json`."""
+    scorer, single = learnt.scorer, learnt.single_submissions
+    return {
+        "variants": waiting.rows,
+        "shown": len(listed.explained),
+        "features": scorer.manifest["features"],
+        "calibrated": listed.calibrated,
+        "meaning": CALIBRATED if listed.calibrated else NOT_CALIBRATED,
+        "estimated": ESTIMATED,
+        "learnt": learnt.how,
+        "ranked_by": RANKED_BY[rank_by],
+        "horizons": words_of_horizons(list(horizons), single) if single and horizons else "",
+        "second_submission": None if second is None else second.held_out | {"words": second.described()},
+        "expected_conflict": kinds.summary,
+        "inputs": waiting.inputs,
+        "model": {"folder": lake.name(learnt.folder), "weights_sha256": scorer.manifest.get("weights_sha256")},
+        "left_out": waiting.left_out,
+    }
+
+
+def _write(
+    parts: Sequence[Path], unsorted: Path, waiting: Spool, kinds: ConflictKinds, listed: _Listed, summary: dict
+) -> None:
+    """The list as CSV, its first rows as a page, and its summary as JSON."""
+    table, page, facts = parts
+    _write_csv(table, unsorted, waiting, kinds, listed)
+    best = pd.read_csv(table, dtype=str, nrows=len(listed.explained), keep_default_na=False)
+    write_page(page, formula_read_table(best), summary)
+    write_json(summary, facts)
 
 
 def _check_features(scorer: Model, model: str | os.PathLike) -> None:
@@ -237,41 +319,46 @@ def _explained(scorer: Model, waiting: Spool, probability: np.ndarray, chosen: n
     return found
 
 
-def _write_csv(
-    place: Path,
-    unsorted: Path,
-    waiting: Spool,
-    probability: np.ndarray,
-    order: np.ndarray,
-    kinds: ConflictKinds,
-    explained: dict[int, list[str]],
-    calibrated: bool,
-    further: dict[str, np.ndarray],
-) -> None:
+def _write_csv(place: Path, unsorted: Path, waiting: Spool, kinds: ConflictKinds, listed: _Listed) -> None:
     """All rows by rank: first in the release's order into a file, then line by line from there."""
+    further = {name: values for name, values in listed.chances.items() if name != "probability"}
     columns = columns_with(list(further))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(1, len(order) + 1)
-    ends = np.empty(len(order), dtype=np.int64)
-    size = row = 0
-    with unsorted.open("wb", buffering=1 << 20) as file:
-        for part in waiting.parts():
-            numbers = np.arange(row, row + len(part))
-            beside = {name: values[numbers] for name, values in further.items()}
-            rows = described(part, probability[numbers], rank[numbers], len(order), calibrated, beside)
-            rows["expected_conflict"], rows["expected_conflict_probability"] = kinds.expected(part)
-            for place_of in range(REASONS):
-                rows[f"reason_{place_of + 1}"] = [_nth(explained.get(int(number)), place_of) for number in numbers]
-            for line in csv_lines(rows, columns):
-                size += file.write(line)
-                ends[row] = size
-                row += 1
+    ends = _write_unsorted(unsorted, columns, waiting, kinds, listed, further)
     starts = np.concatenate(([0], ends[:-1]))
     with unsorted.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as lines:
         with place.open("wb", buffering=1 << 20) as sorted_file:
             sorted_file.write(",".join(columns).encode() + b"\n")
-            for number in order:
+            for number in listed.order:
                 sorted_file.write(lines[starts[number] : ends[number]])
+
+
+def _write_unsorted(
+    place: Path,
+    columns: Sequence[str],
+    waiting: Spool,
+    kinds: ConflictKinds,
+    listed: _Listed,
+    further: dict[str, np.ndarray],
+) -> np.ndarray:
+    """Write all rows in the release's order; where in the file each ends."""
+    order, probability = listed.order, listed.chances["probability"]
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    ends = np.empty(len(order), dtype=np.int64)
+    size = row = 0
+    with place.open("wb", buffering=1 << 20) as file:
+        for part in waiting.parts():
+            numbers = np.arange(row, row + len(part))
+            beside = {name: values[numbers] for name, values in further.items()}
+            rows = described(part, probability[numbers], rank[numbers], len(order), listed.calibrated, beside)
+            rows["expected_conflict"], rows["expected_conflict_probability"] = kinds.expected(part)
+            for nth in range(REASONS):
+                rows[f"reason_{nth + 1}"] = [_nth(listed.explained.get(int(number)), nth) for number in numbers]
+            for line in csv_lines(rows, columns):
+                size += file.write(line)
+                ends[row] = size
+                row += 1
+    return ends
 
 
 def _nth(texts: list[str] | None, place: int) -> str:

@@ -18,6 +18,7 @@ from genomicslearning.autopilot.model import Model
 from genomicslearning.cli.app import app
 from genomicslearning.endpoint import batch, vcf
 from genomicslearning.endpoint.known import submitters
+from genomicslearning.history.horizons import with_horizons
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 from genomicslearning.training_set.unlabelled import why_not
@@ -274,6 +275,40 @@ def test_a_prospective_model_reads_the_classification_or_says_that_it_goes_witho
     assert note == f"about {100 * high:.0f} of 100 such variants conflict once others classify; over years more do"
     with pytest.raises(InputError, match="no INFO key OTHER"):
         vcf.predict_vcf(folder, source, tmp_path / "x.csv", classification="OTHER")
+    states_the_chance_at_each_horizon(folder, source, tmp_path)
+
+
+def states_the_chance_at_each_horizon(folder, source, place):
+    """Of a VCF and of the same variants as a table, and only where the one submission is known."""
+    horizons = ["probability_2y", "probability_8y"]
+    found = answers(place / "with.csv")
+    after = found.columns.get_loc("probability") + 1
+    assert list(found.columns[after : after + 2]) == horizons
+    assert list(answers(place / "without.csv").columns) == list(vcf.COLUMNS)
+    rows = as_frame_of(source).assign(prior_CLNSIG=["Pathogenic", "Benign"])
+    expected = with_horizons(
+        found.astype({"probability": float}), rows, [2, 8], Model.load(folder).manifest["single_submissions"]
+    )
+    assert np.array_equal(found[horizons].astype(float), expected[horizons])
+    table = pd.concat([rows, rows.head(1).assign(prior_CLNSIG=None)])
+    table.to_csv(place / "table.csv", index=False)
+    command = ["predict", str(folder), str(place / "table.csv"), str(place / "of-table.csv")]
+    assert CliRunner().invoke(app, [*command, "--horizons", "2,8"]).exit_code == 0
+    of_table = pd.read_csv(place / "of-table.csv")
+    assert list(of_table.columns) == list(batch.with_horizons(batch.PREDICTION_COLUMNS, (2, 8)))
+    assert of_table.head(2)[horizons].to_numpy() == pytest.approx(found[horizons].astype(float).to_numpy())
+    assert of_table[horizons].iloc[2].isna().all() and of_table["probability"].notna().all()
+    refused = CliRunner().invoke(app, [*command, "--horizons", "soon"])
+    assert refused.exit_code != 0
+
+
+def as_frame_of(source) -> pd.DataFrame:
+    with vcf.Vcf(source) as file:
+        maker = vcf.UnlabelledRows(file, layout=vcf.transcripts.layout(file, None), pick="mane")
+        rows: list[bytes] = []
+        for lines in file.batches():
+            list(maker.of(lines, file.line + 1, rows, []))
+    return vcf.as_frame(vcf.to_table(rows, maker.schema))
 
 
 def test_a_release_says_what_is_known_and_what_is_new(model, tmp_path):

@@ -1,5 +1,6 @@
 """Single submissions: drawn by what a release says, by nothing that grows with submitters, never by the future."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from genomicslearning import InputError
-from genomicslearning.history import horizons
+from genomicslearning.history import horizons, splits
 from genomicslearning.history.splits import split
 from genomicslearning.history.submissions import draw_submissions, stated_class
 
@@ -168,6 +169,21 @@ def test_rows_and_genes_are_split_among_the_single_submitters_of_the_newest_rele
         assert len(set(groups)) == learning["SYMBOL"].nunique()
 
 
+@pytest.mark.parametrize("kind", ["gene", "time"])
+def test_transitions_alone_teach_where_there_are_enough(history, kind, monkeypatch):
+    table, paths = history
+    given = {"earlier": paths, "features": "prospective", "train_fraction": 0.6}
+    drawn = split(table, kind, **given)
+    monkeypatch.setattr(splits, "ENOUGH_TRANSITIONS", 3)
+    parts = split(table, kind, **given)
+    learning, groups = parts.to_learn_from()
+    assert 3 <= len(learning) == len(groups) == drawn.learning["transition"].sum() < len(drawn.learning)
+    assert parts.learning["transition"].all() and learning["CLASS"].nunique() == 2
+    assert parts.test.equals(drawn.test)
+    words = "they alone are learnt from" if kind == "time" else "and 0 other variants"
+    assert any(words in note for note in parts.notes) and not any(words in note for note in drawn.notes)
+
+
 @pytest.mark.parametrize("kind", ["random", "gene"])
 def test_without_an_earlier_release_submissions_are_drawn_from_the_tables_own(history, kind):
     table, paths = history
@@ -195,10 +211,12 @@ def rows_of(*classes) -> pd.DataFrame:
 def test_the_committed_rates_name_no_gene_and_no_variant():
     table = horizons.rates()
     assert set(table["corrections"][0]["level"]) == set(horizons.CLASSES)
-    allowed = {*horizons.CLASSES, *horizons.FREQUENCY_BANDS, *horizons.CADD_BANDS}
     long = table["corrections"][1]
-    assert {band for kind in ("frequency", "cadd") for one in long[kind].values() for band in one} <= allowed
-    assert all(set(period["classes"]) <= allowed for period in table["periods"])
+    assert set(long) == {"days", "level", "slope", *horizons.BANDS}
+    bands = {band for kind in horizons.BANDS for one in long[kind].values() for band in one}
+    conditions = {"cancer", "heart", "not specified", "not provided", "other", "unknown"}
+    assert all(band in conditions or re.fullmatch(r"(<|>=)[0-9e.-]+", band) for band in bands), bands
+    assert all(set(period["classes"]) <= set(horizons.CLASSES) for period in table["periods"])
     ten = table["periods"][-1]["classes"]["Uncertain_significance"]
     assert ten["conflicting"] / ten["variants"] == pytest.approx(0.646, abs=0.01)
 
@@ -224,6 +242,36 @@ def test_a_model_that_learnt_over_long_is_moved_by_the_distance_alone():
     same = horizons.at_horizon(probability, rows_of("Benign", "Uncertain_significance"), 8, learnt)
     assert same == pytest.approx(probability)
     assert horizons.at_horizon(probability, rows_of("Benign", "Uncertain_significance"), 2, learnt)[1] < 0.7
+
+
+def test_a_row_that_lacks_the_evidence_stands_at_the_level_of_its_class():
+    learnt = {"classes": dict.fromkeys(horizons.CLASSES, 0.2), "days": None}
+    long = horizons.rates()["corrections"][1]
+    years = long["days"] / horizons.YEAR
+    bare = pd.DataFrame({"prior_CLNSIG": ["Uncertain_significance"], "Consequence": [np.nan], "LoFtool": [0.01]})
+    level = 1 / (1 + np.exp(-long["level"]["Uncertain_significance"]))
+    assert horizons.at_horizon(np.array([0.2]), bare, years, learnt) == pytest.approx([level])
+    told = bare.assign(Consequence="missense_variant", CADD_PHRED="31", prior_CLNDN="Hereditary_cancer")
+    moved = sum(
+        long[kind]["Uncertain_significance"].get(band, 0.0)
+        for kind, band in (("cadd", ">=30"), ("loftool", "<0.02"), ("condition", "cancer"))
+    )
+    odds = long["level"]["Uncertain_significance"] + moved
+    assert horizons.at_horizon(np.array([0.2]), told, years, learnt) == pytest.approx([1 / (1 + np.exp(-odds))])
+    assert moved != 0
+
+
+def test_bands_and_kinds_of_condition():
+    rows = pd.DataFrame(
+        {
+            "AF_EXAC": ["0", "0.00002", "0.5"], "AF_TGP": ["0", "0.01", np.nan], "LoFtool": ["0.9", "0.019", np.nan],
+            "CADD_PHRED": [10, 29.9, np.nan], "prior_CLNDN": ["Long_QT_syndrome", "not_provided", np.nan],
+        }
+    )  # fmt: skip
+    assert horizons.frequency_band(rows).tolist() == ["<1e-09", ">=0.003", ">=0.003"]
+    assert horizons.cadd_band(rows).tolist() == ["<15", "<30", "unknown"]
+    assert horizons.loftool_band(rows).tolist() == [">=0.9", "<0.02", "unknown"]
+    assert horizons.condition_kind(rows).tolist() == ["heart", "not provided", "unknown"]
 
 
 @pytest.mark.parametrize("text", ["2.5", "0", "21", "two", "2 2"])
