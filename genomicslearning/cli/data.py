@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -99,7 +100,7 @@ def fetch(
 
 # Options of `watchlist` whose words take more than a line.
 MODEL = Annotated[
-    str | None, typer.Option(metavar="DIR", help="Model folder; without one, learnt from the release itself.")
+    Path | None, typer.Option(metavar="DIR", help="A run's folder or a model's; without, learnt from the release.")
 ]
 EARLIER = Annotated[
     list[str] | None, typer.Option(metavar="RELEASE", help="An earlier release to learn from; oldest first.")
@@ -131,6 +132,7 @@ def watchlist(
     Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --out watch
     """
     from genomicslearning.annotate.vcf import annotated_copy
+    from genomicslearning.runs.folder import model_folder
     from genomicslearning.watchlist import build
 
     if annotated and vep_cache:
@@ -141,7 +143,7 @@ def watchlist(
         summary = build(
             clinvar=clinvar,
             annotated=copy or annotated,
-            model=model,
+            model=model_folder(model) if model else None,
             earlier=earlier or (),
             rank_by=rank_by,
             preset=preset,

@@ -10,9 +10,11 @@ import typer
 from genomicslearning import InputError
 from genomicslearning.cli.common import Pick, say
 
+MODEL = Annotated[Path, typer.Argument(help="A run's folder, for the model that its predictions are of, or a model's.")]
+
 
 def serve(
-    model_dir: Annotated[Path, typer.Argument(help="Model folder that an Autopilot job left.")],
+    model: MODEL,
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     allow_host: Annotated[
@@ -25,11 +27,12 @@ def serve(
 ) -> None:
     """Serve a model over HTTP, in SageMaker's protocol (/ping, /invocations) and /health, /metrics; prints its address.
 
-    Example: genomicslearning serve runs/latest/autopilot/variant-classifier/model --port 8080
+    Example: genomicslearning serve runs/latest --port 8080
     """
     from genomicslearning.autopilot.model import Model
     from genomicslearning.endpoint import app as application
     from genomicslearning.endpoint import gate, server
+    from genomicslearning.runs.folder import model_folder
 
     token = gate.read_token(token_file)
     local = server.is_loopback(host)
@@ -37,12 +40,12 @@ def serve(
     if not local and not token:
         say("warning: other machines can ask this server and no token is needed; set GENOMICSLEARNING_TOKEN")
     log = None if quiet else say
-    created = application.create(Model.load(model_dir), token=token, hosts=hosts, log=log)
+    created = application.create(Model.load(model_folder(model)), token=token, hosts=hosts, log=log)
     server.serve(created, port=port, host=host, ready=typer.echo)
 
 
 def predict(
-    model_dir: Annotated[Path, typer.Argument(help="Model folder that an Autopilot job left.")],
+    model: MODEL,
     source: Annotated[
         str, typer.Argument(metavar="IN", help="Variants: .csv, .csv.gz, .zip or .parquet; or .vcf, .vcf.gz; or s3://.")
     ],
@@ -75,17 +78,18 @@ def predict(
     A VCF carries VEP's CSQ, or is annotated first (--vep-cache, --fasta). To .vcf.gz its records are written as they
     are, with the INFO keys CONFLICT_P and CONFLICT_LABEL.
 
-    Example: genomicslearning predict runs/latest/autopilot/variant-classifier/model variants.csv predictions.csv
+    Example: genomicslearning predict runs/latest variants.csv predictions.csv
 
-    Example: genomicslearning predict runs/latest/autopilot/variant-classifier/model my.vcf.gz answers.csv
+    Example: genomicslearning predict runs/latest my.vcf.gz answers.csv
     """
     from genomicslearning.endpoint import batch, vcf
     from genomicslearning.history.horizons import years_list
+    from genomicslearning.runs.folder import model_folder
 
-    years = years_list(horizons)
+    folder, years = model_folder(model), years_list(horizons)
     if vcf.is_vcf(source):
         report = vcf.annotate_and_predict(
-            model_dir, source, out, pick=pick.value, csq_key=csq_key, classification=classification, clinvar=clinvar,
+            folder, source, out, pick=pick.value, csq_key=csq_key, classification=classification, clinvar=clinvar,
             horizons=years, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=say,
         )  # fmt: skip
         typer.echo(vcf.summary(report))
@@ -94,19 +98,20 @@ def predict(
                "--vep-cache": vep_cache, "--fasta": fasta, "--plugin-cache": plugin_cache}  # fmt: skip
     if given := [name for name, value in options.items() if value]:
         raise InputError(f"{', '.join(given)}: goes with a VCF; {source} is a table by its name")
-    rows = batch.predict_file(model_dir, source, out, horizons=years, progress=say)
+    rows = batch.predict_file(folder, source, out, horizons=years, progress=say)
     typer.echo(f"{rows:,} rows predicted in {out}")
 
 
 def package(
-    model_dir: Annotated[Path, typer.Argument(help="Model folder that a local Autopilot job left.")],
+    model: MODEL,
     out: Annotated[str, typer.Argument(metavar="OUT", help="Archive to write: .tar.gz, or s3://.")],
 ) -> None:
     """Pack a local model as a SageMaker inference archive: the model, the code that serves it, pinned requirements.
 
-    Example: genomicslearning package runs/latest/autopilot/variant-classifier/model model.tar.gz
+    Example: genomicslearning package runs/latest model.tar.gz
     """
     from genomicslearning.endpoint.package import write
+    from genomicslearning.runs.folder import model_folder
 
-    write(model_dir, out)
+    write(model_folder(model), out)
     typer.echo(out)

@@ -36,34 +36,48 @@ def _shown(default: object) -> str:
     return "" if default == "" else f"[{str(default).lower() if isinstance(default, bool) else default}]"
 
 
+# Options of `run` that are short forms of a notebook's parameter of the same name.
+VCF = typer.Option(metavar="VCF", help="ClinVar VCF(.gz).")
+ANNOTATED = typer.Option(metavar="VCF", help="The same variants annotated by Ensembl VEP.")
+VEP_CACHE = typer.Option(metavar="DIR", help="VEP's cache: annotate --clinvar first, instead of --annotated.")
+FASTA = typer.Option(metavar="FA", help="Goes with --vep-cache: reference FASTA.")
+TABLE = typer.Option(metavar="TABLE", help="A table (.csv, .gz, .zip, .parquet).")
+BACKEND = typer.Option(metavar="local|sagemaker", help="Where to train and predict.")
+SPLIT = typer.Option(metavar="random|gene|time", help="How test rows are chosen (random).")
+FEATURES = typer.Option(metavar="all|biology|prospective", help="What the model may know (all).")
+PRESET = typer.Option(metavar="quick|balanced|best", help="How long to search (balanced).")
+DEPTH = typer.Option(metavar="standard|full", help="How much to evaluate (standard).")
+TRAIN_FRACTION = typer.Option(metavar="SHARE", help="Share of rows to learn from (0.8).")
+SEED = typer.Option(metavar="NUMBER", help="Fixes split, model and intervals (200).")
+EARLIER = typer.Option(metavar="RELEASE", help="An earlier ClinVar release, for --split time; repeat it, oldest first.")
+SHORT_FORMS = (
+    "clinvar", "annotated", "vep_cache", "fasta", "training_set", "backend", "split", "features", "preset", "depth",
+    "train_fraction", "seed",
+)  # fmt: skip
+# What is asked of the run itself.
+PARAMETER = typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Set a notebook's parameter; repeatable.")
+RESUME = typer.Option("--resume", help="Go on with a run; unchanged steps are kept.")
+
+
 def run(
-    clinvar: Annotated[str, typer.Option(metavar="VCF", help="ClinVar VCF(.gz).")] = "",
-    annotated: Annotated[str, typer.Option(metavar="VCF", help="The same variants annotated by Ensembl VEP.")] = "",
-    vep_cache: Annotated[
-        str, typer.Option(metavar="DIR", help="VEP's cache: annotate --clinvar first, instead of --annotated.")
-    ] = "",
-    fasta: Annotated[str, typer.Option(metavar="FA", help="Goes with --vep-cache: reference FASTA.")] = "",
-    training_set: Annotated[str, typer.Option(metavar="TABLE", help="A table (.csv, .gz, .zip, .parquet).")] = "",
-    backend: Annotated[str, typer.Option(metavar="local|sagemaker", help="Where to train and predict.")] = "",
-    split: Annotated[str, typer.Option(metavar="random|gene|time", help="How test rows are chosen (random).")] = "",
-    features: Annotated[
-        str, typer.Option(metavar="all|biology|prospective", help="What the model may know (all).")
-    ] = "",
-    preset: Annotated[str, typer.Option(metavar="quick|balanced|best", help="How long to search (balanced).")] = "",
-    depth: Annotated[str, typer.Option(metavar="standard|full", help="How much to evaluate (standard).")] = "",
-    train_fraction: Annotated[str, typer.Option(metavar="SHARE", help="Share of rows to learn from (0.8).")] = "",
-    seed: Annotated[str, typer.Option(metavar="NUMBER", help="Fixes split, model and intervals (200).")] = "",
-    earlier: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RELEASE", help="An earlier ClinVar release, for --split time; repeat it, oldest first."),
-    ] = None,
+    context: typer.Context,
+    clinvar: Annotated[str, VCF] = "",
+    annotated: Annotated[str, ANNOTATED] = "",
+    vep_cache: Annotated[str, VEP_CACHE] = "",
+    fasta: Annotated[str, FASTA] = "",
+    training_set: Annotated[str, TABLE] = "",
+    backend: Annotated[str, BACKEND] = "",
+    split: Annotated[str, SPLIT] = "",
+    features: Annotated[str, FEATURES] = "",
+    preset: Annotated[str, PRESET] = "",
+    depth: Annotated[str, DEPTH] = "",
+    train_fraction: Annotated[str, TRAIN_FRACTION] = "",
+    seed: Annotated[str, SEED] = "",
+    earlier: Annotated[list[str] | None, EARLIER] = None,
     name: Annotated[str, typer.Option(help="Name of the run; default: the time in UTC.")] = "",
     runs_dir: Annotated[str, RUNS_DIR] = "runs",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run; unchanged steps are kept.")] = False,
-    parameter: Annotated[
-        list[str] | None,
-        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Set a notebook's parameter; repeatable."),
-    ] = None,
+    resume: Annotated[bool, RESUME] = False,
+    parameter: Annotated[list[str] | None, PARAMETER] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing of progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, for scripts.")] = False,
 ) -> None:
@@ -73,22 +87,8 @@ def run(
     """
     from genomicslearning.runs import chain
 
-    short = {
-        "clinvar": clinvar,
-        "annotated": annotated,
-        "vep_cache": vep_cache,
-        "fasta": fasta,
-        "training_set": training_set,
-        "backend": backend,
-        "split": split,
-        "features": features,
-        "preset": preset,
-        "depth": depth,
-        "train_fraction": train_fraction,
-        "seed": seed,
-        "earlier": json.dumps(earlier) if earlier else "",
-    }
-    given = short | _pairs(parameter or [])
+    short = {option: context.params[option] for option in SHORT_FORMS}
+    given = short | {"earlier": json.dumps(earlier) if earlier else ""} | _pairs(parameter or [])
     try:
         index = chain.run(given, name=name, runs_dir=runs_dir, resume=resume, progress=teller(quiet))
     except chain.StepFailed as problem:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 
+from genomicslearning import InputError
 from genomicslearning.report import text as page_text
 from genomicslearning.report.page import SYNTHETIC, marked, run_record, write
 
@@ -54,8 +55,16 @@ _SAID_ABOVE = "The data is synthetic"  # every page of such a run has it in its 
 
 
 def render_index(folder: Path) -> Path:
-    """Write a run's `index.html` from its `run.json` and executed notebooks; return its path."""
-    run = run_record(folder) or {}
+    """Write a run's `index.html` from its `run.json` and executed notebooks; return its path.
+
+    Raises
+    ------
+    InputError
+        There is no `run.json`.
+    """
+    run = run_record(folder)
+    if run is None:
+        raise InputError(f"{folder}: has no run.json, so it is not a run's folder, or no longer; run it again")
     outdated = {step["name"] for step in run["steps"] if step["status"] == "stale" or step.get("by_hand")}
     # Figures of a model that is no longer the run's are not shown.
     metrics = None if outdated else _json(folder / "metrics.json")
@@ -169,10 +178,9 @@ def next_commands(run: dict, metrics: dict | None) -> list[dict]:
             why = "What will become of variants with one submitter? It takes earlier releases of ClinVar, oldest first:"
             command = f"run{data} --split time --features prospective --earlier OLD.vcf.gz --earlier NEWER.vcf.gz"
             steps.append((why, f"{command} --name {name}-time"))
-        model = next((item for item in run["artifacts"] if item.endswith("/model/")), "")
-        if model:
+        if any(item.endswith("/model/") for item in run["artifacts"]):
             why = "Predict variants of your own, a table with the same columns:"
-            steps.append((why, f"predict runs/{name}/{model.rstrip('/')} variants.csv predictions.csv"))
+            steps.append((why, f"predict runs/{name} variants.csv predictions.csv"))
     return [{"why": why, "command": f"genomicslearning {command}"} for why, command in steps]
 
 

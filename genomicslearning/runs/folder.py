@@ -283,6 +283,26 @@ def copy_notebooks(folder: Path) -> list[tuple[Path, bool]]:
     return copied
 
 
+def model_folder(given: Path) -> Path:
+    """A model's folder: as given, or of the job that a run's predictions come from.
+
+    Raises
+    ------
+    InputError
+        A run's folder without a model in it.
+    """
+    if not (given / "run.json").is_file():
+        return given
+    try:
+        model = Run(given).model
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{given}: this run has no model yet; go on with it (run --resume), or give another") from None
+    if not model.is_dir():
+        where = "its model is on SageMaker" if Run(given).job.get("backend") == "sagemaker" else "its model was removed"
+        raise InputError(f"{given}: {where}; give a model's folder")
+    return model
+
+
 def folders(runs_dir: str) -> list[Path]:
     """Every run in a folder of runs, oldest first."""
     found = sorted(path.parent for path in Path(runs_dir).glob("*/run.json") if not path.parent.is_symlink())

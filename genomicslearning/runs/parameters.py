@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genomicslearning import InputError, share
+from genomicslearning.autopilot import vocabulary
 from genomicslearning.runs.folder import ANNOTATE, STEPS
 
-# What a parameter may be, where it is one of a few words. The rooms that read them own the words (a test holds them
-# equal); they stand here again, since a command that refuses a word must not load scikit-learn for it.
+# What a parameter may be, where it is one of a few words. Words whose rooms load scikit-learn stand here again (a test
+# holds them equal): a command that refuses a word must not wait for it.
 CHOICES = {
     "split": ("random", "gene", "time"),
     "features": ("all", "biology", "prospective"),
-    "preset": ("quick", "balanced", "best"),
-    "extra_candidates": ("lightgbm",),
-    "objective": ("AUC", "AveragePrecision", "F1", "Accuracy", "LogLoss"),
-    "backend": ("local", "sagemaker"),
+    "preset": vocabulary.PRESET_NAMES,
+    "extra_candidates": vocabulary.EXTRA_CANDIDATES,
+    "objective": tuple(vocabulary.OBJECTIVES),
+    "backend": vocabulary.BACKENDS,
     "endpoint_mode": ("in-process", "http", "batch-transform", "real-time"),
     "pick": ("flagged", "mane", "canonical", "severe", "first"),
     "depth": ("standard", "full"),

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import NARROW, WIDE, chromium, open_at, serious_findings
+from typer.testing import CliRunner
 
+from genomicslearning.cli.app import app as cli
 from genomicslearning.runs.folder import PRODUCTS, STEPS, Run
 from genomicslearning.training_set.table import COLUMNS
 
@@ -111,6 +113,17 @@ def test_predictions_are_probabilities_of_conflict_in_the_test_rows_order(real_r
     assert predictions["CLASS"].equals(test["CLASS"])
     threshold = json.loads((real_run / "metrics.json").read_text())["threshold"]
     assert (predictions["predicted_label"] == (predictions["probability"] >= threshold)).all()
+
+
+def test_predict_takes_the_run_for_its_model(real_run, tmp_path):
+    done = CliRunner().invoke(
+        cli, ["predict", str(real_run), str(real_run / "data" / "test.csv"), str(tmp_path / "a.csv")]
+    )
+    assert done.exit_code == 0, done.output
+    answers = pd.read_csv(tmp_path / "a.csv", float_precision="round_trip")
+    predictions = pd.read_csv(real_run / "predictions.csv", float_precision="round_trip")
+    np.testing.assert_allclose(answers["probability"], predictions["probability"], rtol=0, atol=1e-12)
+    assert answers["predicted_label"].equals(predictions["predicted_label"])
 
 
 def test_metrics_agree_with_scikit_learn(real_run):

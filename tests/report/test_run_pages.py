@@ -12,7 +12,7 @@ from pages import METRICS, captured_outputs, write_predictions, write_run
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
-from genomicslearning import report
+from genomicslearning import InputError, report
 from genomicslearning.cli.app import app
 from genomicslearning.report import gallery
 from genomicslearning.report.archive import archive
@@ -90,8 +90,15 @@ def test_index_gives_the_next_command(tmp_path):
     assert [block.get_text() for block in page("pre")] == [
         "genomicslearning run --training-set table.csv --split gene --features biology --name one-genes",
         "genomicslearning compare one one-genes",
-        "genomicslearning predict runs/one/autopilot/j/model variants.csv predictions.csv",
+        "genomicslearning predict runs/one variants.csv predictions.csv",
     ]
+
+
+def test_index_of_a_folder_without_a_record_is_a_clear_line(tmp_path):
+    folder = write_run(tmp_path / "one")
+    (folder / "run.json").unlink()
+    with pytest.raises(InputError, match=r"one: has no run\.json"):
+        render_index(folder)
 
 
 def test_index_of_a_failed_run_says_what_failed_and_how_to_go_on(tmp_path):

@@ -13,7 +13,7 @@ from small_chain import FIRST, SECOND, use_notebooks, write_notebook
 from genomicslearning import InputError
 from genomicslearning.runs import chain, parameters
 from genomicslearning.runs.compare import as_text, comparison
-from genomicslearning.runs.folder import STEPS, copy_notebooks
+from genomicslearning.runs.folder import STEPS, copy_notebooks, model_folder
 from genomicslearning.runs.time_left import TimeLeft
 from genomicslearning.runs.validation import check
 
@@ -157,6 +157,25 @@ def test_what_can_be_refused_before_any_work_is(given, message, tmp_path):
     with pytest.raises(InputError, match=message.replace("?", r"\?")):
         chain.run(given, name="r", runs_dir=str(tmp_path))
     assert not (tmp_path / "r").exists()
+
+
+def test_a_run_stands_for_its_model(tmp_path):
+    run, other = tmp_path / "run", tmp_path / "model"
+    assert model_folder(other) == other, "what is no run is the model itself, and its reader says what it lacks"
+    for job in ("first", "second"):
+        (run / "autopilot" / job / "model").mkdir(parents=True)
+    (run / "run.json").touch()
+    with pytest.raises(InputError, match="run: this run has no model yet"):
+        model_folder(run)
+    place = run / "autopilot" / "job.json"
+    place.write_text('{"name": "second"}')
+    assert model_folder(run) == run / "autopilot" / "second" / "model"
+    place.write_text('{"name": "third"}')
+    with pytest.raises(InputError, match="run: its model was removed"):
+        model_folder(run)
+    place.write_text('{"name": "third", "backend": "sagemaker"}')
+    with pytest.raises(InputError, match="run: its model is on SageMaker"):
+        model_folder(run)
 
 
 def test_the_watch_list_has_a_release_of_its_own(tmp_path):
