@@ -3,7 +3,7 @@
     python benchmarks/first_hour.py --clinvar clinvar.vcf.gz --table table.csv.zip [--page docs/first_hour.md]
 
 Commands are run in the order in which the documentation names them, in a clone of this checkout's last commit. One that
-does not exit as it should ends the hour. With --page all below the page's heading *Transcript* is replaced.
+does not exit as it should ends the hour. With --page the page's section *Transcript* is replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_ROWS = 10_000
-HEADING = "## Transcript\n"
 # What pip needs to reach an index from here; nothing else of the caller's environment is taken.
 KEPT = ("PIP_", "SSL_", "OPENBLAS_", "http_proxy", "https_proxy", "no_proxy")
 
@@ -117,6 +116,14 @@ def shortened(lines: list[str], first: int = 3, last: int = 12) -> list[str]:
     return [*lines[:first], f"… {len(lines) - first - last} lines …", *lines[-last:]]
 
 
+def replace_section(page: Path, heading: str, text: str) -> None:
+    """Write a text below a page's heading, in place of what is there."""
+    before, after = page.read_text(encoding="utf-8").split(f"\n## {heading}\n")
+    following = re.search(r"(?m)^## ", after)
+    rest = after[following.start() :] if following else ""
+    page.write_text(f"{before}\n## {heading}\n\n{text.rstrip()}\n" + (f"\n{rest}" if rest else ""), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clinvar", type=Path, required=True, help="a ClinVar release, VCF")
@@ -131,9 +138,7 @@ def main() -> None:
         text = "\n".join(walk(prepare(place, given.clinvar, given.table), home)) + "\n"
     print(text)
     if given.page:
-        page = given.page.read_text(encoding="utf-8")
-        head = re.split(f"(?m)^{re.escape(HEADING)}", page)[0]
-        given.page.write_text(f"{head}{HEADING}\n{text}", encoding="utf-8")
+        replace_section(given.page, "Transcript", text)
 
 
 if __name__ == "__main__":

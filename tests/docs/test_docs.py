@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from browser import NARROW, WIDE, chromium, open_at, serious_findings
-from places import ROOT
+from places import ROOT, documented
 from typer.main import get_command
 
 from genomicslearning.cli import app as cli
@@ -125,9 +125,9 @@ VARIABLES = {
     "ANNOTATED": "one.vcf.gz two.vcf.gz",
 }  # fmt: skip
 BENCHMARKS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
-# demo_statistics.py makes the sample's statistics; first_hour.py writes a page of the documentation; vcf.py needs a VEP cache or an annotated VCF of one's own; make fuzz
-# and make faults are targets of their own.
-NOT_MEASURING = {"demo_statistics.py", "vcf.py", "fuzz.py", "faults.py", "first_hour.py"}
+# demo_statistics.py makes the sample's statistics; vcf.py needs a VEP cache or an annotated VCF of one's own; make fuzz
+# and make faults are targets of their own; first_hour.py and jupyterlab.py write a page of the documentation.
+NOT_MEASURING = {"demo_statistics.py", "vcf.py", "fuzz.py", "faults.py", "first_hour.py", "jupyterlab.py"}
 
 
 def recipe(target: str) -> list[str]:
@@ -208,14 +208,6 @@ def test_a_recipe_that_is_wrong_would_be_noticed(monkeypatch):
 # --- what the documentation says of files
 
 
-def documented(heading: str) -> set[str]:
-    """The names in the first column of the table under a heading of docs/formats.md."""
-    text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
-    section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, flags=re.DOTALL | re.MULTILINE)[1]
-    cells = re.findall(r"^\| (.*?) \|", section, flags=re.MULTILINE)
-    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
-
-
 @pytest.fixture(scope="module")
 def metrics():
     import numpy as np
@@ -226,8 +218,15 @@ def metrics():
     return evaluation.metrics(truth, np.linspace(0.1, 0.9, 60), 0.5, split="random")
 
 
-def test_every_key_of_metrics_is_documented(metrics):
-    assert set(metrics) <= documented("metrics.json")
+def test_the_keys_of_metrics_and_those_documented_are_the_same(metrics):
+    told_by_the_run = {"features", "preset", "seed", "bootstrap_seed", "horizon_days", "baselines", "synthetic"}
+    assert {*metrics, "notes"} | told_by_the_run == documented("metrics.json")
+
+
+def test_the_baselines_and_those_documented_are_the_same():
+    from genomicslearning.evaluation.split_comparison import BASELINE_KEYS
+
+    assert set(BASELINE_KEYS.values()) == documented("Baselines")
 
 
 def test_every_key_of_run_json_is_documented(tmp_path):
