@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import date
 
 from genomicslearning import InputError
@@ -31,6 +32,7 @@ def check(given: Mapping[str, object]) -> dict[str, object]:
     for watched, own in inputs.WATCHED.items():
         if not given.get("watchlist_clinvar") and values.get("clinvar") and values.get(own):
             values[watched] = values[own]
+    _check_headers(values)
     if values.get("training_set"):
         _check_enough(values, {name: parameter.default for name, parameter in known.items()} | values)
     if values.get("horizons"):
@@ -43,6 +45,23 @@ def check(given: Mapping[str, object]) -> dict[str, object]:
         for release in earlier:
             check_release(release, assembly=str(values.get("assembly", "")))
     return values
+
+
+def _check_headers(values: Mapping[str, object]) -> None:
+    """Refuse local VCFs whose headers alone tell that they are none, are not annotated, or are of two assemblies."""
+    named = {name: str(values[name]) for name in ("annotated", "clinvar") if values.get(name)}
+    local = {name: path for name, path in named.items() if not lake.is_s3(path) and not lake.is_stream(path)}
+    if not local:
+        return
+    from genomicslearning.io.vcf import Vcf
+    from genomicslearning.training_set import transcripts
+    from genomicslearning.training_set.matching import check_assemblies
+
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(Vcf(path)) for name, path in local.items()}
+        if "annotated" in opened:
+            transcripts.layout(opened["annotated"], str(values.get("csq_key") or "") or None)
+        check_assemblies(*opened.values())
 
 
 def _check_enough(given: Mapping[str, object], values: Mapping[str, object]) -> None:

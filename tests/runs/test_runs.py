@@ -29,6 +29,10 @@ def two_steps(tmp_path, monkeypatch):
     return folder
 
 
+CSQ = '##INFO=<ID=CSQ,Number=.,Type=String,Description="Consequence annotations. Format: Allele|Consequence">\n'
+VCF = f"##fileformat=VCFv4.1\n##reference=GRCh38\n{CSQ}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
 def run(tmp_path, given=None, **options):
     lines = []
     index = chain.run(given or {}, name="r", runs_dir=str(tmp_path / "runs"), progress=lines.append, **options)
@@ -180,7 +184,7 @@ def test_a_run_stands_for_its_model(tmp_path):
 
 def test_the_watch_list_has_a_release_of_its_own(tmp_path):
     for name in ("table.csv", "trained.vcf", "trained.vep.vcf", "watched.vcf"):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text(VCF)
     table, trained, annotated, watched = map(str, sorted(tmp_path.iterdir()))
     rows = "".join(f"1,{place},A,G,{place % 2}\n" for place in range(1, 101))
     (tmp_path / "table.csv").write_text(f"CHROM,POS,REF,ALT,CLASS\n{rows}")
@@ -194,6 +198,20 @@ def test_the_watch_list_has_a_release_of_its_own(tmp_path):
         check({"training_set": table, "watchlist_annotated": watched})
     with pytest.raises(InputError, match="/nowhere.vcf: no such file .given as watchlist_clinvar"):
         check({"watchlist_clinvar": "/nowhere.vcf"})
+
+
+def test_headers_are_looked_at_before_any_work(tmp_path):
+    text, bare, annotated = (str(tmp_path / name) for name in ("text.vcf", "bare.vcf", "annotated.vcf"))
+    (tmp_path / "text.vcf").write_text("no VCF\n")
+    (tmp_path / "bare.vcf").write_text(VCF.replace(CSQ, "").replace("GRCh38", "GRCh37"))
+    (tmp_path / "annotated.vcf").write_text(VCF)
+    with pytest.raises(InputError, match="text.vcf: not a VCF"):
+        check({"clinvar": text})
+    with pytest.raises(InputError, match="bare.vcf: the header has no CSQ"):
+        check({"clinvar": bare, "annotated": bare})
+    with pytest.raises(InputError, match="different genome assemblies: .*GRCh37"):
+        check({"clinvar": bare, "annotated": annotated})
+    assert check({"clinvar": bare})["clinvar"] == bare
 
 
 def test_earlier_releases_are_looked_at_before_any_work(tmp_path):
