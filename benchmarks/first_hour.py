@@ -44,7 +44,7 @@ STEPS = (
         "-p watchlist_clinvar=clinvar.vcf.gz --name honest",
     ),
     Step("a name that is taken", "genomicslearning run --clinvar clinvar.vcf.gz --name today", 2),
-    Step("a typing error", "genomicslearning run --clinvar clinvar.vcf.gz -p sed=7 --name typo", 2),
+    Step("a typing error", "genomicslearning run --clinvar clinvar.vcf.gz --preset fast --name typo", 2),
     Step("a table of her own, quickly", "genomicslearning run --training-set mine.tsv --preset quick --name mine"),
     Step(
         "one parameter changed, the rest as it was",
@@ -57,6 +57,11 @@ STEPS = (
     Step("predict a table", "genomicslearning predict runs/honest mine.tsv predictions.csv"),
     Step("the watch list alone", "genomicslearning watchlist --clinvar clinvar.vcf.gz --out watch"),
     Step("notebooks to edit", "genomicslearning notebooks my-notebooks"),
+    Step(
+        "what environment.yml installs, without conda",
+        "python3 -m venv .venv-aws && .venv-aws/bin/pip install -q --require-hashes -r requirements/aws.txt && "
+        ".venv-aws/bin/pip install -q --no-deps --no-build-isolation -e . && .venv-aws/bin/genomicslearning doctor",
+    ),
     Step("the documentation as a site (adds the test tools first)", "make docs"),
 )
 

@@ -86,13 +86,12 @@ def plot_calibration(table: pd.DataFrame, *, ece: float, ax=None):
     ax = _axes(ax)
     error = np.abs(np.vstack([table["observed"] - table["low"], table["high"] - table["observed"]]))
     ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="perfect")
+    of = f"{len(table)} bins of {table['rows'].min():,} rows or more"
     ax.errorbar(
-        table["predicted"], table["observed"], yerr=error, color=BLUE, marker="o", ms=5, capsize=2, label="model, 95 %"
-    )
+        table["predicted"], table["observed"], yerr=error, color=BLUE, marker="o", ms=5, capsize=2,
+        label=f"model, 95 %\n({of})",
+    )  # fmt: skip
     _share(ax, x="predicted probability (mean of bin)", y="share that conflicts", title=f"Calibration, ECE {ece:.3f}")
-    ax.annotate(
-        f"{len(table)} bins of {table['rows'].min():,} rows or more", (0.97, 0.04), xycoords="axes fraction", ha="right"
-    )
     ax.legend(loc="upper left", frameon=False)
     return ax
 
@@ -256,8 +255,9 @@ def describe_strata(table: pd.DataFrame, *, by: str, overall: float) -> str:
     if known.empty:
         return f"By {by}: no group has both classes."
     low, high = known.loc[known["roc_auc_shrunk"].idxmin()], known.loc[known["roc_auc_shrunk"].idxmax()]
+    groups = "1 group" if len(known) == 1 else f"{len(known)} groups"
     return (
-        f"ROC AUC by {by} in {len(known)} groups, all rows {overall:.3f}. Lowest after shrinkage: {low['stratum']}, "
+        f"ROC AUC by {by} in {groups}, all rows {overall:.3f}. Lowest after shrinkage: {low['stratum']}, "
         f"{low['roc_auc_shrunk']:.3f} ({low['rows']:,} rows). Highest: {high['stratum']}, {high['roc_auc_shrunk']:.3f} "
         f"({high['rows']:,} rows)."
     )

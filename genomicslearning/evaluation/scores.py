@@ -139,11 +139,12 @@ def average_precision(labels, scores) -> float:
 def bootstrap_weights(labels, *, groups=None, seed: int = 200, resamples: int = RESAMPLES):
     """Yield, for each resample, how often each row was drawn.
 
-    Rows are drawn with replacement within each class; with `groups`, whole groups are drawn with replacement.
+    Rows are drawn with replacement within each class; with `groups`, whole groups are drawn with replacement. Where all
+    rows are of one group, rows are drawn: the group drawn for itself would look like certainty.
     """
     rng = np.random.default_rng(seed)
     labels = np.asarray(labels)
-    if groups is None:
+    if groups is None or len(np.unique(np.asarray(groups))) == 1:
         strata = [np.flatnonzero(labels == value) for value in np.unique(labels)]
         for _ in range(resamples):
             drawn = np.empty(len(labels), dtype=np.float64)

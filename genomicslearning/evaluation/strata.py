@@ -23,7 +23,7 @@ def groupings(table: pd.DataFrame) -> dict[str, pd.Series]:
     """
     found = {
         "consequence": consequence(table),
-        "allele frequency": frequency_band(table),
+        "allele frequency": frequency_band(table).astype(pd.CategoricalDtype(FREQUENCY_BANDS, ordered=True)),
         "gene": gene(table),
         "variant type": variant_type(table),
     }
@@ -47,7 +47,7 @@ def _era_by_identifier(identifier: pd.Series) -> pd.Series:
     number = pd.to_numeric(identifier, errors="coerce")
     quarter = pd.qcut(number, 4, duplicates="drop")
     names = {band: f"VariationID {int(band.left) + 1:,} to {int(band.right):,}" for band in quarter.cat.categories}
-    return quarter.map(names).astype("str").where(number.notna())
+    return quarter.cat.rename_categories(names)
 
 
 def consequence(table: pd.DataFrame) -> pd.Series:
@@ -91,7 +91,7 @@ def variant_type(table: pd.DataFrame) -> pd.Series:
 
 
 def stratum_table(labels, probabilities, groups, *, min_rows: int = 50, top: int | None = None) -> pd.DataFrame:
-    """Performance in each group, largest first.
+    """Performance in each group, largest first; of ordered categories in their order.
 
     Columns: `stratum`, `rows`, `conflicting`, `observed` (share conflicting), `predicted` (mean), `roc_auc` with `low`
     and `high` (95 %, DeLong on the logit scale), `roc_auc_shrunk` and `average_precision`. A group of few rows shows a
@@ -113,7 +113,10 @@ def stratum_table(labels, probabilities, groups, *, min_rows: int = 50, top: int
     if table.empty:
         return table
     last = (table["stratum"] == pooled).astype(int)
-    table = table.assign(last=last).sort_values(["last", "rows"], ascending=[True, False], kind="stable")
+    place = -table["rows"]
+    if isinstance(getattr(groups, "dtype", None), pd.CategoricalDtype) and groups.dtype.ordered:
+        place = table["stratum"].map({name: number for number, name in enumerate(groups.dtype.categories)})
+    table = table.assign(last=last, place=place).sort_values(["last", "place"], kind="stable").drop(columns="place")
     table["roc_auc_shrunk"] = _shrunk(table["roc_auc"].to_numpy(), table.pop("variance").to_numpy())
     return table.drop(columns="last").reset_index(drop=True)
 

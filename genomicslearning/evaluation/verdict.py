@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from genomicslearning.features.blocks import SUBMISSIONS
@@ -12,6 +14,7 @@ GOOD_AUC, FAIR_AUC = 0.80, 0.70
 GOOD_ECE, FAIR_ECE = 0.02, 0.05
 USEFUL_LIFT = 2.0
 FEW_POSITIVES = 100
+FEW_GROUPS = 5
 
 YES, LIMITED, NO = "yes", "with limits", "no"
 SELECTION = (
@@ -24,7 +27,9 @@ NO_CLINICAL_USE = (
 )
 
 
-def verdict(metrics: dict, *, top: pd.DataFrame | None = None, synthetic: bool = False) -> pd.DataFrame:
+def verdict(
+    metrics: dict, *, top: pd.DataFrame | None = None, synthetic: bool = False, groups: Sequence | None = None
+) -> pd.DataFrame:
     """Answers to the questions a reviewer asks first.
 
     Parameters
@@ -32,6 +37,7 @@ def verdict(metrics: dict, *, top: pd.DataFrame | None = None, synthetic: bool =
     metrics : as in `metrics.json`.
     top : `precision_at` of the test rows.
     synthetic : whether the data is the embedded sample.
+    groups : gene group of each test row, where whole genes were held out.
 
     Returns
     -------
@@ -40,7 +46,7 @@ def verdict(metrics: dict, *, top: pd.DataFrame | None = None, synthetic: bool =
     rows = [
         _ranking(metrics),
         _probabilities(metrics),
-        _new_genes(metrics),
+        _new_genes(metrics, groups),
         _single_submitters(metrics, top),
         *_beyond_classification(metrics),
         ("Decide about a patient?", NO, NO_CLINICAL_USE, "always"),
@@ -85,13 +91,25 @@ def _probabilities(metrics: dict) -> tuple[str, str, str, str]:
     )
 
 
-def _new_genes(metrics: dict) -> tuple[str, str, str, str]:
+def few_groups(groups: Sequence | None) -> str:
+    """What is to be said where few gene groups were held out; empty where there are enough, or none was."""
+    number = 0 if groups is None else len(set(groups))
+    if not 0 < number < FEW_GROUPS:
+        return ""
+    genes = "gene group was" if number == 1 else "gene groups were"
+    drawn = ", and intervals are over its rows" if number == 1 else ""
+    return f"Only {number} {genes} held out, too few to tell how other genes would do{drawn}."
+
+
+def _new_genes(metrics: dict, groups: Sequence | None = None) -> tuple[str, str, str, str]:
     question, rule = (
         "Judge genes it has not seen?",
-        "as for ranking, with whole genes held out; unknown under any other split",
+        f"as for ranking, with {FEW_GROUPS} gene groups or more held out; unknown under any other split",
     )
     if metrics["split"] == "gene":
         _, answer, because, _ = _ranking(metrics)
+        if few := few_groups(groups):
+            return question, NO, f"{few} {because}", rule
         return question, answer, f"Whole genes were held out. {because}", rule
     return question, NO, f"Not tested: the split is {metrics['split']}, run with --split gene.", rule
 

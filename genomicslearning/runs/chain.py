@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +67,8 @@ def run(
     made = _make(folder)
     try:
         with lock.hold(folder):
-            execute(folder, values, resume=resume, progress=progress)
+            anew = {name for name, value in given.items() if value not in (None, "")}
+            execute(folder, values, resume=resume, anew=anew, progress=progress)
     except InputError:
         if made and not any((folder / product).exists() for product in PRODUCTS[steps_of(values)[0]]):
             _remove(folder, made)  # nothing was made: leave nothing behind, and the name free
@@ -120,10 +121,15 @@ def execute(
     *,
     steps: Sequence[str] | None = None,
     resume: bool = False,
+    anew: Collection[str] = (),
     render: bool = True,
     progress: Callable[[str], None] = print,
 ) -> None:
-    """Execute `steps` (all) in a run folder; with `resume`, keep those that would be made from the same again."""
+    """Execute `steps` (all) in a run folder; with `resume`, keep those that would be made from the same again.
+
+    A step that was executed before is told what it was told then, but for the parameters named in `anew`: two notebooks
+    that were executed by hand may have been given different values of one parameter, such as `seed`.
+    """
     values = _with_annotation(folder, values)
     record = Record(folder, None if steps else steps_of(values))
     steps = tuple(steps or steps_of(values))
@@ -131,15 +137,11 @@ def execute(
     try:
         for number, name in enumerate(steps, start=1):
             place = f"[{number}/{len(steps)}] "
-            if resume:
-                why = record.changes(name, record.made_from(name, values))
-                if not why:
-                    progress(f"{place}{name}: unchanged, kept")
-                    continue
-                if record.step(name).get("made_from"):
-                    progress(f"{place}{name}: again, since {'; '.join(why)}")
+            own = {**values, **{key: value for key, value in record.told(name).items() if key not in anew}}
+            if resume and _is_kept(record, name, own, partial(_say_at, place, progress)):
+                continue
             clock.starts(name)
-            _execute_step(record, name, values, partial(_say_in_place, progress, clock, place))
+            _execute_step(record, name, own, partial(_say_in_place, progress, clock, place))
         record.finish(record.state())
     except KeyboardInterrupt:
         record.finish(INTERRUPTED)
@@ -157,6 +159,16 @@ def execute(
             render_reports(folder)
 
 
+def _is_kept(record: Record, name: str, values: Mapping[str, object], say: Callable[[str], None]) -> bool:
+    """Whether what a step left would be made from the same again; says so, or what changed."""
+    why = record.changes(name, record.made_from(name, values))
+    if not why:
+        say(f"{name}: unchanged, kept")
+    elif record.step(name).get("made_from"):
+        say(f"{name}: again, since {'; '.join(why)}")
+    return not why
+
+
 def _with_annotation(folder: Path, values: Mapping[str, object]) -> Mapping[str, object]:
     """The values with the VCF that the run's first step annotates, where it has that step."""
     if not values.get("vep_cache"):
@@ -164,6 +176,10 @@ def _with_annotation(folder: Path, values: Mapping[str, object]) -> Mapping[str,
     made = str(Run(folder).annotated)
     watched = {"watchlist_annotated": made} if values.get("watchlist_clinvar") == values.get("clinvar") else {}
     return {**values, "annotated": made, **watched}
+
+
+def _say_at(place: str, progress: Callable[[str], None], text: str) -> None:
+    progress(f"{place}{text}")
 
 
 def _say_in_place(progress: Callable[[str], None], clock: TimeLeft, place: str, text: str) -> None:

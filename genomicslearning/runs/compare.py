@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 RESAMPLES = 500
 SITE = ["CHROM", "POS", "REF", "ALT"]
+# What a run was told; numbers too, but a difference of them says nothing.
+SETTINGS = ("synthetic", "seed", "bootstrap_seed")
 # Figures where less is better.
 ERRORS = ("brier", "log_loss", "ece")
 NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision", "brier": "Brier score", "ece": "ECE"}
@@ -56,7 +58,8 @@ def as_text(found: dict) -> str:
     for row in found["metrics"]:
         said = ""
         if "difference" in row:
-            said = f"   {row['difference']:+.4f}"
+            difference = row["difference"]
+            said = f"   {difference:+,}" if isinstance(difference, int) else f"   {difference:+.4f}"
         if "low" in row:
             said += f" ({row['low']:+.4f} to {row['high']:+.4f}, {row['method']}): {row['words']}"
         lines.append(f"  {row['name']:26} {_cell(row['first']):>24} {_cell(row['second']):>24}{said}")
@@ -85,7 +88,7 @@ def _metrics(one: dict, two: dict, intervals: dict[str, dict]) -> list[dict]:
         if a == b or isinstance(a, dict) or isinstance(b, dict) or name.endswith("_ci"):
             continue
         row = {"name": name, "first": a, "second": b}
-        if isinstance(a, (int, float)) and isinstance(b, (int, float)) and name != "synthetic":
+        if isinstance(a, (int, float)) and isinstance(b, (int, float)) and name not in SETTINGS:
             row["difference"] = b - a
         rows.append(row | intervals.get(name, {}))
     return rows
@@ -134,6 +137,8 @@ def _paired(first: Path, second: Path, one: dict, two: dict) -> tuple[dict, dict
         return rows | {"same": False, "words": words}, {}
     b = b.loc[a.index] if a.index.is_unique else b
     genes = _gene_groups(runs[0]) if "gene" in (one["metrics"].get("split"), two["metrics"].get("split")) else None
+    if genes is not None and len(set(genes)) == 1:
+        genes = None  # one group cannot be drawn: rows are
     words = f"the same {len(a):,} test rows: differences are of the models"
     return rows | {"same": True, "words": words}, _intervals(a, b, genes)
 
@@ -186,6 +191,8 @@ def _judged(name: str, limits: list[float], method: str) -> dict:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     if isinstance(value, list):
         return " – ".join(_cell(item) for item in value)
     return "–" if value is None or value == "" else str(value)

@@ -97,6 +97,12 @@ class Record:
             if name != "run_dir" and name in told and told[name] != parameter.default
         }
 
+    def told(self, name: str) -> dict[str, object]:
+        """The parameters, files apart, that a step had the last time: notebooks may share a name, not its value."""
+        known = parameters.of(name)
+        before = self.step(name).get("made_from", {}).get("parameters", {})
+        return {key: value for key, value in before.items() if key in known}
+
     def made_from(self, name: str, values: Mapping[str, object], before: str | None = None) -> dict:
         """All that the products of a step depend on; `before` is the fingerprint of the step before it (today's)."""
         own = {key: values.get(key, item.default) for key, item in parameters.of(name).items()}
@@ -236,7 +242,9 @@ class Record:
         for step in self.facts["steps"]:
             for item in step.get("made_from", {}).get("inputs", []):
                 if (item["role"], item["sha256"]) not in {(one["role"], one["sha256"]) for one in found}:
-                    found.append(item)
+                    known = next((one for one in found if one["sha256"] == item["sha256"]), {})
+                    told = {key: known[key] for key in ("fileDate", "reference") if key in known}
+                    found.append(item | told)
         return found
 
 

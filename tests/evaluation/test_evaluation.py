@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 
 from genomicslearning import InputError, share
 from genomicslearning import evaluation as ev
-from genomicslearning.evaluation import plots, readable
+from genomicslearning.evaluation import plots, readable, strata
 from genomicslearning.evaluation.scores import wilson
 
 
@@ -68,6 +68,28 @@ def test_whole_genes_are_drawn_and_widen_the_interval(scored):
     plain = ev.metrics(labels[order], probabilities[order], 0.4)["roc_auc_ci"]
     grouped = ev.metrics(labels[order], probabilities[order], 0.4, split="gene", groups=genes)["roc_auc_ci"]
     assert grouped[1] - grouped[0] > 1.5 * (plain[1] - plain[0])
+
+
+def test_one_group_is_not_taken_for_certainty(scored):
+    labels, probabilities = scored
+    alone = ev.metrics(labels, probabilities, 0.4, split="gene", groups=np.zeros(len(labels)))["roc_auc_ci"]
+    assert alone == ev.metrics(labels, probabilities, 0.4)["roc_auc_ci"], "its rows are drawn"
+    assert alone[0] < alone[1]
+
+
+def test_eras_by_identifier_are_in_their_order():
+    identifiers = pd.Series([str(number) for number in range(2000, 0, -1)])
+    groups = strata.groupings(table_of(identifiers))["first seen"]
+    shown = ev.stratum_table(np.resize([0, 1, 1], 2000), np.linspace(0, 1, 2000), groups)
+    assert shown["stratum"].tolist() == [
+        "VariationID 1 to 500", "VariationID 501 to 1,000", "VariationID 1,001 to 1,500", "VariationID 1,501 to 2,000",
+    ]  # fmt: skip
+    assert shown["rows"].tolist() == [500] * 4
+
+
+def table_of(identifiers):
+    """Variants that have nothing but a place, alleles and these VariationIDs."""
+    return pd.DataFrame({"CHROM": "1", "POS": 1, "REF": "A", "ALT": "G", "VARIATION_ID": identifiers})
 
 
 def test_coverage_of_the_interval():

@@ -75,6 +75,21 @@ def test_each_answer_follows_from_the_figures(changes, question, answer):
     assert row["rule"]
 
 
+@pytest.mark.parametrize(
+    ("groups", "answer", "words"),
+    [
+        ([1] * 9, "no", "Only 1 gene group was held out"),
+        ([1, 2, 3, 4], "no", "4 gene groups were"),
+        (range(5), "yes", ""),
+    ],
+)
+def test_few_gene_groups_say_nothing_of_other_genes(groups, answer, words):
+    table = verdict(figures(split="gene"), groups=groups).set_index("question")
+    row = table.loc["Judge genes it has not seen?"]
+    assert row["answer"] == answer and words in row["because"]
+    assert table.loc["Rank variants like the test rows by chance of conflict?", "answer"] == "yes"
+
+
 def test_weak_top_scores_refuse_the_watch_list():
     top = pd.DataFrame({"top": [2000], "precision": [0.4]})
     table = verdict(figures(split="time", features="prospective"), top=top)

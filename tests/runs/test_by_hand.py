@@ -75,6 +75,23 @@ def test_results_follow_parameters_in_any_order(tmp_path):
     assert by_hand("third", run_dir=folder)["seen"] == "sample1sample1"
 
 
+def test_a_step_that_is_made_again_has_its_own_value_of_a_parameter_that_several_have(tmp_path):
+    """Both the first and the third notebook have `seed`, as the classifier and the evaluation do."""
+    folder = tmp_path / "runs" / "r"
+    by_hand("first", run_dir=str(folder), seed=1)
+    by_hand("second", run_dir=str(folder))
+    by_hand("third", run_dir=str(folder), seed=9)
+    (folder / "data" / "first.txt").unlink()
+    assert by_hand("third", run_dir=str(folder), seed=9)["seen"] == "sample1sample1"
+    again = {"name": "r", "runs_dir": str(tmp_path / "runs"), "resume": True, "progress": lambda text: None}
+    chain.run({}, **again)
+    assert (folder / "third.txt").read_text() == "sample1sample1!"
+    told = {step["name"]: step["made_from"]["parameters"].get("seed") for step in load(folder)["steps"]}
+    assert told == {"first": 1, "second": None, "third": 9}
+    chain.run({"seed": 4}, **again)
+    assert (folder / "third.txt").read_text() == "sample4sample4!"
+
+
 def test_executing_the_same_again_makes_nothing_stale(tmp_path):
     folder = str(tmp_path / "r")
     for step in STEPS:

@@ -40,6 +40,19 @@ def make_run(folder, rows, noise, *, seed=0, split="random", inputs=(), **parame
     return probability.to_numpy()
 
 
+def test_settings_have_no_difference_and_counts_are_whole(rows, tmp_path):
+    for name, seed in (("one", 1), ("two", 2)):
+        make_run(tmp_path / name, rows, 2.0, seed=seed)
+        record = json.loads((tmp_path / name / "run.json").read_text())
+        record["metrics"] |= {"seed": seed, "n_positive": 1000 + 500 * seed}
+        (tmp_path / name / "run.json").write_text(json.dumps(record))
+    lines = {
+        line.split()[0]: line.split() for line in as_text(comparison(tmp_path / "one", tmp_path / "two")).splitlines()
+    }
+    assert lines["seed"] == ["seed", "1", "2"]
+    assert lines["n_positive"] == ["n_positive", "1,500", "2,000", "+500"]
+
+
 def test_the_same_rows_give_intervals_of_the_difference(rows, tmp_path):
     one = make_run(tmp_path / "one", rows, 2.0, seed=1)
     # The other run's rows stand in another order: they are the same rows all the same.
