@@ -16,7 +16,7 @@ from genomicslearning.runs.validation import check
 @pytest.fixture(scope="module")
 def scored_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
-    clinvar, annotated = demo.write(folder / "demo")
+    clinvar, annotated = demo.write(folder / "demo", variants=2000)
     own = folder / "own.vcf"
     with gzip.open(annotated, "rt") as lines:
         kept = [line for line in lines][:400]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,15 +19,34 @@ from genomicslearning.runs.time_left import TimeLeft
 from genomicslearning.runs.validation import check
 
 
-@pytest.fixture
-def two_steps(tmp_path, monkeypatch):
+def write_two(folder, monkeypatch):
     """A chain of two small notebooks in place of the product's four."""
-    folder = tmp_path / "notebooks"
     folder.mkdir()
     write_notebook(folder / "first.ipynb", 'run_dir: str = ""  # folder\nseed: int = 7  # a number', FIRST)
     write_notebook(folder / "second.ipynb", 'run_dir: str = ""  # folder\nfactor: int = 2', SECOND)
     use_notebooks(monkeypatch, folder)
     return folder
+
+
+@pytest.fixture
+def two_steps(tmp_path, monkeypatch):
+    return write_two(tmp_path / "notebooks", monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory):
+    """A run of the two notebooks with their defaults, made once, and what it told of its progress."""
+    place = tmp_path_factory.mktemp("ready")
+    with pytest.MonkeyPatch.context() as patch:
+        write_two(place / "notebooks", patch)
+        return run(place)
+
+
+@pytest.fixture
+def finished(two_steps, ready, tmp_path):
+    """That run in a folder of the test's own: its index page."""
+    shutil.copytree(ready[0].parent.parent, tmp_path / "runs", symlinks=True)
+    return tmp_path / "runs" / "r" / "index.html"
 
 
 CSQ = '##INFO=<ID=CSQ,Number=.,Type=String,Description="Consequence annotations. Format: Allele|Consequence">\n'
@@ -58,14 +78,13 @@ def test_a_run_leaves_reports_record_and_latest(two_steps, tmp_path):
     assert set(facts["versions"]) >= {"python", "genomicslearning", "pandas", "scikit-learn"}
 
 
-def test_progress_names_step_cell_and_time_and_passes_on_what_is_printed(two_steps, tmp_path):
-    _, lines = run(tmp_path)
+def test_progress_names_step_cell_and_time_and_passes_on_what_is_printed(ready):
+    _, lines = ready
     assert any(line.startswith("[2/2] second · cell 4/4 Title · 0:0") for line in lines)
     assert any(line.endswith("· second at work") for line in lines)
 
 
-def test_resume_repeats_only_what_changed(two_steps, tmp_path):
-    run(tmp_path)
+def test_resume_repeats_only_what_changed(finished, tmp_path):
     _, lines = run(tmp_path, resume=True)
     assert lines[:2] == ["[1/2] first: unchanged, kept", "[2/2] second: unchanged, kept"]
     _, lines = run(tmp_path, {"factor": 3}, resume=True)
@@ -78,16 +97,14 @@ def test_resume_repeats_only_what_changed(two_steps, tmp_path):
     assert (folder / "second.txt").read_text() == "111"
 
 
-def test_resume_makes_again_what_was_removed_or_altered(two_steps, tmp_path):
-    index, _ = run(tmp_path)
-    (index.parent / "second.txt").write_text("tampered")
+def test_resume_makes_again_what_was_removed_or_altered(finished, tmp_path):
+    (finished.parent / "second.txt").write_text("tampered")
     _, lines = run(tmp_path, resume=True)
     assert "[1/2] first: unchanged, kept" in lines and "[2/2] second: unchanged, kept" not in lines
-    assert (index.parent / "second.txt").read_text() == "77"
+    assert (finished.parent / "second.txt").read_text() == "77"
 
 
-def test_a_failing_cell_is_named_and_its_report_rendered(two_steps, tmp_path):
-    run(tmp_path)
+def test_a_failing_cell_is_named_and_its_report_rendered(two_steps, finished, tmp_path):
     write_notebook(two_steps / "second.ipynb", 'run_dir: str = ""  # folder', "x = 1", "raise ValueError('broken <b>')")
     with pytest.raises(chain.StepFailed, match=r"second, cell \d+: ValueError: broken <b>"):
         chain.run({}, name="bad", runs_dir=str(tmp_path / "runs"), progress=lambda text: None)
@@ -120,12 +137,11 @@ def test_bad_input_in_the_first_step_leaves_nothing(two_steps, tmp_path):
     assert not (tmp_path / "runs" / "r").exists()
 
 
-def test_an_existing_run_is_not_overwritten(two_steps, tmp_path):
-    index, _ = run(tmp_path)
-    before = index.read_bytes()
+def test_an_existing_run_is_not_overwritten(finished, tmp_path):
+    before = finished.read_bytes()
     with pytest.raises(InputError, match="this run exists"):
         run(tmp_path)
-    assert index.read_bytes() == before
+    assert finished.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "x" * 65, "a b", "é", "latest"])
@@ -259,10 +275,9 @@ def test_notebooks_are_copied_out_once(tmp_path):
     assert (tmp_path / "data_prep.ipynb").read_text() == "mine"
 
 
-def test_compare_names_what_differs(two_steps, tmp_path):
-    one, _ = run(tmp_path)
+def test_compare_names_what_differs(finished, tmp_path):
     two = chain.run({"seed": 9}, name="s", runs_dir=str(tmp_path / "runs"), progress=lambda text: None)
-    text = as_text(comparison(one.parent, two.parent))
+    text = as_text(comparison(finished.parent, two.parent))
     assert any(line.split() == ["seed", "7", "9"] for line in text.splitlines())
     assert "factor" not in text and "versions: equal" in text
 
@@ -312,10 +327,9 @@ def test_resume_goes_by_the_content_of_every_file_that_was_read(two_steps, tmp_p
     assert lines[:2] == ["[1/2] first: unchanged, kept", "[2/2] second: again, since inputs changed"]
 
 
-def test_resume_goes_by_notebook_configuration_and_version(two_steps, tmp_path, monkeypatch):
+def test_resume_goes_by_notebook_configuration_and_version(two_steps, finished, tmp_path, monkeypatch):
     from genomicslearning.runs import record as room
 
-    run(tmp_path)
     write_notebook(two_steps / "second.ipynb", 'run_dir: str = ""  # folder\nfactor: int = 2', SECOND, "x = 1")
     _, lines = run(tmp_path, resume=True)
     assert lines[:2] == ["[1/2] first: unchanged, kept", "[2/2] second: again, since its notebook changed"]
@@ -339,13 +353,12 @@ def test_resume_goes_by_notebook_configuration_and_version(two_steps, tmp_path, 
     ],
     ids=["cut", "empty", "list", "other", "foreign"],
 )
-def test_a_cut_or_foreign_record_is_a_clear_line(content, words, two_steps, tmp_path):
-    index, _ = run(tmp_path)
-    (index.parent / "run.json").write_text(content)
+def test_a_cut_or_foreign_record_is_a_clear_line(content, words, finished, tmp_path):
+    (finished.parent / "run.json").write_text(content)
     with pytest.raises(InputError, match=f"run.json: .*{words}"):
         run(tmp_path, resume=True)
     with pytest.raises(InputError, match=f"run.json: .*{words}"):
-        comparison(index.parent, index.parent)
+        comparison(finished.parent, finished.parent)
 
 
 def test_sigterm_leaves_an_interrupted_run(tmp_path):
