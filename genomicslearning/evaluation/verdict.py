@@ -126,7 +126,7 @@ def _single_submitters(metrics: dict, top: pd.DataFrame | None) -> tuple[str, st
         return (
             question,
             NO,
-            f"Features `all` read {blocks}, which exist only because several laboratories submitted.",
+            f"Features “all” read {blocks}, which exist only because several laboratories submitted.",
             rule,
         )
     if metrics["split"] != "time":
