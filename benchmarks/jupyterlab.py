@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from first_hour import replace_section
+from new_user import replace_section
 
 PORT = 8917
 ROWS, EVERY = 3000, 40
@@ -95,10 +95,14 @@ def without_a_folder(home: Path) -> list[Execution]:
     return [
         Execution("fresh/data_prep", {"training_set": str(home / "mine.csv")}),
         Execution(f"fresh/{CLASSIFIER}", {"preset": "quick"}),
-        Execution("fresh/evaluation"),
         Execution(f"fresh/{PREDICTOR}"),
         Execution("fresh/evaluation"),
+        Execution(f"fresh/{CLASSIFIER}", {"seed": 5}),
+        Execution("fresh/evaluation"),
     ]
+
+
+ACTS = {"run": in_a_run, "beside": beside_a_run, "fresh": without_a_folder}
 
 
 class Lab:
@@ -221,10 +225,10 @@ def faults(one: Execution, cells: list[dict], told: Mapping[str, object], folder
     return found
 
 
-def drive(lab: Lab, home: Path, runs: Path) -> list[str]:
+def drive(lab: Lab, home: Path, runs: Path, acts: list[str]) -> list[str]:
     """Execute everything; a table of what was done as lines of Markdown."""
     lines = ["| # | notebook | typed | seconds | shown |", "|---:|---|---|---:|---|"]
-    for act in (in_a_run, beside_a_run, without_a_folder):
+    for act in (ACTS[name] for name in acts):
         told: dict[str, object] = {"split": "random", "features": "all", "preset": "balanced", "seed": 200, "data": ""}
         for one in act(home):
             started = time.monotonic()
@@ -320,6 +324,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clinvar", type=Path, required=True, help="a ClinVar release, VCF")
     parser.add_argument("--table", type=Path, required=True, help="the published table")
+    parser.add_argument("--acts", nargs="+", choices=list(ACTS), default=list(ACTS), help="which parts (all)")
     parser.add_argument("--page", type=Path, help="page whose section is replaced")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
@@ -329,7 +334,7 @@ def main() -> None:
             command = [sys.executable, "-m", "genomicslearning", "notebooks", str(folder)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         with jupyterlab(home) as address, chromium(home / "profile") as browser:
-            lines = drive(Lab(browser, address), home, home / "share" / "genomicslearning" / "runs")
+            lines = drive(Lab(browser, address), home, home / "share" / "genomicslearning" / "runs", given.acts)
     if given.page:
         replace_section(given.page, "In JupyterLab", "\n".join(lines))
 

@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from first_hour import replace_section
+from new_user import replace_section
 from jupyterlab import chromium
 
 WIDTHS = (1400, 390)

@@ -127,7 +127,7 @@ VARIABLES = {
 BENCHMARKS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
 # demo_statistics.py makes the sample's statistics; vcf.py needs a VEP cache or an annotated VCF of one's own; make fuzz
 # and make faults are targets of their own; first_hour.py and jupyterlab.py write a page of the documentation.
-NOT_MEASURING = {"demo_statistics.py", "vcf.py", "fuzz.py", "faults.py", "first_hour.py", "jupyterlab.py", "pages.py"}
+NOT_MEASURING = {"demo_statistics.py", "vcf.py", "fuzz.py", "faults.py", "new_user.py", "jupyterlab.py", "pages.py"}
 
 
 def recipe(target: str) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import NARROW, WIDE, chromium, open_at, serious_findings
+from places import documented
 from typer.testing import CliRunner
 
 from genomicslearning.cli.app import app as cli
@@ -150,6 +151,13 @@ def test_metrics_agree_with_scikit_learn(real_run):
         for part in np.array_split(order, 15)
     ]
     assert metrics["ece"] == pytest.approx(sum(gaps) / 1200, abs=1e-12)
+
+
+def test_every_figure_of_the_run_is_described(real_run):
+    metrics = json.loads((real_run / "metrics.json").read_text())
+    assert set(metrics) <= documented("metrics.json")
+    assert {"majority", "allele_frequency", "cadd", "logistic_regression"} == set(metrics["baselines"])
+    assert set(metrics["baselines"]) <= documented("Baselines")
 
 
 def test_reports_load_nothing_and_name_every_figure(real_run):

@@ -1,6 +1,6 @@
 """The first hour of a new user, with times: a fresh clone, an empty home, Python and nothing else.
 
-    python benchmarks/first_hour.py --clinvar clinvar.vcf.gz --table table.csv.zip [--page docs/first_hour.md]
+    python benchmarks/new_user.py --clinvar clinvar.vcf.gz --table table.csv.zip [--page docs/first_hour.md]
 
 Commands are run in the order in which the documentation names them, in a clone of this checkout's last commit. One that
 does not exit as it should ends the hour. With --page the page's section *Transcript* is replaced.
