@@ -14,8 +14,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from new_user import replace_section
 from jupyterlab import chromium
+from new_user import replace_section
 
 WIDTHS = (1400, 390)
 SHEET = 710  # px of a sheet of A4 within its margins
