@@ -16,7 +16,7 @@ from genomicslearning.autopilot.cross_validation import table_sha256
 from genomicslearning.autopilot.ensemble import FLOOR, best_threshold, scores
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
 from genomicslearning.history.horizons import learnt_rates
-from genomicslearning.training_set.schema import COLUMNS, SITE_COLUMNS
+from genomicslearning.training_set.schema import AF_COLUMNS, COLUMNS, SITE_COLUMNS
 
 #: 2 since manifest and weights are tied by checksums.
 FORMAT = 2
@@ -58,6 +58,24 @@ def evidence_by_column(
     return {name: round(value / total, 4) for name, value in moved.items()} if total else {}
 
 
+#: What columns are worth to a model of the published table (`evidence_by_column`, preset quick), from half a percent:
+#: what a training table that lacks them does without. By features; prospective ones read what biological ones do.
+PUBLISHED_EVIDENCE = {
+    "all": {
+        "CLNDN": 0.287, "SYMBOL": 0.126, "CLNVI": 0.084, "AF_TGP": 0.064, "CADD_PHRED": 0.064, "AF_EXAC": 0.045,
+        "IMPACT": 0.040, "Amino_acids": 0.040, "AF_ESP": 0.036, "EXON": 0.034, "CADD_RAW": 0.034, "MC": 0.025,
+        "Protein_position": 0.018, "LoFtool": 0.018, "CDS_position": 0.016, "cDNA_position": 0.014, "CLNDISDB": 0.010,
+        "Consequence": 0.009, "Codons": 0.008, "PolyPhen": 0.008, "SIFT": 0.007,
+    },
+    "biology": {
+        "SYMBOL": 0.296, "CADD_PHRED": 0.095, "AF_EXAC": 0.088, "AF_TGP": 0.064, "EXON": 0.062, "Amino_acids": 0.049,
+        "AF_ESP": 0.040, "LoFtool": 0.038, "IMPACT": 0.036, "CADD_RAW": 0.034, "MC": 0.033, "Protein_position": 0.031,
+        "CDS_position": 0.025, "cDNA_position": 0.020, "Codons": 0.020, "Consequence": 0.018, "PolyPhen": 0.015,
+        "SIFT": 0.014, "INTRON": 0.009, "STRAND": 0.005, "BLOSUM62": 0.005,
+    },
+}  # fmt: skip
+
+
 def missing_evidence(manifest: dict, names: Iterable[str], *, least: float = 0.0) -> str:
     """Words for what a table lacks that a model has learnt from; empty where it lacks nothing.
 
@@ -66,15 +84,33 @@ def missing_evidence(manifest: dict, names: Iterable[str], *, least: float = 0.0
     names : columns that the table has.
     least : share from which a column is worth a word.
     """
-    shares = manifest.get("evidence", {})
+    return _lacking(manifest.get("evidence", {}), names, least, "the model has", "expect other probabilities")
+
+
+def missing_from_training(table: pd.DataFrame, features: str) -> str:
+    """Words for what training rows lack that a model of the published table has learnt from; empty if nothing.
+
+    Parameters
+    ----------
+    table : the training rows; a column that is missing throughout is lacking.
+    features : all, biology or prospective.
+    """
+    shares = PUBLISHED_EVIDENCE["all" if features == "all" else "biology"]
+    filled = [name for name in table if table[name].notna().any()]
+    zero = [name for name in AF_COLUMNS if name in filled and (table[name] == "0").all()]  # nothing was known
+    there = set(filled) - set(zero)
+    return _lacking(shares, there, 0.0, "a model of the published table has", "expect a weaker model")
+
+
+def _lacking(shares: dict[str, float], names: Iterable[str], least: float, who: str, so: str) -> str:
     there = set(names)
     lacking = {name: share for name, share in shares.items() if name not in there and share > least}
     if not lacking:
         return ""
     ordered = sorted(lacking, key=lambda name: -lacking[name])
     return (
-        f"no column {', '.join(ordered)}; the model has learnt from {'them' if len(ordered) > 1 else 'it'}, "
-        f"{sum(lacking.values()):.0%} of its evidence: expect other probabilities than with the whole table"
+        f"no column {', '.join(ordered)}; {who} learnt from {'them' if len(ordered) > 1 else 'it'}, "
+        f"{sum(lacking.values()):.0%} of its evidence: {so} than with the whole table"
     )
 
 

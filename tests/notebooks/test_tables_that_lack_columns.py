@@ -83,6 +83,8 @@ def test_todays_clinvar_without_vep(release, features, shown, tmp_path):
     assert metrics["baselines"]["allele_frequency"]["roc_auc"] > 0.5
     assert metrics["features"] == features and metrics["roc_auc"] > 0.6
     assert not (tmp_path / "watchlist").exists() and roles(tmp_path) == {"clinvar"}
+    said = [text for data in shown for text in map(str, data.values()) if "a model of the published table" in text]
+    assert said and all("expect a weaker model" in text and "CADD_PHRED" in text for text in said)
     tables = [data["text/html"] for data in shown if "text/html" in data]
     assert any("CADD alone" in markup and "no training row has a CADD score" in markup for markup in tables)
     execute("evaluation", run_dir=str(tmp_path), watchlist_clinvar=str(release))
