@@ -31,7 +31,7 @@ from genomicslearning.io.bgzf import Writer
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import InfoReader, Quarantine, Vcf
 from genomicslearning.training_set import transcripts
-from genomicslearning.training_set.rows import to_table
+from genomicslearning.training_set.row_writer import to_table
 from genomicslearning.training_set.unlabelled import Record, UnlabelledRows
 
 PROBABILITY, LABEL = "CONFLICT_P", "CONFLICT_LABEL"

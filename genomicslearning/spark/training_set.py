@@ -33,7 +33,8 @@ from genomicslearning.training_set.matching import (
     partner,
     wanted,
 )
-from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker, csv_line, to_table
+from genomicslearning.training_set.row_writer import csv_line, to_table
+from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker
 from genomicslearning.training_set.table import COLUMNS, SITE_COLUMNS
 
 _KEPT = kept_marks(LABELS)

@@ -22,7 +22,8 @@ from genomicslearning.io.vcf import Quarantine, Vcf
 from genomicslearning.training_set import transcripts
 from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.matching import Partners, check_assemblies
-from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker, to_table
+from genomicslearning.training_set.row_writer import to_table
+from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker
 from genomicslearning.training_set.table import COLUMNS, SCHEMA
 
 # Rows that become one parquet row group: enough to compress well, little enough to hold.
@@ -82,15 +83,7 @@ def build_training_set(
     as_csv = str(out).endswith(".csv")
     with ExitStack() as stack:
         inputs = stack.enter_context(_opened(clinvar, annotated, csq_key, progress))
-        maker = RowMaker(
-            path=inputs.source.path,
-            columns=inputs.source.columns,
-            layout=inputs.layout,
-            pick=pick,
-            as_csv=as_csv,
-            strict=strict,
-            frequencies=of_files(inputs.layout.fields if inputs.layout else (), inputs.source, inputs.clinvar),
-        )
+        maker = _maker(inputs, pick=pick, as_csv=as_csv, strict=strict)
         places = (f"{out}.quarantine.vcf", f"{out}.report.json", out)
         quarantine_part, report_part, part = stack.enter_context(
             lake.output(*places, inputs=filter(None, (clinvar, annotated)))
@@ -160,6 +153,18 @@ def _opened(
         partners = Partners(known, lambda: Vcf(path, called=clinvar), same_assembly=same)
         stack.callback(partners.close)
         yield Inputs(source, known, partners, layout)
+
+
+def _maker(inputs: Inputs, **chosen) -> RowMaker:
+    """What makes the rows of the source; `chosen` are further arguments of `RowMaker`."""
+    fields = inputs.layout.fields if inputs.layout else ()
+    return RowMaker(
+        path=inputs.source.path,
+        columns=inputs.source.columns,
+        layout=inputs.layout,
+        frequencies=of_files(fields, inputs.source, inputs.clinvar),
+        **chosen,
+    )
 
 
 def _make_rows(

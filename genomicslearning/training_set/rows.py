@@ -4,64 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
-
-import pyarrow as pa
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.io.accounting import (
-    AMBIGUOUS_ALLELE,
     NO_GERMLINE,
     NO_MATCH,
-    UNFIT_ANNOTATION,
     UNSUPPORTED_ALLELE,
     Account,
 )
 from genomicslearning.io.lines import is_plain
-from genomicslearning.io.separated import text_table
 from genomicslearning.io.vcf import MOST_POS_DIGITS, InfoReader, check_no_header, problem
 from genomicslearning.training_set.alleles import is_sequence, trimmed
-from genomicslearning.training_set.frequencies import OF_INFO, Frequencies, of_info
-from genomicslearning.training_set.ledger import Ledger, RowKind
-from genomicslearning.training_set.table import AF_COLUMNS, CLN_COLUMNS, COLUMNS, SCHEMA, SITE_COLUMNS
-from genomicslearning.training_set.transcripts import NO_CELLS, Cache, Layout, LayoutError, TranscriptPicker, belongs
+from genomicslearning.training_set.frequencies import Frequencies
+from genomicslearning.training_set.row_writer import (
+    COMMA,
+    CSQ,
+    HGVS,
+    KEYS,
+    QUOTE,
+    RETURN,
+    SEMICOLON,
+    SIGCONF,
+    STATUS,
+    RowWriter,
+)
+from genomicslearning.training_set.transcripts import Layout, LayoutError, TranscriptPicker
 
 # Stands for the ClinVar line of a record that has ClinVar's classification in its own INFO: the annotated file repeats
 # ClinVar's record, or there is no second file.
 SELF_CLASSIFIED: Any = "the record's own INFO"
 
-# Looked for as byte values: `44 in cell` is four times as fast as `b"," in cell`.
-_COMMA, _QUOTE, _RETURN, _SEMICOLON = b',"\r;'
-_CLASSES = (b"0", b"1")
-_NOT_CHOSEN = (None, False, False)
-_FIRST_COMMAS = len(SITE_COLUMNS) + len(AF_COLUMNS) - 1  # between the cells that begin a row
-_MOST_KINDS = 50_000
-_NO_AF = (b"",) * len(AF_COLUMNS)
-_NEVER_SEEN: tuple[bytes, bytes, bytes] = (b"0", b"0", b"0")
 _STATUS_ITEM = b"CLNREVSTAT="
-# ClinVar's keys in the order in which ClinVar and VEP write them, which is read fastest. VEP's comes behind them.
-_KEYS = tuple(sorted((*AF_COLUMNS, *CLN_COLUMNS, "CLNREVSTAT", "CLNSIGCONF", "GENEINFO")))
-_AF_CELLS = itemgetter(*map(_KEYS.index, AF_COLUMNS))
-_CLN_CELLS = itemgetter(*map(_KEYS.index, CLN_COLUMNS))
-_STATUS, _SIGCONF, _GENE, _HGVS = map(_KEYS.index, ("CLNREVSTAT", "CLNSIGCONF", "GENEINFO", "CLNHGVS"))
-_CSQ = len(_KEYS)
 # A lone dot is missing in every key, except where ClinVar says with it that an included variant's condition has no
 # identifier, and where the published table has it.
-_DOTS = tuple(key for key in _KEYS if key != "CLNDISDBINCL")
+_DOTS = tuple(key for key in KEYS if key != "CLNDISDBINCL")
 # The columns before INFO of a record as most are: POS in digits, one sequence as ALT. The empty group is where INFO
 # begins.
 _USUAL_START = (
     rb"([^\t,]*+)\t([0-9]{1,%d}+)\t([^\t]*+)\t([^\t,]++)\t([A-Za-z]++)\t[^\t]*+\t[^\t]*+\t()" % MOST_POS_DIGITS
 )
 _SUBSTITUTION = re.compile(rb":g\.\d+([ACGT])>([ACGT])\Z").search
-
-
-def _conflict_of(text: bytes) -> tuple[bytes, tuple[int, ...]]:
-    """CONFLICT of a CLNSIGCONF value, and its submissions by group in the order of `clinvar.GROUPS`."""
-    value = text.decode("utf-8", "replace")
-    counts = clinvar.group_submissions(value)
-    return clinvar.conflict(value).encode(), tuple(counts.get(group, 0) for group in clinvar.GROUPS)
 
 
 class RowMaker:
@@ -106,33 +89,27 @@ class RowMaker:
     ) -> None:
         self.path = path
         self.account = Account()
-        self.ledger = Ledger()
         self._label_of = {status.encode(): label for status, label in labels.items()}.get
         self._columns = columns
         self._strict = strict
         self._as_csv = as_csv
         csq = layout.key if layout else "CSQ"
-        self._own = InfoReader((*_KEYS, csq), dots=(*_DOTS, csq))
-        self._clinvar = InfoReader(_KEYS, dots=_DOTS)
-        self._csq_item = f"{layout.key}=".encode() if layout and layout.earlier else None
+        self._own = InfoReader((*KEYS, csq), dots=(*_DOTS, csq))
+        self._clinvar = InfoReader(KEYS, dots=_DOTS)
         self._picker = TranscriptPicker(layout, pick) if layout else None
         self._frequencies = frequencies or Frequencies()
-        # Whether no frequency can come from VEP.
-        self._only_own = self._frequencies.source == OF_INFO and not self._frequencies.columns
-        self.schema = schema_with(self._frequencies.columns)
-        # Lines as most are: eight columns, and INFO in the order that is known, which `_learnt` is.
+        self._writer = RowWriter(self._picker, self._frequencies, self.account, as_csv=as_csv)
+        self._row = self._writer.append
+        self.ledger = self._writer.ledger
+        self.schema = self._writer.schema
+        # Lines as most are: eight columns, and INFO in the order that is known, which `_learnt` is. What belongs to
+        # which of several definitions of VEP's key has to be found out record by record.
+        self._has_usual = columns == 8 and not (layout and layout.earlier)
         self._usual_line = re.compile(_USUAL_START + self._own.pattern).fullmatch
         self._learnt = self._own.pattern
-        self._kinds: dict[tuple, tuple[bytes, int]] = {}
-        self._agreeing = Cache(self._agreeing_kind)
-        # Of the rows of a batch: hashes of the variant and of the cells, and the kind's number.
-        self._variants: list[int] = []
-        self._hashes: list[int] = []
-        self._kind_numbers: list[int] = []
-        self._quote_all = False
+        self._quote = False  # whether the line being read has quotes or carriage returns
         self._number = 0
         self._mostly_labelled = False  # the records of the last lines
-        self._seen = [0] * len(AF_COLUMNS)  # rows with a value of INFO's frequencies, where they come from there alone
 
     @property
     def rows(self) -> int:
@@ -141,8 +118,7 @@ class RowMaker:
 
     def finish(self) -> Account:
         """The account of what was read, without the rows: those are in the ledger."""
-        self.account.frequencies.update(of_info(self._seen))
-        self._seen = [0] * len(AF_COLUMNS)
+        self._writer.count_frequencies()
         self.account.repeated_keys = self._own.repeated + self._clinvar.repeated
         return self.account
 
@@ -184,7 +160,7 @@ class RowMaker:
             self._make(lines, partners, first, rows, malformed, plain)
         except LayoutError as error:
             raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
-        self._note_rows()
+        self._writer.note_rows()
         self._mostly_labelled = 4 * (len(self.ledger) - made) > 3 * len(lines)
 
     def _make(
@@ -198,7 +174,7 @@ class RowMaker:
     ) -> None:
         as_csv = self._as_csv
         self_classified = self._self_classified
-        usual = self._usual if self._columns == 8 and not self._csq_item else None
+        usual = self._usual if self._has_usual else None
         for number, (line, partner) in enumerate(zip(lines, partners, strict=True), first):
             self._number = number
             if usual and partner is SELF_CLASSIFIED and (plain or is_plain(line)) and usual(line, rows):
@@ -213,20 +189,13 @@ class RowMaker:
                 if why := self._problem(line, number):
                     self._set_aside(line, why, malformed)
                     continue
-            self._quote_all = as_csv and (_QUOTE in line or _RETURN in line)
+            self._quote = as_csv and (QUOTE in line or RETURN in line)
             if partner is SELF_CLASSIFIED:
                 self_classified(fields, rows)
             elif partner is None:
                 self.account.dropped[NO_MATCH] += 1
             else:
                 self._joined(fields, partner, rows)
-
-    def _note_rows(self) -> None:
-        """Enter the rows of a batch into the ledger."""
-        self.ledger.extend(self._variants, self._hashes, self._kind_numbers)
-        self._variants.clear()
-        self._hashes.clear()
-        self._kind_numbers.clear()
 
     def _problem(self, line: bytes, number: int) -> str | None:
         check_no_header(line, f"{self.path}:{number}")
@@ -250,7 +219,7 @@ class RowMaker:
             start = line.find(_STATUS_ITEM)
             if self._label_of(line[start + len(_STATUS_ITEM) : line.find(b";", start)]) is None:
                 return False
-        if (self._as_csv and (_QUOTE in line or _RETURN in line)) or not (found := self._usual_line(line)):
+        if (self._as_csv and (QUOTE in line or RETURN in line)) or not (found := self._usual_line(line)):
             if self._learnt != self._own.pattern:
                 self._learnt = self._own.pattern
                 self._usual_line = re.compile(_USUAL_START + self._learnt).fullmatch
@@ -258,15 +227,14 @@ class RowMaker:
         groups = found.groups(b"")
         chrom, pos, name, ref, alt = groups[:5]
         values = self._own.arranged(groups[6:])
-        label = self._label_of(values[_STATUS])
-        csq = values[_CSQ]
+        label = self._label_of(values[STATUS])
+        csq = values[CSQ]
         if (
             label is None
             or line.find(b"\t", found.end(6)) > 0
-            or (_COMMA in csq and self._picker and not self._picker.is_of_one_allele(csq))
+            or (COMMA in csq and self._picker and not self._picker.is_of_one_allele(csq))
         ):
             return False
-        self._quote_all = False
         self._row((chrom, pos, ref, alt), name, label, values, csq, b"", rows)
         self.account.written += 1
         return True
@@ -277,7 +245,7 @@ class RowMaker:
         info = fields[7]
         # Look at the review status before reading the rest: most of ClinVar is left out by it.
         start = info.find(_STATUS_ITEM)
-        if start > 0 and info[start - 1] != _SEMICOLON:  # another key that ends in these letters
+        if start > 0 and info[start - 1] != SEMICOLON:  # another key that ends in these letters
             start = info.find(b";" + _STATUS_ITEM) + 1 or -1
         if start < 0:
             account.dropped[NO_GERMLINE] += 1
@@ -288,17 +256,17 @@ class RowMaker:
             self._drop_status(status)
             return
         values = self._own.values(info)
-        status = values[_STATUS]
+        status = values[STATUS]
         label = self._label_of(status)
         if label is None:  # a repeated CLNREVSTAT, of which the last counts
             self._drop_status(status)
             return
         chrom, pos, name, ref, alt = fields[:5]
         if alt.isalpha():
-            csq: bytes | None = values[_CSQ]
-            if self._picker and csq and _COMMA in csq and not self._picker.is_of_one_allele(csq):
+            csq: bytes | None = values[CSQ]
+            if self._picker and csq and COMMA in csq and not self._picker.is_of_one_allele(csq):
                 csq = self._picker.of_alleles(csq, ref, [alt])[0]
-            self._row((chrom, pos, ref, alt), name, label, values, csq, info, rows)
+            self._row((chrom, pos, ref, alt), name, label, values, csq, info, rows, quote=self._quote)
         elif not self._several_alleles((chrom, pos, name, ref), alt.split(b","), label, values, info, rows):
             return
         account.written += 1
@@ -315,18 +283,20 @@ class RowMaker:
         chosen = set(supported)
         if len(alts) > 1 and len(supported) > 1:
             # ClinVar has one ALT a record: a label on several was copied there, and belongs to one of them.
-            if named := _SUBSTITUTION(values[_HGVS]):
+            if named := _SUBSTITUTION(values[HGVS]):
                 chosen = {alt for alt in supported if trimmed(ref, alt)[1:] == named.groups()}
                 if not chosen:
                     self.account.dropped[NO_MATCH] += 1
                     return False
             else:
                 self.account.shared_labels += 1
-        blocks = self._blocks(values[_CSQ], ref, alts)
+        blocks = self._blocks(values[CSQ], ref, alts)
         further = False
         for alt, csq in zip(alts, blocks, strict=True):
             if alt in chosen:
-                self._row((chrom, pos, ref, alt), name, label, values, csq, info, rows, further=further)
+                self._row(
+                    (chrom, pos, ref, alt), name, label, values, csq, info, rows, quote=self._quote, further=further
+                )
                 further = True
         return True
 
@@ -346,13 +316,13 @@ class RowMaker:
                 continue
             record = theirs.split(b"\t", 8)
             values = self._clinvar.values(record[7])
-            label = self._label_of(values[_STATUS])
+            label = self._label_of(values[STATUS])
             if label is None:
-                reasons.append(values[_STATUS])
+                reasons.append(values[STATUS])
             elif not (is_sequence(alt) or alt == b"."):
                 reasons.append(UNSUPPORTED_ALLELE.encode())
             else:
-                self._quote_all |= self._as_csv and (_QUOTE in theirs or _RETURN in theirs)
+                self._quote |= self._as_csv and (QUOTE in theirs or RETURN in theirs)
                 found.append((place, record[2], label, list(values)))
         if found:
             self.account.written += 1
@@ -380,25 +350,17 @@ class RowMaker:
         chrom, pos, name, ref = fields[:4]
         info = fields[7]
         filling = self._own.values(info)
-        blocks = self._blocks(filling[_CSQ], ref, alts)
+        blocks = self._blocks(filling[CSQ], ref, alts)
         for row, (place, identifier, label, values) in enumerate(found):
             # ClinVar decides; the annotated file fills what ClinVar's record leaves out.
-            conflicting = values[_SIGCONF]
+            conflicting = values[SIGCONF]
             values = [
-                value if value not in _MISSING else filler for value, filler in zip(values, filling[:_CSQ], strict=True)
+                value if value not in _MISSING else filler for value, filler in zip(values, filling[:CSQ], strict=True)
             ]
-            values[_SIGCONF] = conflicting
+            values[SIGCONF] = conflicting
             self.account.other_ids += name.isdigit() and name != identifier
             site = (chrom, pos, ref, alts[place])
-            self._row(site, identifier, label, values, blocks[place], info, rows, further=row > 0)
-
-    def _annotation(self, picker: TranscriptPicker, csq: bytes | None, gene: bytes, info: bytes) -> bytes:
-        """The cells of VEP's columns, ``|`` between them."""
-        if csq is None:
-            return picker.none(AMBIGUOUS_ALLELE)
-        if self._csq_item and not belongs(picker.layout, csq, _occurrences(info, self._csq_item)):
-            return picker.none(UNFIT_ANNOTATION)
-        return picker.text(csq, gene)
+            self._row(site, identifier, label, values, blocks[place], info, rows, quote=self._quote, further=row > 0)
 
     def unlabelled_row(
         self,
@@ -409,124 +371,7 @@ class RowMaker:
         info: bytes,
     ) -> bytes:
         """A row for `to_table` of a variant whatever its review status; CLASS where that says one."""
-        gene = values[_GENE]
-        af, gnomad = self._frequencies_of(_AF_CELLS(values), csq)
-        vep = self._annotation(self._picker, csq, gene, info) if self._picker else NO_CELLS
-        label = self._label_of(values[_STATUS])
-        known = b"" if label is None else _CLASSES[label]
-        cells = (*site, *af, *_CLN_CELLS(values), known, vep.replace(b"|", b"\t"), name, gene, b"", *gnomad)
-        return b"\t".join(cells)
-
-    def _frequencies_of(
-        self, own: Sequence[bytes], csq: bytes | None
-    ) -> tuple[tuple[bytes, bytes, bytes], tuple[bytes, ...]]:
-        """Cells of the allele frequencies, and of gnomAD's; `own` are ClinVar's."""
-        (esp, exac, tgp), gnomad = self._frequencies.of(own, csq, self.account.frequencies)
-        return (esp or b"0", exac or b"0", tgp or b"0"), gnomad
-
-    def _row(
-        self,
-        site: tuple[bytes, bytes, bytes, bytes],
-        name: bytes,
-        label: int,
-        values: Sequence[bytes],
-        csq: bytes | None,
-        info: bytes,
-        rows: list[bytes],
-        *,
-        further: bool = False,
-    ) -> None:
-        """Append one row; `values` are those of `_KEYS`, and perhaps more after them.
-
-        `further`: whether the row before is of the same record.
-        """
-        gene = values[_GENE]
-        picker = self._picker
-        if picker is None:
-            vep = NO_CELLS
-            chosen: tuple = _NOT_CHOSEN
-        else:
-            vep = picker.text(csq, gene) if csq and not self._csq_item else self._annotation(picker, csq, gene, info)
-            chosen = (picker.rule, picker.by_gene, picker.strange)
-        if label:
-            conflict, kind = self._kind(values[_SIGCONF], chosen)
-        else:
-            conflict, kind = b"", self._agreeing[chosen]
-        af: Sequence[bytes] = _AF_CELLS(values)
-        gnomad: tuple[bytes, ...] = ()
-        if not self._only_own:
-            af, gnomad = self._frequencies_of(af, csq)
-        elif af == _NO_AF:
-            af = _NEVER_SEEN
-        else:
-            esp, exac, tgp = af
-            seen = self._seen
-            seen[0] += esp != b""
-            seen[1] += exac != b""
-            seen[2] += tgp != b""
-            af = (esp or b"0", exac or b"0", tgp or b"0")
-        cln = _CLN_CELLS(values)
-        if further:
-            self.ledger.note_further(len(self._hashes))
-        if name == b".":
-            name = b""
-        if not self._as_csv:
-            cells = b"\t".join((*site, *af, *cln, _CLASSES[label], vep.replace(b"|", b"\t"), name))
-            rows.append(b"\t".join((cells, gene, conflict, *gnomad)))
-        else:
-            start = b",".join((*site, *af))
-            if self._quote_all or start.count(b",") > _FIRST_COMMAS:
-                cells = b",".join([_quoted(cell) for cell in (*site, *af, *cln, _CLASSES[label], *vep.split(b"|"))])
-            else:
-                # CSQ separates transcripts by commas, so that a transcript's cells have none.
-                quoted = [b'"' + cell + b'"' if _COMMA in cell else cell for cell in cln]
-                cells = b",".join((start, *quoted, _CLASSES[label], vep.replace(b"|", b",")))
-            rows.append(cells)
-        self._variants.append(hash(site))
-        self._hashes.append(hash((cells, name)))
-        self._kind_numbers.append(kind)
-
-    def _kind(self, sigconf: bytes, chosen: tuple) -> tuple[bytes, int]:
-        """CONFLICT, and the number of the kind of a row of CLASS 1, worked out once for each text."""
-        key = (sigconf, chosen)
-        if found := self._kinds.get(key):
-            return found
-        if len(self._kinds) > _MOST_KINDS:
-            self._kinds.clear()
-        conflict, submissions = _conflict_of(sigconf)
-        found = self._kinds[key] = conflict, self.ledger.number_of(RowKind(1, conflict, submissions, *chosen))
-        return found
-
-    def _agreeing_kind(self, chosen: tuple) -> int:
-        """The number of the kind of a row of CLASS 0."""
-        return self.ledger.number_of(RowKind(0, b"", (), *chosen))
+        return self._writer.unlabelled(site, name, self._label_of(values[STATUS]), values, csq, info)
 
 
 _MISSING = (b"", b".")
-
-
-def _occurrences(info: bytes, item: bytes) -> int:
-    """How many values an INFO key (`key=`) has in a record."""
-    return info.startswith(item) + info.count(b";" + item)
-
-
-def _quoted(cell: bytes) -> bytes:
-    """A CSV cell, in quotes where it needs them."""
-    if _QUOTE in cell or _COMMA in cell or _RETURN in cell:
-        return b'"%b"' % cell.replace(b'"', b'""')
-    return cell
-
-
-def csv_line(row: bytes) -> str:
-    """A tab-separated row as the line that `as_csv` would have made."""
-    return b",".join([_quoted(cell) for cell in row.split(b"\t")[: len(COLUMNS)]]).decode()
-
-
-def schema_with(columns: Sequence[str]) -> pa.Schema:
-    """The columns of a training set with those of gnomAD that its annotation has."""
-    return pa.schema([*SCHEMA, *((column, pa.string()) for column in columns)])
-
-
-def to_table(rows: list[bytes], schema: pa.Schema = SCHEMA) -> pa.Table:
-    """Tab-separated rows of `RowMaker` as an Arrow table of its `schema`, missing as null."""
-    return text_table(schema, rows)

@@ -16,7 +16,7 @@ from genomicslearning.training_set.table import VEP_COLUMNS
 
 PICKS = ("mane", "canonical", "severe", "first", "flagged")
 _COMMA, _PARENTHESIS = b",("  # byte values: quicker to look for than one-byte texts
-_FORMAT = re.compile(r"Format: *+(?:'([^']*+)'|([^'\">]++))")
+_FORMAT = re.compile(r"""Format: *+(?:(['"])(.*?)\1|([^'">]++))""")
 # Annotations of other programs, by INFO key and by what their Descriptions say.
 _OTHER_PROGRAMS = {
     "BCSQ": ("BCFtools/csq", "bcftools csq"),
@@ -93,7 +93,7 @@ def layout(vcf: Vcf, key: str | None = None) -> Layout:
 def _names(description: str) -> tuple[str, ...]:
     """Field names by a Description; quotes around them are no part of them."""
     found = _FORMAT.search(description)
-    return tuple(name.strip() for name in (found[1] or found[2] or "").split("|")) if found else ()
+    return tuple(name.strip() for name in (found[2] or found[3] or "").split("|")) if found else ()
 
 
 def _other_program(key: str, description: str) -> str | None:

@@ -22,7 +22,8 @@ from genomicslearning.io.vcf import Vcf
 from genomicslearning.training_set import transcripts
 from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.matching import Partners, check_assemblies
-from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker, to_table
+from genomicslearning.training_set.row_writer import to_table
+from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker
 from genomicslearning.training_set.table import SCHEMA
 
 SINGLE = SINGLE_SUBMITTER.replace(" ", "_")

@@ -250,6 +250,7 @@ def test_a_header_of_another_file_is_refused(tmp_path):
 FORMATS = {
     "plain": 'Description="Ensembl VEP. Format: Allele|Consequence|SYMBOL"',
     "single quotes": "Description=\"Ensembl VEP. Format: 'Allele|Consequence|SYMBOL'\"",
+    "double quotes round Format": r'Description="Ensembl VEP. Format: \"Allele | Consequence | SYMBOL\" and more"',
     "no blank": 'Description="Ensembl VEP. Format:Allele|Consequence|SYMBOL"',
     "blanks": 'Description="Ensembl VEP. Format: Allele | Consequence | SYMBOL"',
     "Source behind": 'Description="Ensembl VEP. Format: Allele|Consequence|SYMBOL",Source="VEP",Version="115"',
