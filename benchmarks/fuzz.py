@@ -159,7 +159,7 @@ def file_readers(folder: Path) -> list[Reader]:
     from genomicslearning.io import lake
     from genomicslearning.parquet.tsv import tsv_to_parquet
     from genomicslearning.parquet.vcf import vcf_to_parquet
-    from genomicslearning.training_set import user_table
+    from genomicslearning.training_set import table_files
     from genomicslearning.training_set.build import build_training_set
     from genomicslearning.training_set.table import read_table
 
@@ -178,7 +178,7 @@ def file_readers(folder: Path) -> list[Reader]:
     return [
         Reader("table (text)", texts, lambda path: read_table(path)),
         Reader("table (gzip, zip, parquet)", packed, lambda path: read_table(path, labelled=False)),
-        Reader("table (classes)", [*texts, *packed], lambda path: user_table.read_classes(path)),
+        Reader("table (classes)", [*texts, *packed], lambda path: table_files.read_classes(path)),
         Reader("request (CSV)", [TABLE], lambda path: wire.read_rows(path.read_bytes(), csv)),
         Reader("request (JSON)", [ROWS], lambda path: wire.read_rows(path.read_bytes(), wire.JSON)),
         Reader("request (JSON lines)", [lines], lambda path: wire.read_rows(path.read_bytes(), wire.JSONLINES)),

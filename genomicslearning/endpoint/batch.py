@@ -22,7 +22,7 @@ from genomicslearning.endpoint import wire
 from genomicslearning.history.horizons import at_horizon
 from genomicslearning.io import lake
 from genomicslearning.io.text import FORMULA_PATTERN
-from genomicslearning.training_set import user_table
+from genomicslearning.training_set import table_files, user_table
 from genomicslearning.training_set.schema import SITE_COLUMNS
 
 #: Columns of a predictions file, in order.
@@ -48,7 +48,7 @@ def predict_file(
 
     Parameters
     ----------
-    source : a table as `user_table.open_table` takes it; ``-`` is standard input. CLASS is copied where it is.
+    source : a table as `table_files.open_table` takes it; ``-`` is standard input. CLASS is copied where it is.
     target : .csv or .parquet, local or s3://; it appears whole or not at all. Text cells of a CSV are formula-safe
         (`io.text.formula_safe`).
     progress : called with a line of text after each piece, and with a warning where the table lacks what the model
@@ -62,14 +62,14 @@ def predict_file(
     say = progress or (lambda text: None)
     with ExitStack() as stack:
         [part] = stack.enter_context(lake.output(target, inputs=[source, model_folder]))
-        opened = user_table.open_table(source, rows=PIECE_ROWS, block_bytes=BLOCK_BYTES)
+        opened = table_files.open_table(source, rows=PIECE_ROWS, block_bytes=BLOCK_BYTES)
         pieces = Pieces(stack.enter_context(opened))
         model = Model.load(model_folder)
         if lacking := missing_evidence(model.manifest, pieces.names):
             say(f"warning: {source}: {lacking}")
         years = horizons if "prior_CLNSIG" in pieces.names and learnt_from_single_submissions(model) else ()
         write = stack.enter_context(_writer(part, _result_schema(years), parquet=str(target).endswith(".parquet")))
-        with user_table.naming(source):
+        with table_files.naming(source):
             for answer in _in_order(model, iter(pieces), years):
                 write(answer)
                 rows += answer.num_rows
@@ -84,7 +84,7 @@ def predict_file(
 class Pieces:
     """The rows of a table as text, at most `PIECE_ROWS` at a time; which columns hold anything is noted meanwhile."""
 
-    def __init__(self, table: user_table.OpenTable):
+    def __init__(self, table: table_files.OpenTable):
         self.names = table.names
         self.absent = [name for name in user_table.KNOWN if name not in table.names]
         self.filled: set[str] = set()

@@ -31,7 +31,7 @@ MODULES = (
         f"history/{name}.py"
         for name in ("__init__", "assemblies", "horizons", "release_files", "releases", "submissions")
     ),
-    *(f"training_set/{name}.py" for name in ("__init__", "schema", "table", "user_table")),
+    *(f"training_set/{name}.py" for name in ("__init__", "schema", "table", "table_files", "user_table")),
     *(
         f"endpoint/{name}.py"
         for name in ("__init__", "app", "gate", "hosting", "inference", "interface", "server", "together", "wire")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -99,11 +101,12 @@ def _write(
         pq.ParquetWriter(
             part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
         ) as writer,
+        _meanwhile(writer.write_table) as write_table,
         Quarantine(quarantine_part, vcf.header) as quarantine,
     ):
         for text in _groups(vcf):
             table, bad = converter.convert(text, first)
-            writer.write_table(table)
+            write_table(table)
             read += len(table)
             lines = len(table) + len(bad)
             del table
@@ -121,6 +124,25 @@ def _write(
             watch.tick(read)
     check_malformed(vcf.path, read, aside, why)
     return counts_of(read, aside)
+
+
+@contextmanager
+def _meanwhile(work: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.Table], None]]:
+    """Does the work in another thread while the caller goes on, one table at a time and in their order.
+
+    An error of the work is raised at the next call, or in the end.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        begun: list[Future[None]] = []
+
+        def begin(table: pa.Table) -> None:
+            for earlier in begun:
+                earlier.result()
+            begun[:] = [thread.submit(work, table)]
+
+        yield begin
+        for last in begun:
+            last.result()
 
 
 def counts_of(read: int, aside: int) -> dict[str, object]:

@@ -10,7 +10,7 @@ from genomicslearning import InputError
 from genomicslearning.io import lake
 from genomicslearning.runs import inputs, parameters
 from genomicslearning.runs.folder import ANNOTATE, STEPS, settings
-from genomicslearning.training_set import user_table
+from genomicslearning.training_set import table_files
 
 
 def check(given: Mapping[str, object]) -> dict[str, object]:
@@ -75,13 +75,13 @@ def _check_enough(given: Mapping[str, object], values: Mapping[str, object]) -> 
 
     from genomicslearning.autopilot.candidates import PRESETS
 
-    labels = user_table.read_classes(path)
+    labels = table_files.read_classes(path)
     preset = PRESETS.get(str(values["preset"]))  # empty: the notebook chooses one for the rows that there are
-    user_table.check_enough(path, labels, preset.folds if preset else 2)
+    table_files.check_enough(path, labels, preset.folds if preset else 2)
     if values.get("split") == "random":  # what `history.splits` will draw
         fraction, seed = float(str(values["train_fraction"])), int(str(values["seed"]))
         drawn = pd.Series(labels).sample(frac=fraction, random_state=seed)
-        user_table.check_enough(path, drawn.to_numpy(), 2, "after the split ")
+        table_files.check_enough(path, drawn.to_numpy(), 2, "after the split ")
 
 
 def _check_together(values: Mapping[str, object]) -> None:

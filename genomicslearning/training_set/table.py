@@ -13,7 +13,7 @@ from genomicslearning import InputError, clinvar
 from genomicslearning.io import lake
 from genomicslearning.io.limits import advice, limit
 from genomicslearning.io.text import write_json
-from genomicslearning.training_set import user_table
+from genomicslearning.training_set import table_files, user_table
 from genomicslearning.training_set.schema import (
     AF_COLUMNS,
     CLN_COLUMNS,
@@ -95,8 +95,8 @@ def _frame(path: str | os.PathLike, table: pa.Table, wanted: list[str]) -> pd.Da
 def _read_text(path: str | os.PathLike) -> pa.Table:
     """All rows as text, known columns only, missing cells null."""
     most = limit("TABLE_ROWS")
-    user_table.check_rows(path, most)
-    with user_table.open_table(path) as opened:
+    table_files.check_rows(path, most)
+    with table_files.open_table(path) as opened:
         batches, rows = [], 0
         for batch in opened:
             batches.append(batch)
@@ -158,7 +158,7 @@ def adopt_table(path: str | os.PathLike, out: str | os.PathLike) -> dict:
     """
     started = time.monotonic()
     table = read_table(path)
-    with user_table.open_table(path) as opened:
+    with table_files.open_table(path) as opened:
         lacking = lacking_columns(opened.names)
     whole = pa.schema([*SCHEMA, *((column, pa.string()) for column in GNOMAD_COLUMNS)])
     known = [column for column in whole.names if column in table]

@@ -214,3 +214,39 @@ def test_tsv_real(shared_data, tmp_path):
 
 def test_unique_names():
     assert unique_names(["a", "", "a", "a_2", "a", ""]) == ["a", "column_2", "a_3", "a_2", "a_4", "column_6"]
+
+
+def test_an_error_of_writing_leaves_nothing(tmp_path, monkeypatch):
+    """A row group is written in another thread while the next one is converted."""
+    source = write(tmp_path / "a.vcf", ["1 5 . A G . . DP=1"], extra=TYPED)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    with pytest.raises((OSError, InputError), match="No space left"):
+        vcf_to_parquet(source, tmp_path / "a.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.vcf"]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 12, 200])
+def test_a_file_that_loses_all_its_rows_is_an_error(tmp_path, rows):
+    """However few they are."""
+    (tmp_path / "a.tsv").write_text("a\tb\n" + "1\n" * rows)
+    with pytest.raises(InputError, match=rf"a.tsv:2: has 1 cells, the header names 2; {rows} of {rows} rows .* all"):
+        tsv_to_parquet(tmp_path / "a.tsv", tmp_path / "a.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
+    (tmp_path / "a.tsv").write_text("a\tb\n1\t2\n" + "1\n" * min(rows, 3))
+    assert tsv_to_parquet(tmp_path / "a.tsv", tmp_path / "a.parquet")["records_written"] == 1
+
+
+def test_names_as_long_as_a_file_system_allows(tmp_path):
+    longest = "n" * 251 + ".vcf"
+    source = write(tmp_path / longest, ["1 5 . A G . . DP=1"], extra=TYPED)
+    assert vcf_to_parquet(source, tmp_path / "a.parquet")["inputs"][0]["name"] == longest
+    for name in ("o" * 247 + ".parquet", "o" * 240 + ".parquet"):
+        # The names of what is written beside it, such as the report's, are longer still.
+        with pytest.raises(InputError, match="name") as caught:
+            vcf_to_parquet(source, tmp_path / name)
+        assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "a.parquet.report.json", longest]

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomicslearning import InputError
-from genomicslearning.training_set import user_table
+from genomicslearning.training_set import table_files, user_table
 from genomicslearning.training_set.table import adopt_table, read_table
 
 HEADER = "CHROM,POS,REF,ALT,CLASS,SYMBOL,Amino_acids,AF_EXAC"
@@ -239,16 +239,16 @@ def test_bombs_are_refused_by_their_growth(tmp_path, monkeypatch):
 def test_enough_rows_of_each_class(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text("CHROM\tPOS\tREF\tALT\tCLASS\n" + "1\t1\tA\tG\tTrue\n" * 3 + "1\t1\tA\tG\tFalse\n" * 9)
-    labels = user_table.read_classes(path)
+    labels = table_files.read_classes(path)
     assert labels.tolist() == [1] * 3 + [0] * 9
-    user_table.check_enough(path, labels, 3)
+    table_files.check_enough(path, labels, 3)
     with pytest.raises(InputError, match="3 rows of CLASS 1, 5 are needed"):
-        user_table.check_enough(path, labels, 5)
+        table_files.check_enough(path, labels, 5)
     with pytest.raises(InputError, match="every row has CLASS 0"):
-        user_table.check_enough(path, labels[3:], 2)
+        table_files.check_enough(path, labels[3:], 2)
     path.write_text("CHROM\tPOS\tREF\tALT\n1\t2\tA\tG\n")
     with pytest.raises(InputError, match="no column CLASS"):
-        user_table.read_classes(path)
+        table_files.read_classes(path)
 
 
 def test_an_adopted_table_says_what_it_lacks(tmp_path):
