@@ -26,13 +26,14 @@ class Offer:
 
 
 _DOCS = "https://docs.aws.amazon.com"
+_IMAGES = "https://github.com/aws/aws-codebuild-docker-images"
 OFFERS = (
     Offer("CodeBuild image", "aws/codebuild/amazonlinux-x86_64-standard:5.0",
           f"{_DOCS}/codebuild/latest/userguide/buildkite-runner-update-yaml.images.html", "2026-11"),
     Offer("CodeBuild environment", "LINUX_CONTAINER", "botocore 1.44, codebuild, shape EnvironmentType", "2026-11"),
     Offer("CodeBuild compute", "BUILD_GENERAL1_MEDIUM", "botocore 1.44, codebuild, shape ComputeType", "2026-11"),
-    Offer("CodeBuild Python", "3.11", f"{_DOCS}/codebuild/latest/userguide/available-runtimes.html", ""),
-    Offer("CodeBuild Python", "3.12", f"{_DOCS}/codebuild/latest/userguide/available-runtimes.html", ""),
+    Offer("CodeBuild Python", "3.11", f"{_IMAGES}/al/x86_64/standard/5.0/runtimes.yml", "2026-11"),
+    Offer("CodeBuild Python", "3.12", f"{_IMAGES}/al/x86_64/standard/5.0/runtimes.yml", "2026-11"),
     Offer("Lambda runtime", "python3.13", "botocore 1.44, lambda, shape Runtime", "2026-11"),
     Offer("Notebook platform", "notebook-al2023-v1", "botocore 1.44, sagemaker, shape PlatformIdentifier", "2026-11"),
     Offer("Notebook instance type", "ml.t3.medium", "botocore 1.44, sagemaker, shape InstanceType", "2026-11"),

@@ -46,49 +46,37 @@ def deploy(
 
     Example: genomicslearning deploy --region eu-west-1 --email me@example.org --dry-run
     """
+    given = dict(locals())  # every option under its own name
+    with _aws_errors():
+        (_only_build if only_build else _deploy)(given)
+
+
+def _only_build(given: dict) -> None:
     from genomicslearning import deploy as room
     from genomicslearning.aws.account import signed_in_session
 
-    with _aws_errors():
-        session = signed_in_session(region)
-        if only_build:
-            if not resources_bucket or not parameters:
-                raise InputError("--only-build needs --resources-bucket and --parameters")
-            room.only_build(
-                session.client("s3"), Path(out), resources_bucket=resources_bucket, parameters=parameters, progress=say
-            )
-            return
-        settings = room.Settings(
-            project=project,
-            region=session.region_name,
-            notebook_instance_type=notebook_instance_type,
-            idle_minutes=idle_minutes,
-            email=email,
-            budget=budget,
-            subnet=subnet,
-            security_group=security_group,
-            kms_key=kms_key,
-            connection=connection,
-            github=github,
-            branch=branch,
-            approval=approval,
-            delivery_boundary=delivery_boundary,
-            runtime_boundary=runtime_boundary,
-        )
-        typer.echo(room.plan(session, settings))
-        if dry_run:
-            return
-        outputs = room.deploy(
-            session,
-            settings,
-            source_folder=Path(source) if source else None,
-            training_set=training_set,
-            clinvar=clinvar,
-            annotated=annotated,
-            progress=say,
-        )
-        for name, value in outputs.items():
-            typer.echo(f"{name}: {value}")
+    if not given["resources_bucket"] or not given["parameters"]:
+        raise InputError("--only-build needs --resources-bucket and --parameters")
+    chosen = {name: given[name] for name in ("resources_bucket", "parameters")}
+    room.only_build(signed_in_session(given["region"]).client("s3"), Path(given["out"]), **chosen, progress=say)
+
+
+def _deploy(given: dict) -> None:
+    from dataclasses import fields
+
+    from genomicslearning import deploy as room
+    from genomicslearning.aws.account import signed_in_session
+
+    session = signed_in_session(given["region"])
+    chosen = {one.name: given[one.name] for one in fields(room.Settings)} | {"region": session.region_name}
+    settings = room.Settings(**chosen)
+    typer.echo(room.plan(session, settings))
+    if given["dry_run"]:
+        return
+    data = {name: given[name] for name in ("training_set", "clinvar", "annotated")}
+    source = Path(given["source"]) if given["source"] else None
+    for name, value in room.deploy(session, settings, source_folder=source, **data, progress=say).items():
+        typer.echo(f"{name}: {value}")
 
 
 def status(

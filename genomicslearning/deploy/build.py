@@ -6,6 +6,7 @@ In ResourcesBucket::
     VERSION/genomicslearning.zip         the wheel under a name that Spark accepts
     VERSION/genomicslearning-*.whl       the same wheel for pip
     VERSION/glue/*.py                    the jobs' scripts
+    VERSION/no_classes.jar               an empty one, so that who starts a job cannot name another
     VERSION/lifecycle/*.sh               the notebook instance's scripts
     VERSION/notebooks.zip                what the notebook instance shows
     VERSION/wheelhouse.txt               which wheelhouse, and for which Python
@@ -72,6 +73,7 @@ class Build:
             "genomicslearning.zip": self.wheel,
             self.wheel_name: self.wheel,
             **scripts,
+            "no_classes.jar": zip_bytes({"META-INF/MANIFEST.MF": b"Manifest-Version: 1.0\r\n\r\n"}),
             "notebooks.zip": zip_bytes(notebooks),
             "wheelhouse.txt": f"{self.wheelhouse_key}\n{wheelhouse.NOTEBOOK_PYTHON}\n".encode(),
         }

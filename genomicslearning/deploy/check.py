@@ -70,6 +70,12 @@ class Deployment:
         return own | {"project": settings.project, "lower": settings.lower}
 
     @cached_property
+    def boundary(self) -> str:
+        """ARN of the run-time boundary, as the pipeline's stack hands it on; empty where that is not there."""
+        pipe = stacks.outputs(self.client("cloudformation"), self.settings.stack("Pipe"))
+        return json.loads(pipe.get("CodeParameters", "{}")).get("RuntimeBoundaryArn", "")
+
+    @cached_property
     def account(self) -> Account:
         """The notebooks' view, but with this session's credentials."""
         found = account_of(self.settings.project, self.session)
@@ -139,24 +145,25 @@ def _role(role: str, found: dict, deployment: Deployment) -> Iterator[Finding]:
         yield Finding(what, FAILED, f"{rights.SERVICES[role]} may not assume it", "run genomicslearning deploy")
         return
     asked, refused = 0, []
-    for question in rights.questions(role, **deployment.names):
+    for question in rights.questions(role, boundary=deployment.boundary, **deployment.names):
         answers = _simulated(deployment, found["Arn"], question)
         asked += len(answers)
         refused += [f"{action} on {question.resource}" for action, allowed in answers.items() if not allowed]
-    seen = f"IAM would refuse {'; '.join(refused)}" if refused else f"IAM's simulation allows {asked} recorded calls"
+    seen = f"IAM would refuse {'; '.join(refused)}" if refused else f"IAM's simulation allows all {asked} of its calls"
     remedy = "run genomicslearning deploy; if it stays, look for a service control policy" if refused else ""
     yield Finding(what, FAILED if refused else OK, seen, remedy)
 
 
 def _simulated(deployment: Deployment, arn: str, question: rights.Question) -> dict[str, bool]:
     context = [
-        {"ContextKeyName": "iam:PassedToService", "ContextKeyType": "string", "ContextKeyValues": [question.passed_to]}
+        {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+        for key, value in question.context.items()
     ]
     results = deployment.client("iam").simulate_principal_policy(
         PolicySourceArn=arn,
         ActionNames=list(question.actions),
         ResourceArns=[question.resource],
-        ContextEntries=context if "iam:PassRole" in question.actions else [],
+        ContextEntries=context,
     )["EvaluationResults"]
     return {one["EvalActionName"]: one["EvalDecision"] == "allowed" for one in results}
 
@@ -198,7 +205,7 @@ def notebook_finds_its_stack(deployment: Deployment) -> Iterator[Finding]:
     if there is None:
         yield Finding("the notebook's stack", FAILED, f"the notebook looks for {stack}, which is not there", _AGAIN)
         return
-    question = rights.Question(("cloudformation:DescribeStacks",), there["StackId"], "")
+    question = rights.Question(("cloudformation:DescribeStacks",), there["StackId"], {})
     [allowed] = _simulated(deployment, deployment.account.role, question).values()
     seen = f"found as {stack}" if allowed else f"RunbookRole may not look at {stack}"
     yield Finding("the notebook's stack", OK if allowed else FAILED, seen, "" if allowed else _AGAIN)

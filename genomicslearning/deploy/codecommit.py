@@ -7,11 +7,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from genomicslearning import InputError
 from genomicslearning.deploy.stacks import Progress
 
-# Limits of CreateCommit.
+# Limits of CreateCommit: 100 files, 6 MB a file, and 7 MB of changes together (FileContentSizeLimitExceededException in
+# botocore's model of CodeCommit).
 _FILES_A_COMMIT = 100
-_BYTES_A_COMMIT = 15_000_000
+_BYTES_A_FILE = 6_000_000
+_BYTES_A_COMMIT = 6_000_000
 _UPLOAD = "genomicslearning-upload"
 # Of an unpacked archive's root; the package has a room `runs` too.
 _NOT_SOURCE = {"runs", "build", "dist", "lake"}
@@ -43,6 +46,10 @@ def commit(client, repository: str, branch: str, files: dict[str, bytes], messag
 
     The files travel in several commits on a branch of their own; the pipeline's branch moves once, at the end.
     """
+    for name, content in files.items():
+        if len(content) > _BYTES_A_FILE:
+            size = f"{len(content) / 1e6:.1f} MB"
+            raise InputError(f"{name}: {size}, and CodeCommit takes files up to 6 MB through its API; push it with git")
     head = _head(client, repository, branch)
     before = _blobs(client, repository, head) if head else {}
     changed = [name for name, content in files.items() if before.get(name) != _blob_id(content)]

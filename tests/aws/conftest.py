@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -64,6 +65,11 @@ class Account:
 
     def session(self, actor: str = "administrator", region: str = REGION) -> boto3.Session:
         return _Session(self.url, region_name=region, aws_access_key_id=actor, aws_secret_access_key="none")
+
+    def calls(self) -> list[dict]:
+        """What was recorded until now."""
+        path = self.folder / "calls.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def client(self, service: str, region: str = REGION):
         """For the test's own looks and doings, which are not recorded as the product's."""
@@ -132,9 +138,20 @@ def account(tmp_path_factory):
     environment["PIP_FIND_LINKS"] = str(folder / "wheels")
     command = [sys.executable, "-m", "emulator", str(port), str(folder)]
     process = start_server(command, port, "/moto-api/", environment, folder / "server.log")
-    yield Account(f"http://127.0.0.1:{port}", folder)
+    made = Account(f"http://127.0.0.1:{port}", folder)
+    yield made
     process.terminate()
     process.wait(10)
+    hold_to_what_aws_publishes(made.calls())
+
+
+def hold_to_what_aws_publishes(calls: list[dict]) -> None:
+    """Whatever ran: each call fits its service's model, and each call of a role is in the list of the check."""
+    from rights_asked import listed_rights, recorded_rights
+
+    ours = [call for call in calls if call["actor"] not in ("test", "emulator")]
+    assert sorted({line for call in ours for line in call["violations"]}) == []
+    assert sorted(recorded_rights(ours) - listed_rights()) == []
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +173,54 @@ def source_tree(tmp_path_factory, account) -> Path:
     unused = f"{isal} ; python_version < '3' --hash=sha256:{'0' * 64}\n"
     (tree / "requirements/aws.txt").write_text(wheels.lock(made) + unused)
     return tree
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_waiting():
+    """Stacks take a moment here, and one source makes one wheel."""
+    from genomicslearning.deploy import build, stacks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stacks, "_LONGEST_PAUSE", 0.5)
+        patch.setattr(build, "_wheel", functools.cache(build._wheel))
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_network(account):
+    """pip finds the small lock's wheels in a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(account.folder / "wheels"))
+        yield
+
+
+class Whole:
+    """One deployment, with capitals in its name, that several modules look at; who changes it puts it back."""
+
+    def __init__(self, account: Account, source_tree: Path) -> None:
+        from genomicslearning import deploy
+
+        self.settings = deploy.Settings(project="Whole", region=REGION, email="me@example.org")
+        self.said: list[str] = []
+        self.outputs = deploy.deploy(
+            account.session(), self.settings, source_folder=source_tree, progress=self.said.append
+        )
+        self.lake = self.outputs["DataLakeBucket"]
+        listed = account.client("s3").list_objects_v2(Bucket=self.lake)["Contents"]
+        self.first_objects = {entry["Key"] for entry in listed}
+
+
+@pytest.fixture(scope="session")
+def whole(account, source_tree) -> Iterator[Whole]:
+    from genomicslearning import deploy
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("PIP_FIND_LINKS", str(account.folder / "wheels"))
+        made = Whole(account, source_tree)
+    yield made
+    assert deploy.teardown(account.session(), made.settings, lambda text: None) == []
 
 
 # ---------------------------------------------------------------------- the notebooks' side

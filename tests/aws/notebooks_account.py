@@ -32,7 +32,7 @@ def start(train, folder, said=None, **settings):
 
 
 def recorded(account) -> list[dict]:
-    return [json.loads(line) for line in (account.folder / "calls.jsonl").read_text().splitlines()]
+    return account.calls()
 
 
 def calls(account, action: str) -> list[dict]:

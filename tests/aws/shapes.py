@@ -1,4 +1,4 @@
-"""A value against a shape of botocore's service models: lengths, patterns, enumerations and required members.
+"""A value against a shape of botocore's service models: types, lengths, patterns, enumerations and required members.
 
 botocore itself checks types and minima when it sends a request, and leaves the rest to the service.
 """
@@ -10,16 +10,22 @@ from functools import cache
 
 import botocore.session
 from botocore.model import Shape
+from botocore.validate import ParamValidator
 
 
 @cache
-def operation_shape(service: str, operation: str) -> Shape:
+def operation_shape(service: str, operation: str) -> Shape | None:
+    """What an operation takes; None where it takes nothing."""
     return botocore.session.get_session().get_service_model(service).operation_model(operation).input_shape
 
 
 def violations(service: str, operation: str, request: dict) -> list[str]:
     """What the service would refuse in a request, one line each."""
-    return list(shape_violations(operation_shape(service, operation), request, f"{service}.{operation}"))
+    shape, place = operation_shape(service, operation), f"{service}.{operation}"
+    if shape is None:
+        return [f"{place}: takes nothing"] if request else []
+    types = ParamValidator().validate(request, shape).generate_report().splitlines()
+    return [*shape_violations(shape, request, place), *(f"{place}: {line}" for line in types)]
 
 
 def shape_violations(shape: Shape, value, place: str):

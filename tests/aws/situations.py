@@ -22,6 +22,7 @@ class Situation:
     partition: str = "aws"
     more: dict = field(default_factory=dict)
     own_boundaries: bool = False
+    stack: str = ""  # the setup stack's name
 
     @property
     def settings(self) -> Settings:
@@ -97,7 +98,7 @@ class Stack:
     def _ref(self, name: str):
         situation = self.situation
         known = {"AWS::Partition": situation.partition, "AWS::Region": situation.region, "AWS::AccountId": NUMBER,
-                 "AWS::NoValue": None, "AWS::StackName": f"{situation.project}Setup"}  # fmt: skip
+                 "AWS::NoValue": None, "AWS::StackName": situation.stack or f"{situation.project}Setup"}  # fmt: skip
         if name in known:
             return known[name]
         return self.parameters[name] if name in self.parameters else self.physical(name)

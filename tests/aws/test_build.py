@@ -2,75 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import time
 import zipfile
 
-import policies
 import pytest
 from conftest import REGION, ROOT
-from rights_asked import of_role
 
-from genomicslearning import InputError, deploy
-from genomicslearning.deploy import codecommit as source
+from genomicslearning import InputError
 from genomicslearning.deploy import dist
 
-
-@pytest.fixture(scope="module", autouse=True)
-def no_network(account):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_NO_INDEX", "1")
-        patch.setenv("PIP_FIND_LINKS", str(account.folder / "wheels"))
-        yield
-
-
-def test_a_push_starts_the_pipeline_which_tests_builds_and_creates_the_code_stack(account, source_tree, tmp_path):
-    """Source, Build (the buildspec in a clean folder) and CreateStack, as pipe.yml defines them."""
-    settings = deploy.Settings(project="Built", region=REGION)
-    before = deploy.deploy(account.session(), settings, source_folder=source_tree, progress=print)
-    client, pipelines = account.client("cloudformation"), account.client("codepipeline")
-    deploy.stacks.delete(account.session().client("cloudformation"), "BuiltCode", progress=print)
-    # The whole suite has this test in it.
-    narrowed = {"TESTS": "tests/aws/test_templates.py::test_buckets_are_hardened"}
-    (account.folder / "pipelines.json").write_text(json.dumps({"built-pipeline": narrowed}))
-
-    files = source.source_files(source_tree) | {"README.md": b"# Changed\n"}
-    assert source.commit(account.session().client("codecommit"), "built-code", "main", files, "Changed", print)
-    deadline = time.monotonic() + 300
-    while (run := last_run(pipelines))["status"] == "InProgress" and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert run["status"] == "Succeeded", run.get("statusSummary")
-    assert "1 passed" in (account.folder / "built-build.log").read_text()
-    assert deploy.stacks.describe(client, "BuiltCode")["StackStatus"] == "CREATE_COMPLETE"
-    after = deploy.stacks.outputs(client, "BuiltCode")
-    assert after["Version"] != before["Version"] and after | {"Version": ""} == before | {"Version": ""}
-    job = account.client("glue").get_job(JobName=after["TrainingSetJob"])["Job"]
-    script = f"{after['Version']}/glue/create_training_set.py"
-    assert job["Command"]["ScriptLocation"].endswith(f"/{script}")
-    account.client("s3").head_object(Bucket=deploy.stacks.outputs(client, "BuiltPipe")["ResourcesBucket"], Key=script)
-
-    # Each role did its part, and nothing that it may not.
-    calls = [json.loads(line) for line in (account.folder / "calls.jsonl").read_text().splitlines()]
-    for role, least in (
-        ("source-event", "codepipeline:StartPipelineExecution"),
-        ("codepipeline", "codecommit:GetBranch s3:PutObject s3:GetObject cloudformation:CreateStack iam:PassRole"),
-        ("codebuild", "s3:PutObject"),
-    ):
-        name, iam = f"built-{role}-{REGION}", account.client("iam")
-        asked = of_role(calls, name)
-        assert {action for action, _, _ in asked} >= set(least.split()), role
-        rights = policies.role_policies(iam, name), policies.boundary(iam, name)
-        assert [one for one in asked if not policies.decide(*rights, *one[:2], json.loads(one[2]))] == [], role
-    (account.folder / "pipelines.json").unlink()
-    assert deploy.teardown(account.session(), settings, print) == []
-
-
-def last_run(pipelines) -> dict:
-    listed = pipelines.list_pipeline_executions(pipelineName="built-pipeline")["pipelineExecutionSummaries"]
-    name = {"pipelineName": "built-pipeline", "pipelineExecutionId": listed[0]["pipelineExecutionId"]}
-    return pipelines.get_pipeline_execution(**name)["pipelineExecution"]
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def test_dist_is_what_the_setup_stack_reads(account, source_tree, tmp_path):

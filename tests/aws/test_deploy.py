@@ -20,13 +20,7 @@ REGION = "eu-west-1"
 NUMBER = "123456789012"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_network(account):
-    """pip finds the small lock's wheels in a folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_NO_INDEX", "1")
-        patch.setenv("PIP_FIND_LINKS", str(account.folder / "wheels"))
-        yield
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def settings(project="Whole", region=REGION, **more):
@@ -38,15 +32,6 @@ class Lines(list):
 
     def __call__(self, text):
         self.append(text)
-
-
-@pytest.fixture(scope="module")
-def whole(account, source_tree):
-    """One deployment that several tests look at."""
-    said = Lines()
-    chosen = settings(email="me@example.org")
-    outputs = deploy.deploy(account.session(), chosen, source_folder=source_tree, progress=said)
-    return chosen, outputs, said
 
 
 def cli(account, *arguments, actor="administrator", **more):
@@ -131,7 +116,7 @@ def test_buckets_as_s3_sees_them(account, whole):
 
 
 def test_resources_bucket_holds_the_build(account, whole, source_tree):
-    _, outputs, _ = whole
+    outputs = whole.outputs
     s3, bucket = account.client("s3"), f"whole-resources-{NUMBER}-{REGION}"
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     version = outputs["Version"]
@@ -166,10 +151,25 @@ def test_repository_holds_the_source(account, whole, source_tree):
         client.get_branch(repositoryName="whole-code", branchName=source._UPLOAD)
 
 
-def test_sample_goes_under_demo_and_nowhere_else(account, whole):
-    s3, bucket = account.client("s3"), f"whole-datalake-{NUMBER}-{REGION}"
-    keys = {entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]}
-    assert keys == {
+def test_a_source_of_many_megabytes_is_sent_in_commits_that_codecommit_takes(account):
+    """Files up to 6 MB, 7 MB in one commit: FileContentSizeLimitExceededException's documentation in botocore."""
+    from genomicslearning.deploy import codecommit as source
+
+    client = account.session().client("codecommit")
+    client.create_repository(repositoryName="large-code")
+    files = {f"part/{number}": bytes([number]) * 2_900_000 for number in range(5)} | {"small": b"1"}
+    said = Lines()
+    assert source.commit(client, "large-code", "main", files, "Large", said)
+    head = client.get_branch(repositoryName="large-code", branchName="main")["branch"]["commitId"]
+    there = source._blobs(client, "large-code", head)
+    assert there == {name: source._blob_id(content) for name, content in files.items()}
+    with pytest.raises(InputError, match=r"huge: 6.1 MB, and CodeCommit takes files up to 6 MB"):
+        source.commit(client, "large-code", "main", files | {"huge": bytes(6_100_000)}, "Huge", said)
+    client.delete_repository(repositoryName="large-code")
+
+
+def test_sample_goes_under_demo_and_nowhere_else(whole):
+    assert whole.first_objects == {
         "demo/annotation/clinvar/clinvar.vcf.gz",
         "demo/annotation/clinvar/clinvar.annotated.vcf.gz",
         "demo/annotation/clinvar/conflicting/clinvar_conflicting.csv",
@@ -180,7 +180,7 @@ def test_sample_goes_under_demo_and_nowhere_else(account, whole):
 def test_job_arguments_and_lifecycle_name_this_build(account, whole):
     import base64
 
-    _, outputs, _ = whole
+    outputs = whole.outputs
     job = account.client("glue").get_job(JobName="whole-create-training-set")["Job"]
     place = f"s3://whole-resources-{NUMBER}-{REGION}/{outputs['Version']}"
     assert job["Command"]["ScriptLocation"] == f"{place}/glue/create_training_set.py"
@@ -203,7 +203,7 @@ def test_job_arguments_and_lifecycle_name_this_build(account, whole):
 
 # ---------------------------------------------------------------------- again, changed, failed, removed
 def test_again_changes_nothing(account, whole, source_tree):
-    chosen, outputs, _ = whole
+    chosen, outputs = whole.settings, whole.outputs
     said = Lines()
     assert deploy.deploy(account.session(), chosen, source_folder=source_tree, progress=said) == outputs
     for line in (
@@ -233,8 +233,7 @@ def test_dry_run_prints_plan_and_cost_and_only_reads(account, whole):
     assert done.returncode == 0, done.stderr
     assert "stack   PlannedZone: create" in done.stdout
     assert "Expected cost" in done.stdout and "0.050 an hour" in done.stdout
-    calls = [json.loads(line) for line in (account.folder / "calls.jsonl").read_text().splitlines()]
-    mine = {call["action"] for call in calls if call["actor"] == "planner"}
+    mine = {call["action"] for call in account.calls() if call["actor"] == "planner"}
     assert mine == {"GetCallerIdentity", "DescribeStacks"}
 
 
@@ -475,8 +474,7 @@ def test_names_of_other_projects_are_left_alone(account):
         f"SageMaker: left alone, its tag Project is not Lab: model {name}" for name in ("lab-two-model", "lab-untagged")
     ]
     # The setup stack's build, which removes the solution with its stack, has the rights for what was done.
-    calls = [json.loads(line) for line in (account.folder / "calls.jsonl").read_text().splitlines()]
-    asked = of_role(calls, "remover")
+    asked = of_role(account.calls(), "remover")
     assert {action for action, _, _ in asked} >= {"sagemaker:DeleteModel", "sagemaker:ListTags"}
     documents = as_deployed("setup", "BuildRole", "Lab")
     assert [one for one in asked if not policies.decide(documents, None, *one[:2])] == []
@@ -486,8 +484,3 @@ def test_names_of_other_projects_are_left_alone(account):
         assert policies.decide(documents, None, action, f"arn:aws:sagemaker:{REGION}:{NUMBER}:{resource}")
     group = f"arn:aws:logs:{REGION}:{NUMBER}:log-group:/aws/sagemaker/Endpoints/lab-one"
     assert policies.decide(documents, None, "logs:DeleteLogGroup", group)
-
-
-def test_whole_deployment_goes_again(account, whole):
-    chosen, _, _ = whole
-    assert deploy.teardown(account.session(), chosen, Lines()) == []

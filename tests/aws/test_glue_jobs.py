@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import REGION
 from policies import decide
-from rights_asked import as_deployed, of_role
+from rights_asked import as_deployed, listed_rights, of_role, recorded_rights
 
-from genomicslearning import InputError, deploy
+from genomicslearning import InputError
 from genomicslearning.aws import account as aws_account
 from genomicslearning.aws import glue
 from genomicslearning.aws.account import find_account
@@ -24,26 +27,15 @@ from genomicslearning.runs.folder import STEPS, Run
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import SCHEMA, read_table
 
-LAKE = f"glue-datalake-123456789012-{REGION}"
+LAKE = f"whole-datalake-123456789012-{REGION}"
 
 
 @pytest.fixture(scope="module")
-def deployed(account, source_tree, demo_pair):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_NO_INDEX", "1")
-        patch.setenv("PIP_FIND_LINKS", str(account.folder / "wheels"))
-        settings = deploy.Settings(project="Glue", region=REGION)
-        clinvar, annotated = map(str, demo_pair)
-        deploy.deploy(
-            account.session(),
-            settings,
-            source_folder=source_tree,
-            clinvar=clinvar,
-            annotated=annotated,
-            progress=print,
-        )
-    yield account
-    assert deploy.teardown(account.session(), settings, print) == []
+def deployed(account, whole, demo_pair):
+    """The shared deployment, with VCFs in its lake."""
+    clinvar, annotated = map(str, demo_pair)
+    datalake.fill(account.client("s3"), whole.lake, clinvar=clinvar, annotated=annotated, progress=print)
+    return account
 
 
 def finish(glue, name: str, **arguments) -> dict:
@@ -53,7 +45,7 @@ def finish(glue, name: str, **arguments) -> dict:
         described = glue.get_job_run(JobName=name, RunId=run)["JobRun"]
         if described["JobRunState"] in ("SUCCEEDED", "FAILED"):
             return described
-        time.sleep(0.5)
+        time.sleep(0.2)
     raise TimeoutError(name)
 
 
@@ -65,23 +57,43 @@ def rows(s3, prefix: str):
     return [pq.read_table(io.BytesIO(s3.get_object(Bucket=LAKE, Key=key)["Body"].read())) for key in keys]
 
 
-@pytest.fixture
-def runbook(deployed, monkeypatch):
+@contextmanager
+def as_runbook(account) -> Iterator[None]:
     """The environment of the notebooks: the role's name is the key's id."""
-    for name, value in deployed.environment(actor=f"glue-runbook-{REGION}").items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("GENOMICSLEARNING_PROJECT", "Glue")
-    monkeypatch.setattr(aws_account, "SLOWEST_POLL_SECONDS", 0.5)
-    return deployed
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in account.environment(actor=f"whole-runbook-{REGION}").items():
+            patch.setenv(name, value)
+        patch.setenv("GENOMICSLEARNING_PROJECT", "Whole")
+        patch.setattr(aws_account, "SLOWEST_POLL_SECONDS", 0.5)
+        yield
 
 
-def test_the_data_prep_notebook_runs_the_job_and_shows_what_it_prints(runbook, demo_pair, tmp_path):
+@pytest.fixture(scope="module")
+def ran(deployed, tmp_path_factory) -> dict:
+    """Each job has run once: the training set's for the data_prep notebook, and failing; the others by themselves."""
+    folder, said, failing = tmp_path_factory.mktemp("run"), [], []
+    with as_runbook(deployed):
+        chain.execute(folder, {"backend": "sagemaker"}, steps=STEPS[:1], render=False, progress=said.append)
+        with pytest.raises(InputError) as failure:
+            glue.build_training_set(find_account(), pick="nonsense", progress=failing.append)
+    table = b"chrom\tpos\tref\n1\t10\tA\n2\t20\tC\n"
+    deployed.client("s3").put_object(Bucket=LAKE, Key="annotation/clinvar/clinvar.tsv", Body=table)
+    jobs = deployed.client("glue")
+    return {
+        "folder": folder,
+        "said": said,
+        "failure": str(failure.value),
+        "failing": failing,
+        "vcf": finish(jobs, "whole-vcf-to-parquet"),
+        "tsv": finish(jobs, "whole-tsv-to-parquet", **{"--input_key": "annotation/clinvar/clinvar.tsv"}),
+    }
+
+
+def test_the_data_prep_notebook_runs_the_job_and_shows_what_it_prints(deployed, ran, demo_pair, tmp_path):
     """The lake has the VCFs only; what the job writes is what one machine writes."""
-    said = []
-    chain.execute(tmp_path, {"backend": "sagemaker"}, steps=STEPS[:1], render=False, progress=said.append)
-    text = "\n".join(said)
-    assert "started glue-create-training-set, run " in text
-    s3 = runbook.client("s3")
+    text = "\n".join(ran["said"])
+    assert "started whole-create-training-set, run " in text
+    s3 = deployed.client("s3")
     report = json.loads(s3.get_object(Bucket=LAKE, Key=f"{datalake.CSV_KEY}.report.json")["Body"].read())
     assert report["rows_written"] > 1000
     for line in filter(None, accounting.summary(report).splitlines()):
@@ -90,12 +102,12 @@ def test_the_data_prep_notebook_runs_the_job_and_shows_what_it_prints(runbook, d
     build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.csv")
     build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.parquet")
     assert s3.get_object(Bucket=LAKE, Key=datalake.CSV_KEY)["Body"].read() == (tmp_path / "here.csv").read_bytes()
-    brought = read_table(Run(tmp_path).training_set)
+    brought = read_table(Run(ran["folder"]).training_set)
     pd.testing.assert_frame_equal(brought, read_table(tmp_path / "here.parquet"))
     # The folder that the catalog's table reads, in the table's own columns.
     tables = rows(s3, f"{datalake.TRAINING_SET_KEY}.parquet/")
     assert sum(table.num_rows for table in tables) == len(brought)
-    described = runbook.client("glue").get_table(DatabaseName="glue", Name="clinvar_conflicting")["Table"]
+    described = deployed.client("glue").get_table(DatabaseName="whole", Name="clinvar_conflicting")["Table"]
     assert described["StorageDescriptor"]["Location"] == f"s3://{LAKE}/{datalake.TRAINING_SET_KEY}.parquet/"
     hive = {"string": "string", "large_string": "string", "int64": "bigint", "int8": "tinyint"}
     columns = [(column["Name"], column["Type"]) for column in described["StorageDescriptor"]["Columns"]]
@@ -104,34 +116,26 @@ def test_the_data_prep_notebook_runs_the_job_and_shows_what_it_prints(runbook, d
     assert len(columns) == len(SCHEMA) == 49
 
 
-def test_vcf_job_converts_what_deploy_uploaded(deployed):
-    run = finish(deployed.client("glue"), "glue-vcf-to-parquet")
-    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+def test_vcf_job_converts_what_deploy_uploaded(deployed, ran):
+    assert ran["vcf"]["JobRunState"] == "SUCCEEDED", ran["vcf"].get("ErrorMessage")
     tables = rows(deployed.client("s3"), "annotation/clinvar/parquet/vcf")
     assert sum(table.num_rows for table in tables) > 1000
     assert {"CHROM", "POS", "REF", "ALT"} <= {name.upper() for name in tables[0].column_names}
 
 
-def test_tsv_job_converts_a_table(deployed):
-    s3 = deployed.client("s3")
-    s3.put_object(Bucket=LAKE, Key="annotation/clinvar/clinvar.tsv", Body=b"chrom\tpos\tref\n1\t10\tA\n2\t20\tC\n")
-    run = finish(deployed.client("glue"), "glue-tsv-to-parquet", **{"--input_key": "annotation/clinvar/clinvar.tsv"})
-    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
-    tables = rows(s3, "annotation/clinvar/parquet/tsv")
+def test_tsv_job_converts_a_table(deployed, ran):
+    assert ran["tsv"]["JobRunState"] == "SUCCEEDED", ran["tsv"].get("ErrorMessage")
+    tables = rows(deployed.client("s3"), "annotation/clinvar/parquet/tsv")
     assert [value for table in tables for value in table.column("chrom").to_pylist()] == [1, 2]
 
 
-def test_a_failing_job_says_why_and_shows_its_last_lines(runbook):
-    said = []
-    why = (
-        "glue-create-training-set failed: .*nonsense: no transcript rule; .* see /aws-glue/jobs/glue/error, stream jr_"
-    )
-    with pytest.raises(InputError, match=why):
-        glue.build_training_set(find_account(), pick="nonsense", progress=said.append)
-    assert any(line.startswith("create_training_set: nonsense: no transcript rule") for line in said)
-    assert "ShutdownHookManager" in said[-1]  # the end of Spark's own log
+def test_a_failing_job_says_why_and_shows_its_last_lines(deployed, ran):
+    why = "whole-create-training-set failed: .*nonsense: no transcript rule; .* see /aws-glue/jobs/whole/error, stream"
+    assert re.search(why, ran["failure"])
+    assert any(line.startswith("create_training_set: nonsense: no transcript rule") for line in ran["failing"])
+    assert "ShutdownHookManager" in ran["failing"][-1]  # the end of Spark's own log
     # What was there before is there still.
-    keys = [entry["Key"] for entry in runbook.client("s3").list_objects_v2(Bucket=LAKE)["Contents"]]
+    keys = [entry["Key"] for entry in deployed.client("s3").list_objects_v2(Bucket=LAKE)["Contents"]]
     assert datalake.CSV_KEY in keys
 
 
@@ -143,9 +147,16 @@ def test_a_failing_job_says_why_and_shows_its_last_lines(runbook):
     ],
     ids=["JobRole", "RunbookRole"],
 )
-def test_roles_grant_what_the_jobs_and_who_follows_them_did(deployed, role, name, at_least):
-    calls = [json.loads(line) for line in (deployed.folder / "calls.jsonl").read_text().splitlines()]
-    asked = of_role(calls, f"glue-{name}-{REGION}")
+def test_roles_grant_what_the_jobs_and_who_follows_them_did(deployed, ran, role, name, at_least):
+    asked = of_role(deployed.calls(), f"whole-{name}-{REGION}")
     assert {action for action, _, _ in asked} >= set(at_least.split())
-    documents = as_deployed("code", role, "Glue")
+    documents = as_deployed("code", role, "Whole")
     assert [(action, resource) for action, resource, _ in asked if not decide(documents, None, action, resource)] == []
+
+
+def test_the_list_that_the_check_asks_of_is_what_was_recorded(deployed, ran):
+    """RunbookRole's doings with jobs, and JobRole's in all three; the rest is in test_rights.py."""
+    recorded = recorded_rights(deployed.calls())
+    assert recorded - listed_rights() == set()
+    glue = {one for one in listed_rights("job", "runbook") if one[2].startswith(("glue:", "logs:")) or one[0] == "job"}
+    assert glue - recorded == set()

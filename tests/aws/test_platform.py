@@ -100,7 +100,8 @@ def test_every_offer_has_a_source_and_a_date_no_older_than_a_year():
     for offer in (offer for offer in platform.OFFERS if offer.as_of):
         year, month = map(int, offer.as_of.split("-"))
         assert (TODAY.year, TODAY.month) <= (year + 1, month), offer
-        assert offer.source.startswith(("https://docs.aws.amazon.com/", "botocore ", "SageMaker SDK ")), offer
+        published = ("https://docs.aws.amazon.com/", "https://github.com/aws/", "botocore ", "SageMaker SDK ")
+        assert offer.source.startswith(published), offer
     assert platform.GLUE_SOURCE.startswith("https://docs.aws.amazon.com/glue/")
 
 

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from notebooks_account import BUCKET, recorded
-from rights_asked import check_notebooks
+from rights_asked import check_notebooks, listed_rights, recorded_rights
 
 from genomicslearning import InputError, endpoint
 from genomicslearning.aws.account import find_account
@@ -62,12 +62,14 @@ def test_a_transform_that_fails_says_why_and_leaves_nothing(runbook, faults, mod
 
 
 def test_an_interrupt_while_a_transform_runs_stops_it(runbook, faults, model_folder, test_rows):
+    sagemaker = runbook.client("sagemaker")
+    before = sagemaker.list_transform_jobs(StatusEquals="Stopped")["TransformJobSummaries"]
     faults({"at": "TransformJob", "seconds": 2})
     with endpoint.deploy(model_folder, progress=interrupt_at("InProgress")) as service:
         with pytest.raises(KeyboardInterrupt):
             service.invoke(test_rows)
-    jobs = runbook.client("sagemaker").list_transform_jobs(StatusEquals="Stopped")["TransformJobSummaries"]
-    assert len(jobs) == 1
+    after = sagemaker.list_transform_jobs(StatusEquals="Stopped")["TransformJobSummaries"]
+    assert len(after) == len(before) + 1
 
 
 def interrupt_at(words: str):
@@ -126,3 +128,19 @@ def test_every_call_is_within_the_rights_of_the_notebooks_role(runbook, model_fo
         service.invoke(test_rows.head())
     rights = "sagemaker:CreateModel sagemaker:CreateTransformJob sagemaker:DeleteModel iam:PassRole"
     check_notebooks(recorded(runbook), rights)
+
+
+def test_the_list_that_the_check_asks_of_is_what_was_recorded(runbook, faults, model_folder, test_rows):
+    """RunbookRole's doings on SageMaker; the rest is in test_glue_jobs.py."""
+    rows = test_rows.head()
+    with endpoint.deploy(model_folder, mode="real-time", progress=lambda text: None) as service:
+        service.invoke(rows)
+    faults({"at": "TransformJob", "seconds": 1})
+    with endpoint.deploy(model_folder, progress=interrupt_at("InProgress")) as service:
+        with pytest.raises(KeyboardInterrupt):
+            service.invoke(rows)
+    inventory.find(find_account())
+    recorded = recorded_rights(runbook.calls())
+    assert recorded - listed_rights() == set()
+    elsewhere = {one for one in listed_rights("runbook") if one[2].startswith(("glue:", "logs:"))}
+    assert listed_rights("runbook") - elsewhere - recorded == set()

@@ -37,15 +37,15 @@ def parameters(**more) -> list[dict]:
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
-def put_assets(s3, source_zip: bytes) -> None:
+def put_assets(s3, source_zip: bytes, region: str = REGION) -> None:
     """Fill the bucket of published assets, which tests of one account share."""
-    if f"solutions-{REGION}" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-        s3.create_bucket(Bucket=f"solutions-{REGION}", CreateBucketConfiguration={"LocationConstraint": REGION})
+    if f"solutions-{region}" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket=f"solutions-{region}", CreateBucketConfiguration={"LocationConstraint": region})
     function = (ROOT / "cloudformation" / "setup_function.py").read_bytes()
     s3.put_object(
-        Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/setup_function.zip", Body=zipped({"setup_function.py": function})
+        Bucket=f"solutions-{region}", Key=f"{PREFIX}/setup_function.zip", Body=zipped({"setup_function.py": function})
     )
-    s3.put_object(Bucket=f"solutions-{REGION}", Key=f"{PREFIX}/source.zip", Body=source_zip)
+    s3.put_object(Bucket=f"solutions-{region}", Key=f"{PREFIX}/source.zip", Body=source_zip)
 
 
 def wait(client, name: str, *, seconds: float = 3600) -> str:

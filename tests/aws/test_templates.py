@@ -248,6 +248,9 @@ def test_glue_jobs_are_glue_5_with_two_small_workers():
         assert fixed["--extra-py-files"]["Sub"].endswith("genomicslearning.zip")
         assert fixed["--scriptLocation"] == properties["Command"]["ScriptLocation"]
         assert {"--extra-files", "--additional-python-modules", "--conf", "--TempDir"} <= set(fixed)
+        # Nor a jar, a class of Scala's, or another index for pip (docs.aws.amazon.com/glue/latest/dg, job parameters).
+        assert fixed["--job-language"] == "python" and fixed["--extra-jars"]["Sub"].endswith("/no_classes.jar")
+        assert fixed["--python-modules-installer-option"] == "--no-deps"
         assert not set(fixed) & set(properties["DefaultArguments"])
 
 

@@ -6,6 +6,7 @@ checked where the tests pin those requests.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -130,7 +131,9 @@ REQUESTS = {
         without(p, "WorkGroupConfiguration", "RecursiveDeleteOption") | {"Configuration": p["WorkGroupConfiguration"]},
     ),
     "AWS::Athena::NamedQuery": lambda p: ("athena", "CreateNamedQuery", p),
-    "AWS::Lambda::Function": lambda p: ("lambda", "CreateFunction", without(p, "LoggingConfig")),
+    "AWS::Lambda::Function": lambda p: (
+        "lambda", "CreateFunction", {"FunctionName": "made-by-cloudformation"} | without(p, "LoggingConfig"),
+    ),
 }  # fmt: skip
 #: Nothing of these is a value of ours: a policy is a document, a permission names a function of the same stack.
 NO_REQUEST = {"AWS::S3::BucketPolicy", "AWS::Lambda::Permission", "AWS::CloudFormation::WaitConditionHandle",
@@ -150,6 +153,20 @@ def test_services_take_what_the_templates_ask_for(name):
         checked += 1
     assert wrong == []
     assert checked >= 2
+
+
+def test_a_stack_of_the_longest_name_has_names_that_its_services_take():
+    """An administrator names the setup stack; a stack's name has up to 128 characters, a function's 64."""
+    given = dataclasses.replace(longest(), stack="S" * 128)
+    names = 0
+    for resource in Stack("setup", given).resources.values():
+        if resource["Type"] not in NO_REQUEST:
+            service, operation, request = REQUESTS[resource["Type"]](resource["Properties"])
+            assert violations(service, operation, request) == []
+            names += "S" * 128 in json.dumps(request)
+    assert names >= 3
+    # Lambda's limit is in its documentation ("the length constraint applies only to the full ARN … 64 characters").
+    assert "FunctionName" not in template("setup")["Resources"]["Function"]["Properties"]
 
 
 def test_bucket_names_and_policies_are_within_their_limits():

@@ -84,10 +84,10 @@ def create_commit(self):
     if len(puts) + len(deletes) > 100:
         raise _Error("MaximumFileEntriesExceededException")
     files = dict(repository.commits.get(parent, {}))
-    for put in puts:
-        content = base64.b64decode(put["fileContent"])
-        if len(content) > 6 << 20:
-            raise _Error("FileContentSizeLimitExceededException")
+    contents = [base64.b64decode(put["fileContent"]) for put in puts]
+    if any(len(content) > 6 << 20 for content in contents) or sum(map(len, contents)) > 7 << 20:
+        raise _Error("FileContentSizeLimitExceededException")
+    for put, content in zip(puts, contents, strict=True):
         blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
         files[put["filePath"]], repository.blobs[blob] = blob, content
     for delete in deletes:

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from emulator import here
 
+# A build that runs the check takes about two minutes, and more on a machine that several share; setup.yml gives it an
+# hour. Without an end a test whose build never answers would hang.
 DEADLINE_SECONDS = 900
 _RUN = """
 import importlib, json, sys

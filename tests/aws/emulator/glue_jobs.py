@@ -3,7 +3,8 @@
 The script gets exactly the arguments of the job and of the run, beside Glue's own, as on Glue. Its Python side reads
 and writes the emulator's S3 under the job's role. Spark has no S3 of its own here: s3://BUCKET/ is mounted on a folder
 that the bucket is copied to before, and what Spark wrote is copied back after. The exit code becomes the state. As on
-Glue 5, what the script prints goes to the log group PREFIX/output while it runs, and Spark's own lines to PREFIX/error.
+Glue 5, what the script prints, on either stream, goes to the log group PREFIX/output while it runs, and Spark's own log
+to PREFIX/error (docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html, read 2026-11).
 """
 
 from __future__ import annotations
@@ -21,9 +22,19 @@ from moto.glue.responses import GlueResponse
 
 from emulator import here
 
+_READ = ("annotation/", "temporary/")
 _BUCKET_ARGUMENTS = ("--input_bucket", "--output_bucket")
-# Spark's log lines: with their date, or what its JVM says before it has read how to log.
-_SPARK = re.compile(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d [A-Z]+ |Setting default log|To adjust logging|WARNING: ")
+# What Spark's JVM says before it has read where to log.
+_SPARK = re.compile(r"Setting default log|To adjust logging|WARNING: ")
+_LOG_SETTINGS = """
+rootLogger.level = info
+rootLogger.appenderRef.file.ref = file
+appender.file.type = File
+appender.file.name = file
+appender.file.fileName = {path}
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{{yy/MM/dd HH:mm:ss}} %p %c{{1}}: %m%n%ex
+"""
 _LIBRARIES = Path(__file__).with_name("glue_libraries")
 
 _moto_start = GlueResponse.start_job_run
@@ -52,6 +63,9 @@ def _run(region: str, job, run) -> None:
         submit = [f"{home}/bin/spark-submit", "--master", "local[2]", "--conf", "spark.driver.bindAddress=127.0.0.1"]
         for setting in (arguments["--conf"], *_mounts({bucket: folder / "buckets" / bucket for bucket in buckets})):
             submit += ["--conf", setting]
+        spark_log = folder / "spark.log"
+        (folder / "log4j2.properties").write_text(_LOG_SETTINGS.format(path=spark_log))
+        submit += ["--driver-java-options", f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties"]
         submit += ["--py-files", ",".join(map(str, libraries)), str(script)]
         process = subprocess.Popen(
             [*submit, *(word for pair in arguments.items() for word in pair)],
@@ -61,7 +75,7 @@ def _run(region: str, job, run) -> None:
             cwd=folder,
             text=True,
         )
-        said = _log(here.client("logs", region, here.role_name(job.role)), arguments, process.stdout)
+        said = _log(here.client("logs", region, here.role_name(job.role)), arguments, process.stdout, spark_log)
         code = process.wait()
         for bucket, digests in before.items():
             _copy_out(s3, bucket, folder / "buckets" / bucket, digests)
@@ -71,23 +85,21 @@ def _run(region: str, job, run) -> None:
         run.error_message, run.state = str(problem), "FAILED"
 
 
-def _log(logs, arguments: dict, lines) -> list[str]:
-    """Write each line into its group; the lines that are the script's own."""
+def _log(logs, arguments: dict, lines, spark_log: Path) -> list[str]:
+    """Write each line into the group of what is printed, and Spark's log, at the end, into the other; what was said."""
     groups = {kind: f"{arguments['--custom-logGroup-prefix']}/{kind}" for kind in ("output", "error")}
     stream = arguments["--JOB_RUN_ID"]
     for group in groups.values():
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
-    said, spark = [], []
+    said = []
     for line in map(str.rstrip, lines):
-        if not line:
-            continue
-        if _SPARK.match(line):
-            spark.append(_event(line))
-        else:
+        if line and not _SPARK.match(line):
             said.append(line)
             logs.put_log_events(logGroupName=groups["output"], logStreamName=stream, logEvents=[_event(line)])
+    spark = spark_log.read_text().splitlines() if spark_log.exists() else []
     if spark:
-        logs.put_log_events(logGroupName=groups["error"], logStreamName=stream, logEvents=spark[-1000:])
+        events = [_event(line) for line in spark[-1000:] if line]
+        logs.put_log_events(logGroupName=groups["error"], logStreamName=stream, logEvents=events)
     return said
 
 
@@ -135,7 +147,9 @@ def _fetch(s3, address: str, folder: Path) -> Path:
 
 def _copy_in(s3, bucket: str, folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True)
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+    # All that JobRole may read of the lake.
+    pages = [s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix) for prefix in _READ]
+    for page in (page for of_prefix in pages for page in of_prefix):
         for entry in page.get("Contents", []):
             path = folder / entry["Key"]
             path.parent.mkdir(parents=True, exist_ok=True)

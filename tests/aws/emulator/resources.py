@@ -219,11 +219,10 @@ class LogGroup(Resource):
 
 class Function(Resource):
     def create(self, p):
-        request = {
-            key: p[key] for key in ("FunctionName", "Runtime", "Handler", "Timeout", "Role", "Code", "Environment")
-        }
-        made = self.api("lambda").create_function(**request)
-        return p["FunctionName"], {"Arn": made["FunctionArn"]}
+        name = f"{self.stack_id.split('/')[1]}-{self.logical_id}"[:51] + f"-{uuid.uuid4().hex[:12]}"
+        request = {key: p[key] for key in ("Runtime", "Handler", "Timeout", "Role", "Code", "Environment")}
+        made = self.api("lambda").create_function(FunctionName=name, **request)
+        return name, {"Arn": made["FunctionArn"]}
 
     def delete(self, physical_id, p):
         self.api("lambda").delete_function(FunctionName=physical_id)
