@@ -15,9 +15,15 @@ REAL = {"shared_data", "published_table", "rebuilt_pair"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without the real data, one skip a file says how many of its tests need it."""
-    if data_folder().is_dir():
-        return
+    """Files with a slow test come first: where several processes share the files, none is left alone with one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    if not data_folder().is_dir():
+        leave_out_what_needs_real_data(config, items)
+
+
+def leave_out_what_needs_real_data(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One skip a file says how many of its tests need it."""
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         if REAL & set(getattr(item, "fixturenames", ())):

@@ -28,8 +28,12 @@ OK, FAILED, UNKNOWN = "ok", "failed", "could not tell"
 ROWS = 10
 _PREFIX = "temporary/check"
 _REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
-_QUOTA = ("ResourceLimitExceeded", "LimitExceededException", "ConcurrentRunsExceededException")
+_QUOTA = (
+    "ResourceLimitExceeded", "LimitExceededException", "ConcurrentRunsExceededException",
+    "ServiceQuotaExceededException", "ResourceNumberLimitExceededException",
+)  # fmt: skip
 _QUOTA_REMEDY = "ask for the quota in Service Quotas and check again"
+_BUSY = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ def _guarded(what: str, look: Callable[[Deployment], Iterator[Finding]], deploym
             yield Finding(what, UNKNOWN, f"AWS refuses {problem.operation_name} to this caller", remedy)
         elif code in _QUOTA:
             yield Finding(what, UNKNOWN, said, _QUOTA_REMEDY)
+        elif code in _BUSY:
+            yield Finding(what, UNKNOWN, said, "check again in some minutes")
         else:
             yield Finding(what, FAILED, f"{problem.operation_name}: {said}", "run genomicslearning deploy again")
     except (BotoCoreError, InputError) as problem:

@@ -149,9 +149,18 @@ def hold_to_what_aws_publishes(calls: list[dict]) -> None:
     """Whatever ran: each call fits its service's model, and each call of a role is in the list of the check."""
     from rights_asked import listed_rights, recorded_rights
 
-    ours = [call for call in calls if call["actor"] not in ("test", "emulator")]
-    assert sorted({line for call in ours for line in call["violations"]}) == []
-    assert sorted(recorded_rights(ours) - listed_rights()) == []
+    assert refused_by_models(calls) == []
+    assert sorted(recorded_rights(calls) - listed_rights()) == []
+
+
+# What a model forbids and the service takes.
+_EXPLAINED = {"s3.GetObject.ChecksumMode: enabled is none of ENABLED": "so spells it AWS's C++ SDK, which pyarrow has"}
+
+
+def refused_by_models(calls: list[dict]) -> list[str]:
+    """What the services would refuse of what the product has sent; the tests' own calls are not looked at."""
+    found = {line for call in calls if call["actor"] not in ("test", "emulator") for line in call["violations"]}
+    return sorted(found - _EXPLAINED.keys())
 
 
 @pytest.fixture(scope="session")

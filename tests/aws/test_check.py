@@ -103,6 +103,8 @@ class Refusing:
     [
         ("AccessDenied", UNKNOWN, "check as somebody who has the right SomeCall"),
         ("ResourceLimitExceeded", UNKNOWN, "ask for the quota in Service Quotas and check again"),
+        ("ResourceNumberLimitExceededException", UNKNOWN, "ask for the quota in Service Quotas and check again"),
+        ("ThrottlingException", UNKNOWN, "check again in some minutes"),
         ("InternalFailure", FAILED, "run genomicslearning deploy again"),
     ],
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from emulator.glue_jobs import QUICK_START
 from places import ROOT, data_folder
 
 from genomicslearning.aws import platform
@@ -55,6 +56,7 @@ def submit(python: Path, library: Path, script: str, folder: Path, *arguments: s
         "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_HOME": str(home),
     }  # fmt: skip
     command = [home / "bin/spark-submit", "--master", "local[2]", "--conf", "spark.driver.bindAddress=127.0.0.1"]
+    command += ["--driver-java-options", QUICK_START, "--conf", "spark.sql.shuffle.partitions=2"]
     command += ["--conf", f"spark.genomicslearning.staging={folder}/temporary", "--py-files", library]
     done = subprocess.run(
         [*command, ROOT / "glue" / script, *arguments], env=environment, cwd=folder, capture_output=True, text=True

@@ -35,6 +35,8 @@ appender.file.fileName = {path}
 appender.file.layout.type = PatternLayout
 appender.file.layout.pattern = %d{{yy/MM/dd HH:mm:ss}} %p %c{{1}}: %m%n%ex
 """
+#: A job of some thousand rows is over before Java's second compiler and its collector's threads have paid.
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _LIBRARIES = Path(__file__).with_name("glue_libraries")
 
 _moto_start = GlueResponse.start_job_run
@@ -65,7 +67,8 @@ def _run(region: str, job, run) -> None:
             submit += ["--conf", setting]
         spark_log = folder / "spark.log"
         (folder / "log4j2.properties").write_text(_LOG_SETTINGS.format(path=spark_log))
-        submit += ["--driver-java-options", f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties"]
+        options = f"{QUICK_START} -Dlog4j2.configurationFile=file:{folder}/log4j2.properties"
+        submit += ["--driver-java-options", options, "--conf", "spark.sql.shuffle.partitions=2"]
         submit += ["--py-files", ",".join(map(str, libraries)), str(script)]
         process = subprocess.Popen(
             [*submit, *(word for pair in arguments.items() for word in pair)],
