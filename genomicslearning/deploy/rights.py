@@ -47,6 +47,7 @@ RECORDED = {
         f"{_SAGEMAKER}:notebook-instance-lifecycle-config/{{lower}}-notebook":
             "sagemaker:CreateNotebookInstanceLifecycleConfig sagemaker:DeleteNotebookInstanceLifecycleConfig",
         _WORKGROUP: "athena:CreateWorkGroup athena:CreateNamedQuery athena:DeleteWorkGroup athena:TagResource",
+        "arn:{partition}:budgets::{account}:budget/{lower}-monthly": "budgets:ModifyBudget",
         f"{_LOGS}:/aws-glue/jobs/{{lower}}/*": "logs:CreateLogGroup logs:PutRetentionPolicy logs:DeleteLogGroup",
         f"{_ROLE}-job-{{region}}": _MAKE_ROLE,
         f"{_ROLE}-runbook-{{region}}": _MAKE_ROLE,
@@ -63,8 +64,8 @@ RECORDED = {
     },
     "source-event": {_PIPELINE: "codepipeline:StartPipelineExecution"},
     "job": {
-        f"{_LAKE}/annotation/*": "s3:GetObject s3:PutObject s3:DeleteObject",
-        f"{_LAKE}/temporary/*": "s3:GetObject s3:PutObject s3:DeleteObject",
+        f"{_LAKE}/annotation/*": "s3:GetObject s3:PutObject",
+        f"{_LAKE}/temporary/*": "s3:GetObject s3:PutObject",
         _LAKE: "s3:ListBucket",
         f"{_RESOURCES}/*": "s3:GetObject",
         f"{_LOGS}:/aws-glue/jobs/{{lower}}/output:log-stream:*": "logs:CreateLogStream logs:PutLogEvents",
@@ -121,6 +122,8 @@ DOCUMENTED = {
     },
     "source-event": {},
     "job": {
+        f"{_LAKE}/annotation/*": ("s3:DeleteObject", "Spark replaces a folder; the emulator's Spark works on a copy"),
+        f"{_LAKE}/temporary/*": ("s3:DeleteObject", "Spark removes what it staged; the emulator's works on a copy"),
         f"{_GLUE}:table/{{lower}}/*": ("glue:CreateTable glue:UpdateTable", "crawlers write the tables that they find"),
     },
     "runbook": {

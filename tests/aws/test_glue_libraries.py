@@ -23,6 +23,7 @@ from genomicslearning.parquet.tsv import tsv_to_parquet
 from genomicslearning.parquet.vcf import vcf_to_parquet
 from genomicslearning.training_set.build import build_training_set
 
+pytestmark = pytest.mark.slow
 ENVIRONMENT = Path(os.environ.get("GENOMICSLEARNING_GLUE_VENV", ROOT / ".venv-glue"))
 
 
