@@ -87,13 +87,13 @@ RECORDED = {
         f"{_SAGEMAKER}:transform-job/{{lower}}-*":
             "sagemaker:CreateTransformJob sagemaker:DescribeTransformJob sagemaker:StopTransformJob sagemaker:AddTags",
         f"{_SAGEMAKER}:model/{{lower}}-*":
-            "sagemaker:CreateModel sagemaker:DeleteModel sagemaker:AddTags",
+            "sagemaker:CreateModel sagemaker:DescribeModel sagemaker:DeleteModel sagemaker:AddTags sagemaker:ListTags",
         f"{_SAGEMAKER}:endpoint/{{lower}}-*":
             "sagemaker:CreateEndpoint sagemaker:DescribeEndpoint sagemaker:DeleteEndpoint sagemaker:InvokeEndpoint "
-            "sagemaker:AddTags",
+            "sagemaker:AddTags sagemaker:ListTags",
         f"{_SAGEMAKER}:endpoint-config/{{lower}}-*":
             "sagemaker:CreateEndpointConfig sagemaker:DescribeEndpointConfig sagemaker:DeleteEndpointConfig "
-            "sagemaker:AddTags",
+            "sagemaker:AddTags sagemaker:ListTags",
         f"{_ROLE}-runbook-{{region}}": "iam:PassRole",
     },
 }  # fmt: skip
@@ -132,6 +132,7 @@ DOCUMENTED = {
             "sagemaker:DescribeNotebookInstance sagemaker:StopNotebookInstance", "the idle stop's script"),
         f"{_SAGEMAKER}:automl-job/{{lower}}-*": (
             "sagemaker:StopAutoMLJob sagemaker:ListTags", "an interrupted notebook; Autopilot reads its job's tags"),
+        f"{_SAGEMAKER}:transform-job/{{lower}}-*": ("sagemaker:ListTags", "a list of what bills, while one runs"),
         f"{_SAGEMAKER}:training-job/{{lower}}-*": ("sagemaker:CreateTrainingJob", "Autopilot's own jobs"),
         f"{_SAGEMAKER}:processing-job/{{lower}}-*": ("sagemaker:CreateProcessingJob", "Autopilot's own jobs"),
         f"{_SAGEMAKER}:endpoint/sm-clarify-*": (

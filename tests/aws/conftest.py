@@ -147,10 +147,10 @@ def account(tmp_path_factory):
 
 def hold_to_what_aws_publishes(calls: list[dict]) -> None:
     """Whatever ran: each call fits its service's model, and each call of a role is in the list of the check."""
-    from rights_asked import listed_rights, recorded_rights
+    from rights_asked import asked_rights, recorded_rights
 
     assert refused_by_models(calls) == []
-    assert sorted(recorded_rights(calls) - listed_rights()) == []
+    assert sorted(recorded_rights(calls) - asked_rights()) == []
 
 
 # What a model forbids and the service takes.

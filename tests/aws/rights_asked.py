@@ -8,7 +8,7 @@ import re
 import policies
 from situations import Situation, role_documents
 
-from genomicslearning.deploy.rights import RECORDED
+from genomicslearning.deploy.rights import DOCUMENTED, RECORDED
 
 REGION, NUMBER = "eu-west-1", "123456789012"
 
@@ -153,20 +153,34 @@ def _listed_resource(role: str, action: str, resource: str, names: dict[str, str
     """The list's entry that a resource is of."""
     fitting = [
         pattern
-        for pattern in RECORDED[role]
+        for pattern in {**RECORDED[role], **DOCUMENTED[role]}
         if (pattern == resource == "*")
         or (pattern != "*" and policies.matches(pattern.format(**names).lower(), resource))
     ]
-    return next((one for one in fitting if action in RECORDED[role][one].split()), (fitting or [resource])[0])
+    return next((one for one in fitting if action in _actions(role, one)), (fitting or [resource])[0])
+
+
+def _actions(role: str, pattern: str) -> list[str]:
+    return f"{RECORDED[role].get(pattern, '')} {DOCUMENTED[role].get(pattern, ['', ''])[0]}".split()
 
 
 def listed_rights(*roles: str) -> set[tuple[str, str, str]]:
-    """The same of the list."""
+    """The same of the list: what it says was recorded."""
     return {
         (role, pattern, action)
         for role in roles or RECORDED
         for pattern, actions in RECORDED[role].items()
         for action in actions.split()
+    }
+
+
+def asked_rights() -> set[tuple[str, str, str]]:
+    """The same of all that the check asks."""
+    return {
+        (role, pattern, action)
+        for role in RECORDED
+        for pattern in {**RECORDED[role], **DOCUMENTED[role]}
+        for action in _actions(role, pattern)
     }
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import REGION
 from policies import decide
-from rights_asked import as_deployed, listed_rights, of_role, recorded_rights
+from rights_asked import as_deployed, asked_rights, listed_rights, of_role, recorded_rights
 
 from genomicslearning import InputError
 from genomicslearning.aws import account as aws_account
@@ -158,7 +158,7 @@ def test_roles_grant_what_the_jobs_and_who_follows_them_did(deployed, ran, role,
 def test_the_list_that_the_check_asks_of_is_what_was_recorded(deployed, ran):
     """RunbookRole's doings with jobs, and JobRole's in all three; the rest is in test_rights.py (temporary/, too)."""
     recorded = recorded_rights(deployed.calls())
-    assert recorded - listed_rights() == set()
+    assert recorded - asked_rights() == set()
     here = {one for one in listed_rights("job") if "/temporary/" not in one[1]}
     here |= {one for one in listed_rights("runbook") if one[2].startswith(("glue:", "logs:"))}
     assert here - recorded == set()

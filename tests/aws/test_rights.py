@@ -16,7 +16,7 @@ import policies
 import pytest
 from conftest import refused_by_models, running_ministack
 from rights_asked import arn as arn_of
-from rights_asked import listed_rights, of_role, recorded_rights
+from rights_asked import asked_rights, listed_rights, of_role, recorded_rights
 from test_setup import TEMPLATE, parameters, put_assets, wait, zipped
 from test_templates import policy_tool
 from test_values import LONGEST_PROJECT, longest
@@ -203,7 +203,7 @@ def test_the_list_that_the_check_asks_of_is_what_was_recorded(life):
     and test_sagemaker_predictions. (The check's job works in temporary/; for the rest of JobRole's see test_glue_jobs.)
     """
     recorded = {one for one in recorded_rights(life.rights.calls) if one[0] != "runbook"}
-    assert recorded - listed_rights() == set()
+    assert recorded - asked_rights() == set()
     elsewhere = {one for one in listed_rights("job") if one[1].endswith("/annotation/*") or "crawler/" in one[1]}
     assert listed_rights(*asked_by_the_check.RECORDED.keys() - {"runbook"}) - recorded - elsewhere == set()
 

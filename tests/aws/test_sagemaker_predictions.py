@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from notebooks_account import BUCKET, recorded
-from rights_asked import check_notebooks, listed_rights, recorded_rights
+from rights_asked import asked_rights, check_notebooks, listed_rights, recorded_rights
 
 from genomicslearning import InputError, endpoint
 from genomicslearning.aws.account import find_account
@@ -135,12 +135,12 @@ def test_the_list_that_the_check_asks_of_is_what_was_recorded(runbook, faults, m
     rows = test_rows.head()
     with endpoint.deploy(model_folder, mode="real-time", progress=lambda text: None) as service:
         service.invoke(rows)
+        inventory.find(find_account())
     faults({"at": "TransformJob", "seconds": 1})
     with endpoint.deploy(model_folder, progress=interrupt_at("InProgress")) as service:
         with pytest.raises(KeyboardInterrupt):
             service.invoke(rows)
-    inventory.find(find_account())
     recorded = recorded_rights(runbook.calls())
-    assert recorded - listed_rights() == set()
+    assert recorded - asked_rights() == set()
     elsewhere = {one for one in listed_rights("runbook") if one[2].startswith(("glue:", "logs:"))}
     assert listed_rights("runbook") - elsewhere - recorded == set()
