@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import boto3
@@ -52,6 +52,7 @@ class Account:
 
     url: str
     folder: Path
+    made: dict = field(default_factory=dict)  # sessions and clients: each making reads the services' models
 
     def environment(self, actor: str = "administrator", region: str = REGION) -> dict[str, str]:
         return {
@@ -64,7 +65,10 @@ class Account:
         }
 
     def session(self, actor: str = "administrator", region: str = REGION) -> boto3.Session:
-        return _Session(self.url, region_name=region, aws_access_key_id=actor, aws_secret_access_key="none")
+        if (actor, region) not in self.made:
+            keys = {"aws_access_key_id": actor, "aws_secret_access_key": "none"}
+            self.made[actor, region] = _Session(self.url, region_name=region, **keys)
+        return self.made[actor, region]
 
     def calls(self) -> list[dict]:
         """What was recorded until now."""
@@ -73,7 +77,9 @@ class Account:
 
     def client(self, service: str, region: str = REGION):
         """For the test's own looks and doings, which are not recorded as the product's."""
-        return self.session("test", region).client(service)
+        if (service, region, "test") not in self.made:
+            self.made[service, region, "test"] = self.session("test", region).client(service)
+        return self.made[service, region, "test"]
 
 
 class _Session(boto3.Session):

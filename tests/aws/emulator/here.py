@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -12,6 +13,7 @@ URL = ""
 FOLDER = Path()
 
 
+@cache  # making one reads the service's model, and every resource asks for several
 def client(service: str, region: str, actor: str):
     """The access key's id says who calls: the recorder writes it down."""
     return boto3.client(
