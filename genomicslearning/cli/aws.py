@@ -52,30 +52,31 @@ def deploy(
 
 
 def _only_build(given: dict) -> None:
-    from genomicslearning import deploy as room
     from genomicslearning.aws.account import signed_in_session
+    from genomicslearning.deploy.deployment import only_build
 
     if not given["resources_bucket"] or not given["parameters"]:
         raise InputError("--only-build needs --resources-bucket and --parameters")
     chosen = {name: given[name] for name in ("resources_bucket", "parameters")}
-    room.only_build(signed_in_session(given["region"]).client("s3"), Path(given["out"]), **chosen, progress=say)
+    only_build(signed_in_session(given["region"]).client("s3"), Path(given["out"]), **chosen, progress=say)
 
 
 def _deploy(given: dict) -> None:
     from dataclasses import fields
 
-    from genomicslearning import deploy as room
     from genomicslearning.aws.account import signed_in_session
+    from genomicslearning.deploy import deployment
+    from genomicslearning.deploy.settings import Settings
 
     session = signed_in_session(given["region"])
-    chosen = {one.name: given[one.name] for one in fields(room.Settings)} | {"region": session.region_name}
-    settings = room.Settings(**chosen)
-    typer.echo(room.plan(session, settings))
+    chosen = {one.name: given[one.name] for one in fields(Settings)} | {"region": session.region_name}
+    settings = Settings(**chosen)
+    typer.echo(deployment.plan(session, settings))
     if given["dry_run"]:
         return
     data = {name: given[name] for name in ("training_set", "clinvar", "annotated")}
     source = Path(given["source"]) if given["source"] else None
-    for name, value in room.deploy(session, settings, source_folder=source, **data, progress=say).items():
+    for name, value in deployment.deploy(session, settings, source_folder=source, **data, progress=say).items():
         typer.echo(f"{name}: {value}")
 
 
@@ -91,19 +92,20 @@ def status(
 
     Example: genomicslearning status --region eu-west-1 --check
     """
-    from genomicslearning import deploy as room
     from genomicslearning.aws.account import signed_in_session
+    from genomicslearning.deploy import deployment
+    from genomicslearning.deploy.settings import Settings, check_project
 
     with _aws_errors():
-        room.check_project(project)
+        check_project(project)
         session = signed_in_session(region)
         if not check:
-            typer.echo(room.status(session, project))
+            typer.echo(deployment.status(session, project))
             return
         from genomicslearning.deploy.check import FAILED, examine
 
         failed = 0
-        for finding in examine(session, room.Settings(project=project, region=session.region_name), progress=say):
+        for finding in examine(session, Settings(project=project, region=session.region_name), progress=say):
             typer.echo(str(finding))
             failed += finding.state == FAILED
         if failed:
@@ -120,19 +122,21 @@ def teardown(
 
     Example: genomicslearning teardown --region eu-west-1
     """
-    from genomicslearning import deploy as room
     from genomicslearning.aws.account import signed_in_session
+    from genomicslearning.deploy.settings import Settings
+    from genomicslearning.deploy.teardown import leftovers
+    from genomicslearning.deploy.teardown import teardown as remove
 
     with _aws_errors():
         session = signed_in_session(region)
-        settings = room.Settings(project=project, region=session.region_name)
+        settings = Settings(project=project, region=session.region_name)
         if dry_run:
-            there = room.leftovers(session, settings)
+            there = leftovers(session, settings)
             typer.echo("\n".join(["Would remove:", *there]) if there else "Nothing to remove.")
             return
         if not yes and typer.prompt(f"This deletes all data of {project}. Type the project's name to go on") != project:
             raise InputError("not removed: the name was another one")
-        left = room.teardown(session, settings, say)
+        left = remove(session, settings, say)
     for entry in left:
         typer.echo(f"left: {entry}")
     if left:
