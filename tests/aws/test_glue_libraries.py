@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from emulator.glue_jobs import QUICK_START
-from places import ROOT, data_folder
+from places import ROOT
 
 from genomicslearning.aws import platform
 from genomicslearning.parquet.tsv import tsv_to_parquet
@@ -84,31 +84,8 @@ def test_what_the_jobs_install_is_what_the_environment_has():
 
 
 # Real files where this machine has them, else the sample's: a job that runs on the real ones runs on the sample, too.
-@pytest.fixture(scope="module")
-def pair(demo_pair, request):
-    return request.getfixturevalue("rebuilt_pair") if data_folder().is_dir() else demo_pair
-
-
-@pytest.fixture(scope="module")
-def release(demo_pair) -> str:
-    """A release of ClinVar."""
-    real = data_folder() / "clinvar_2026/clinvar_20260226_GRCh38_excerpt.vcf.gz"
-    return str(real if real.is_file() else demo_pair[0])
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory) -> str:
-    """A tab-delimited table: a release of ClinVar's own, or a few lines."""
-    real = data_folder() / "clinvar_tsv/clinvar_2016-05-20_b37.tsv.gz"
-    if real.is_file():
-        return str(real)
-    made = tmp_path_factory.mktemp("table") / "table.tsv"
-    made.write_text("chrom\tpos\tref\n1\t10\tA\n2\t20\tC\n")
-    return str(made)
-
-
-def test_training_set_job(python, library, pair, tmp_path):
-    clinvar, annotated = map(str, pair)
+def test_training_set_job(python, library, whole_pair, tmp_path):
+    clinvar, annotated = map(str, whole_pair)
     given = ("--clinvar", clinvar, "--annotated", annotated, "--out", f"{tmp_path}/job.csv")
     submit(python, library, "create_training_set.py", tmp_path, *given)
     build_training_set(clinvar=clinvar, annotated=annotated, out=tmp_path / "here.csv")
@@ -121,7 +98,8 @@ def test_training_set_job(python, library, pair, tmp_path):
     )
 
 
-def test_vcf_job(python, library, release, tmp_path):
+def test_vcf_job(python, library, modern_release, tmp_path):
+    release = str(modern_release)
     given = ("--input", release, "--output", f"{tmp_path}/vcf/year={{year}}")
     submit(python, library, "vcf_to_parquet.py", tmp_path, *given)
     [folder] = [path for path in (tmp_path / "vcf").iterdir() if path.is_dir()]
@@ -129,7 +107,8 @@ def test_vcf_job(python, library, release, tmp_path):
     assert same(pq.read_table(folder, partitioning=None), pq.read_table(tmp_path / "here.parquet"))
 
 
-def test_tsv_job(python, library, table, tmp_path):
+def test_tsv_job(python, library, earlier_releases, tmp_path):
+    table = str(earlier_releases[0])
     submit(python, library, "tsv_to_parquet.py", tmp_path, "--input", table, "--output", f"{tmp_path}/out")
     tsv_to_parquet(table, str(tmp_path / "here.parquet"))
     assert same(pq.read_table(tmp_path / "out"), pq.read_table(tmp_path / "here.parquet"))
