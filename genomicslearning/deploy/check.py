@@ -272,6 +272,7 @@ def ten_rows_are_predicted(deployment: Deployment) -> Iterator[Finding]:
     from genomicslearning.training_set.build import build_training_set
     from genomicslearning.training_set.table import read_table
 
+    account = deployment.account  # an error where there is none, before a model is trained
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         clinvar, annotated = demo.write(folder)
@@ -279,7 +280,7 @@ def ten_rows_are_predicted(deployment: Deployment) -> Iterator[Finding]:
         table = read_table(folder / "table.parquet")
         job = autopilot.start(table, folder=folder, name="check", preset="quick", progress=lambda text: None).wait()
         expected = job.model().predict(table.head(ROWS))
-        with deploy_local(job.folder / "model", account=deployment.account, progress=deployment.progress) as endpoint:
+        with deploy_local(job.folder / "model", account=account, progress=deployment.progress) as endpoint:
             answered = endpoint.invoke(table.head(ROWS))["probability"].to_numpy()
     equal = np.allclose(answered, expected, atol=1e-6)
     seen = f"{ROWS} rows, as predicted here" if equal else f"{ROWS} rows, other figures than here: the versions differ"
