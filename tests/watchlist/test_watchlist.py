@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from genomicslearning import InputError, autopilot, watchlist
 from genomicslearning.autopilot.model import Model
 from genomicslearning.cli.app import app
+from genomicslearning.demo import sample
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 from genomicslearning.watchlist.filter_page import write_page
@@ -113,6 +114,24 @@ def test_with_transitions_it_has_a_meaning_and_reads_the_submission(models, tmp_
     ahead = rows.loc[0, ["probability_2y", "probability_8y"]].astype(float)
     assert 0 < ahead["probability_2y"] < ahead["probability_8y"] < 1
     assert rows["reason_1"][0].startswith("submitted as Uncertain significance for not specified (raises")
+
+
+def test_a_list_learns_from_its_release_and_from_earlier_ones(demo_pair, tmp_path):
+    """What others will submit is learnt between the releases, and the list can be ranked by both chances."""
+    earlier = sample.write_earlier(tmp_path)
+    said = []
+    given = {"clinvar": demo_pair[0], "earlier": earlier, "rank_by": "both", "shown": 3, "progress": said.append}
+    summary = watchlist.build(out=tmp_path / "out", **given)
+    assert "had a single submitter in clinvar_2015-11-16.vcf.gz, clinvar_2016-05-20.vcf.gz" in summary["learnt"]
+    assert summary["ranked_by"].startswith("the chance that another laboratory classifies it")
+    assert summary["second_submission"]["variants"] > 1000 and summary["shown"] == 3
+    assert any(line == f"watchlist: {summary['second_submission']['words']}" for line in said)
+    rows = read(tmp_path / "out")
+    chances = ["probability", "probability_2y", "probability_8y", "probability_second", "probability_both"]
+    assert list(rows.columns)[2:7] == chances and len(rows) == summary["variants"]
+    values = rows[chances].astype(float)
+    assert np.allclose(values["probability_both"], values["probability"] * values["probability_second"])
+    assert values["probability_both"].is_monotonic_decreasing and not values["probability"].is_monotonic_decreasing
 
 
 ACT = """
