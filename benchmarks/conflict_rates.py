@@ -36,7 +36,7 @@ DAYS = ("2015-11-16", "2016-05-20")
 TABLE_DATE = date(2018, 4, 1)
 LATEST = date(2026, 2, 26)
 ROUNDED = 3
-DECAY = 0.3  # inverse strength of the penalty on bands: so many parameters would follow noise
+DECAY = 0.1  # inverse strength of the penalty on bands: so many parameters would follow noise
 SHUFFLES = 3  # of the genes into fifths, to judge: which fifth the largest genes fall into moves the figures
 LEAST_OF_BAND = 20  # variants of a class in a band that has a number of its own
 
