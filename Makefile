@@ -97,6 +97,7 @@ bench: $(VENV)/dev  ## measure every figure in the docs (make bench TABLE=…, t
 	@$(PY) benchmarks/training_set.py --table "$(TABLE)"
 	@$(PY) benchmarks/model.py --table "$(TABLE)"
 	@$(PY) benchmarks/evaluation.py
+	@$(PY) benchmarks/single_submissions.py
 	@$(PY) benchmarks/conflict_rates.py --judge
 	@$(PY) benchmarks/scale.py --table "$(TABLE)"
 	@$(MAKE) --no-print-directory $(BENCH_MODEL)
