@@ -1,17 +1,20 @@
 """Every command that writes, killed at random moments, with a full disk, without the right to write.
 
-    python benchmarks/faults.py [--kills 40] [--chain-kills 4] [--out build/faults.json]
+    python benchmarks/faults.py [--kills 24] [--chain-kills 6] [--only annotate …] [--out build/faults.json]
 
 After each kill the outputs must be the earlier ones or the new ones, whole, nothing between; the next run must remove
-what was left, and write what a run that was never killed writes. A full disk is a limit on the size of files; a
-read-only folder is one of another user's. Commands run in processes forked from this one, which has imported what they
-need: a kill comes at any moment of the work, not only while Python starts. The chain runs as its users run it.
+what was left, and write what a run that was never killed writes. A full disk is a limit on the size of files; in a
+read-only folder nobody may write, the superuser neither. Commands run in processes forked from this one, which has
+imported what they need: a kill comes at any moment of the work, not only while Python starts. The chain runs as its
+users run it. To annotate takes vepyr (`make annotate-tools`) and the slice of Ensembl's cache among the real data;
+without, it is left out and said so.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import hashlib
 import io
 import json
@@ -29,7 +32,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NOBODY = 65534
+SLICE = Path(os.environ.get("GENOMICSLEARNING_DATA", ROOT.parent / "shared" / "data")) / "vep_cache" / "115_GRCh38"
+PORT = 8911
+
+
+CHANGES = ("changes.csv", "changes.json", "release_changes.html")
 
 
 @dataclass
@@ -47,6 +54,10 @@ def commands(data: Path) -> list[Command]:
     clinvar, annotated, model = f"{data}/demo/clinvar.vcf.gz", f"{data}/demo/clinvar.annotated.vcf.gz", f"{data}/model"
     both = ["--clinvar", clinvar, "--annotated", annotated]
     watched = ["watchlist", *both, "--model", model, "--out", "watch", "--top", "20"]
+    earlier = sorted(data.glob("demo/clinvar_2*.vcf.gz"))
+    changes = ["changes", str(earlier[-1]), clinvar, "--out", "changes"]
+    fetch = ["fetch", "clinvar", "--lake", "lake", "--mirror", f"http://127.0.0.1:{PORT}/mirror"]
+    compared = ["compare", "whole", "whole", "--runs-dir", f"{data}/runs", "--page", "page.html"]
     return [
         _with_report("training-set (CSV)", ["training-set", *both, "--out", "t.csv"], "t.csv"),
         _with_report("training-set (parquet)", ["training-set", *both, "--out", "t.parquet"], "t.parquet"),
@@ -54,8 +65,33 @@ def commands(data: Path) -> list[Command]:
         _with_report("tsv-to-parquet", ["tsv-to-parquet", f"{data}/table.tsv", "s.parquet"], "s.parquet"),
         Command("predict (CSV)", ["predict", model, f"{data}/table.csv", "p.csv"], ["p.csv"]),
         Command("predict (parquet)", ["predict", model, f"{data}/table.csv", "p.parquet"], ["p.parquet"]),
+        _with_report("predict (VCF to CSV)", ["predict", model, annotated, "v.csv", "--clinvar", clinvar], "v.csv"),
+        _with_report("predict (VCF to VCF)", ["predict", model, annotated, "v.vcf.gz"], "v.vcf.gz"),
         Command("watchlist", watched, [f"watch/watchlist.{kind}" for kind in ("csv", "html", "json")]),
         Command("package", ["package", model, "m.tar.gz"], ["m.tar.gz"]),
+        Command("changes", changes, [f"changes/{name}" for name in CHANGES], ("changes/changes.json",)),
+        _with_report("fetch", fetch, "lake/annotation/clinvar/clinvar.vcf.gz"),
+        Command("compare (page)", compared, ["page.html"]),
+        *_with_annotator(data, model),
+    ]
+
+
+def _with_annotator(data: Path, model: str) -> list[Command]:
+    """Commands that call the annotator, where there is one; each run after a kill of the first converts the cache."""
+    from genomicslearning import InputError
+    from genomicslearning.annotate import programs
+
+    try:
+        given = ["--vep-cache", str(SLICE), "--fasta", f"{data}/bare.fa", "--program", programs.find().path]
+    except InputError:
+        given = []
+    if not (given and SLICE.is_dir()):
+        print("annotate: left out, vepyr or the slice of Ensembl's cache is not here", file=sys.stderr)
+        return []
+    bare = f"{data}/bare.vcf"
+    return [
+        _with_report("annotate", ["annotate", bare, "o.vcf.gz", *given], "o.vcf.gz"),
+        _with_report("predict (VCF without annotation)", ["predict", model, bare, "b.csv", *given], "b.csv"),
     ]
 
 
@@ -69,16 +105,47 @@ def prepare(data: Path) -> None:
     from fuzz import small_model
 
     small_model(data)
+    from genomicslearning import demo
     from genomicslearning.training_set.table import read_table
 
     table = read_table(data / "t.parquet")
     table.to_csv(data / "table.csv", index=False)
     table.to_csv(data / "table.tsv", index=False, sep="\t")
+    demo.write_earlier(data / "demo")
+    mirror = data / "mirror" / "vcf_GRCh38"
+    mirror.mkdir(parents=True)
+    release = (data / "demo" / "clinvar.vcf.gz").read_bytes()
+    (mirror / "clinvar.vcf.gz").write_bytes(release)
+    (mirror / "clinvar.vcf.gz.md5").write_text(
+        f"{hashlib.md5(release, usedforsecurity=False).hexdigest()}  clinvar.vcf.gz\n"
+    )
+    bases = "".join(random.Random(7).choice("ACGT") for _ in range(2000))
+    (data / "bare.fa").write_text(f">22\n{'N' * 16_590_000}{bases}{'N' * 34_226_468}\n")
+    head = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    sites = (
+        f"22\t{16_590_001 + at}\t{at}\t{bases[at]}\t{'ACGT'['CGTA'.index(bases[at])]}\t.\t.\t.\n"
+        for at in range(800, 1800)
+    )
+    (data / "bare.vcf").write_text(head + "".join(sites))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    run = [sys.executable, "-m", "genomicslearning", "run", "--runs-dir", str(data / "runs"), "--name", "whole"]
+    subprocess.run(run, check=True, **quiet)
+
+
+def load_rooms() -> None:
+    """Import what the commands need, before the forks."""
+    import genomicslearning.annotate.vcf
     import genomicslearning.cli.app
     import genomicslearning.endpoint.batch
     import genomicslearning.endpoint.package
+    import genomicslearning.endpoint.vcf
+    import genomicslearning.evaluation.grading
+    import genomicslearning.history.changes_files
+    import genomicslearning.io.fetch
     import genomicslearning.parquet.tsv
     import genomicslearning.parquet.vcf
+    import genomicslearning.report.comparison
+    import genomicslearning.runs.compare
     import genomicslearning.watchlist.ranking  # noqa: F401 (before the forks)
 
 
@@ -93,6 +160,7 @@ def forked(folder: Path, arguments: list[str], before: Callable[[], None] = lamb
         os.dup2(silent, 1)
         os.dup2(silent, 2)
         before()
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         sys.argv = ["genomicslearning", *arguments]
         from genomicslearning.cli.app import main
 
@@ -118,12 +186,9 @@ def digests(folder: Path, names: list[str]) -> dict[str, str | None]:
 
 
 def left_over(folder: Path, outputs: list[str]) -> list[str]:
-    """What lies in a folder beside the outputs."""
-    return sorted(
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and str(path.relative_to(folder)) not in outputs
-    )
+    """What lies in a folder beside the outputs; a cache that was converted may stay, half of one may not."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - set(outputs)
+    return sorted(name for name in found if not name.startswith("cache/") or ".part/" in name)
 
 
 def whole(path: Path) -> bool:
@@ -187,30 +252,34 @@ def limited() -> None:
 
 
 def without_rights() -> None:
-    """Another user, who may write nowhere here."""
+    """Folders that must not be written are not, though this be the superuser: it gives its capabilities up."""
     if os.geteuid() == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of Linux's capabilities, this process
+        if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()):
+            raise OSError(ctypes.get_errno(), "capset")
 
 
 def refused(command: Command, folder: Path, before: Callable[[], None]) -> bool:
     """Whether the command ends with 2 and one line, and what was there stays."""
     kept = digests(folder, command.outputs)
-    folder.chmod(0o555 if before is without_rights else 0o755)
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    for path in folders:
+        path.chmod(0o555 if before is without_rights else 0o755)
     code = os.waitstatus_to_exitcode(os.waitpid(forked(folder, command.arguments, before), 0)[1])
-    folder.chmod(0o755)
+    for path in folders:
+        path.chmod(0o755)
     fine = code == 2 and "Traceback" not in said(folder)
-    return fine and digests(folder, command.outputs) == kept and not left_over(folder, command.outputs)
+    left = [name for name in left_over(folder, command.outputs) if command.name != "fetch" or ".download" not in name]
+    return fine and digests(folder, command.outputs) == kept and not left  # a download goes on where it stopped
 
 
-def chain(folder: Path, kills: int, draw: random.Random) -> dict:
+def chain(folder: Path, undisturbed: Path, kills: int, draw: random.Random) -> dict:
     """Kill `run` at random moments, go on with --resume, compare the predictions with an undisturbed run's."""
     runs = [sys.executable, "-m", "genomicslearning", "run", "--runs-dir", str(folder), "--name"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = time.monotonic()
-    subprocess.run([*runs, "whole"], check=True, **quiet)
-    took = time.monotonic() - started
+    took = sum(step["seconds"] for step in json.loads((undisturbed / "run.json").read_text())["steps"])
     report = {"command": "run (chain), resumed", "kills": 0, "torn": 0, "differs": 0, "seconds": round(took)}
+    report["left"] = report["stayed"] = 0
     again: list[str] = []
     while report["kills"] < kills:
         process = subprocess.Popen([*runs, "killed", *again], start_new_session=True, **quiet)
@@ -225,48 +294,75 @@ def chain(folder: Path, kills: int, draw: random.Random) -> dict:
         if record.exists():
             report["torn"] += not whole(record)
             again = ["--resume"]
+        report["left"] += any(".part" in str(path.relative_to(folder)) for path in folder.rglob("*"))
     subprocess.run([*runs, "killed", *again], check=True, **quiet)
     names = ["data/training_set.csv", "data/train.csv", "data/test.csv", "predictions.csv", "metrics.json"]
-    model = next((folder / "whole").glob("autopilot/*/model/model.skops")).relative_to(folder / "whole")
+    model = next(undisturbed.glob("autopilot/*/model/model.skops")).relative_to(undisturbed)
     names += [str(model), str(model.with_name("manifest.json"))]
-    report["differs"] += digests(folder / "whole", names) != digests(folder / "killed", names)
+    report["stayed"] += any(".part" in str(path.relative_to(folder)) for path in folder.rglob("*"))
+    report["differs"] += digests(undisturbed, names) != digests(folder / "killed", names)
     report["equal_files"] = names
     return report
 
 
+def every_command(data: Path, work: Path, chosen: argparse.Namespace, draw: random.Random, report: Report) -> None:
+    """Kill each command that was chosen; a mirror of NCBI for `fetch` runs meanwhile."""
+    mirror = [sys.executable, "-m", "http.server", str(PORT), "--bind", "127.0.0.1", "--directory", str(data)]
+    server = subprocess.Popen(mirror, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for command in commands(data):
+            if chosen.only and command.name not in chosen.only:
+                continue
+            folder = work / command.name.replace(" ", "_")
+            folder.mkdir(parents=True)
+            entry = killed(command, folder, chosen.kills, draw)
+            entry |= {"disk": refused(command, folder, limited), "rights": refused(command, folder, without_rights)}
+            report.add(entry)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+class Report:
+    """What was found, kept in a file as it comes; a command that is tried again takes its own place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found = {entry["command"]: entry for entry in json.loads(path.read_text())} if path.is_file() else {}
+        self.faults = 0
+
+    def add(self, entry: dict) -> None:
+        print(json.dumps(entry), flush=True)
+        self._found[entry["command"]] = entry
+        self.faults += sum(entry[kind] for kind in ("torn", "stayed", "differs"))
+        self.faults += sum(not entry.get(kind, True) for kind in ("disk", "rights"))
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(list(self._found.values()), indent=1) + "\n")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--kills", type=int, default=40, help="of each command")
-    options.add_argument("--chain-kills", type=int, default=4)
+    options.add_argument("--kills", type=int, default=24, help="of each command")
+    options.add_argument("--chain-kills", type=int, default=6)
+    options.add_argument("--only", nargs="*", help="commands by their names (run: the chain); all")
+    options.add_argument("--data", type=Path, help="where the inputs are made, and found by the next call")
     options.add_argument("--out", type=Path, default=ROOT / "build" / "faults.json")
     options.add_argument("--seed", type=int, default=1)
     chosen = options.parse_args()
     draw = random.Random(chosen.seed)
-    report: dict = {"killed": [], "disk": {}, "rights": {}}
+    report = Report(chosen.out)
     with tempfile.TemporaryDirectory() as scratch:
-        data = Path(scratch, "data")
-        data.mkdir()
         os.chmod(scratch, 0o755)
-        prepare(data)
-        for command in commands(data):
-            folder = Path(scratch, "work", command.name.replace(" ", "_"))
-            folder.mkdir(parents=True)
-            report["killed"].append(killed(command, folder, chosen.kills, draw))
-            report["disk"][command.name] = refused(command, folder, limited)
-            report["rights"][command.name] = refused(command, folder, without_rights)
-            print(
-                json.dumps(report["killed"][-1]),
-                report["disk"][command.name],
-                report["rights"][command.name],
-                flush=True,
-            )
-        if chosen.chain_kills:
-            report["killed"].append(chain(Path(scratch, "runs"), chosen.chain_kills, draw))
-            print(json.dumps(report["killed"][-1]), flush=True)
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(report, indent=1) + "\n")
-    faults = sum(entry[kind] for entry in report["killed"] for kind in ("torn", "stayed", "differs") if kind in entry)
-    sys.exit(1 if faults or not all(report["disk"].values()) or not all(report["rights"].values()) else 0)
+        data = (chosen.data or Path(scratch, "data")).resolve()
+        if not (data / "runs" / "whole" / "index.html").is_file():
+            data.mkdir(parents=True, exist_ok=True)
+            prepare(data)
+        load_rooms()
+        if chosen.only != ["run"]:
+            every_command(data, Path(scratch, "work"), chosen, draw, report)
+        if chosen.chain_kills and (not chosen.only or "run" in chosen.only):
+            report.add(chain(Path(scratch, "runs"), data / "runs" / "whole", chosen.chain_kills, draw))
+    sys.exit(1 if report.faults else 0)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "tests" / "corpus"
 SLOW_SECONDS = 10
+OF_A_MODEL = ("model, tampered", "model, forged with checksums that fit", "VCF to score")
 TOKENS = [
     b"\0", b"\r", b"\n", b"\t", b",", b";", b"|", b"=", b'"', b"'", b"%", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80",
     b"\x1b[2J", b"CHROM", b"POS", b"REF", b"ALT", b"CLASS", b"CSQ=", b"CLNREVSTAT=", b"##INFO=<ID=", b"#CHROM", b"nan",
@@ -71,6 +72,12 @@ VCF = b"""##fileformat=VCFv4.1
 1\t2000\t2\tCT\tC\t.\t.\tCLNREVSTAT=criteria_provided,_conflicting_interpretations;CLNSIGCONF=Benign(1),Pathogenic(1);CSQ=-|x|B|
 2\t3000\t3\tG\tT,<DEL>\t1\tPASS\tCLNREVSTAT=no_assertion_provided;FLAG
 """
+VCFS = [VCF, gzip.compress(VCF)]
+RELEASE = b"""chrom\tpos\tref\talt\tclinical_significance\treview_status\tsymbol\tdates_ordered
+1\t1000\tA\tG\tBenign\tcriteria provided, multiple submitters, no conflicts\tBRCA1\t2014-01-01
+X\t2000\tCT\tC\tPathogenic;Benign\tcriteria provided, conflicting interpretations\t\t
+"""
+RELEASES = [RELEASE, gzip.compress(RELEASE)]
 TSV = b"#AlleleID\tType\tName\n1\tdeletion\tx\n22\tindel\ty\n3\t\t1.5\n"
 ROWS = b"""{"instances": [{"CHROM": "1", "POS": 7, "REF": "A", "ALT": "G", "AF_EXAC": 0.1},
  {"CHROM": "X", "POS": "9", "REF": "C", "ALT": "T"}]}"""
@@ -147,15 +154,19 @@ def model_readers(folder: Path) -> list[Reader]:
         loaded = load(integrity.sealed(json.loads(manifest), content).encode(), content)
         return loaded.predict(read_table(folder / "t.parquet").head(5))
 
+    from genomicslearning.endpoint.vcf import predict_vcf
+
     return [
         Reader("model, tampered", [manifest, weights], tampered),
         Reader("model, forged with checksums that fit", [weights], resealed),
+        Reader("VCF to score", VCFS, lambda path: predict_vcf(model, path, folder / "scored.csv"), ".vcf"),
     ]
 
 
 def file_readers(folder: Path) -> list[Reader]:
     """Every reader of a file that others wrote."""
     from genomicslearning.endpoint import wire
+    from genomicslearning.history.releases import read_release
     from genomicslearning.io import lake
     from genomicslearning.parquet.tsv import tsv_to_parquet
     from genomicslearning.parquet.vcf import vcf_to_parquet
@@ -172,7 +183,7 @@ def file_readers(folder: Path) -> list[Reader]:
         zipped(TABLE, zipfile.ZIP_LZMA),
         parquet(),
     ]
-    vcfs, tsvs = [VCF, gzip.compress(VCF)], [TSV, gzip.compress(TSV)]
+    tsvs = [TSV, gzip.compress(TSV)]
     lines = b"\n".join(json.dumps(row).encode() for row in json.loads(ROWS)["instances"])
     csv = "text/csv"
     return [
@@ -183,9 +194,11 @@ def file_readers(folder: Path) -> list[Reader]:
         Reader("request (JSON)", [ROWS], lambda path: wire.read_rows(path.read_bytes(), wire.JSON)),
         Reader("request (JSON lines)", [lines], lambda path: wire.read_rows(path.read_bytes(), wire.JSONLINES)),
         Reader("run.json and other JSON", [RUN], lambda path: lake.read_json(path, "record")),
-        Reader("VCF to training set", vcfs, lambda path: build_training_set(annotated=path, out=f"{out}.csv"), ".vcf"),
-        Reader("VCF to parquet", vcfs, lambda path: vcf_to_parquet(path, f"{out}.parquet"), ".vcf"),
+        Reader("VCF to training set", VCFS, lambda path: build_training_set(annotated=path, out=f"{out}.csv"), ".vcf"),
+        Reader("VCF to parquet", VCFS, lambda path: vcf_to_parquet(path, f"{out}.parquet"), ".vcf"),
         Reader("TSV to parquet", tsvs, lambda path: tsv_to_parquet(path, f"{out}.parquet"), ".tsv"),
+        Reader("release (VCF)", VCFS, lambda path: read_release(path), ".vcf"),
+        Reader("release (tab-delimited)", RELEASES, lambda path: read_release(path, assembly="GRCh37"), ".tsv"),
     ]  # fmt: skip
 
 

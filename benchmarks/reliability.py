@@ -1,4 +1,4 @@
-"""Write the figures of docs/reliability.md from what fuzz.py, faults.py and bombs.py measured.
+"""Write the figures of docs/reliability.md from what the scripts named there measured.
 
     python benchmarks/reliability.py [--folder build]
 
@@ -38,14 +38,14 @@ def fuzz(report: dict) -> str:
     )
 
 
-def faults(report: dict) -> str:
+def faults(report: list[dict]) -> str:
     """Kills by command, and what a full disk and a folder without rights do."""
     rows = []
-    for entry in report["killed"]:
-        name = entry["command"]
-        rest = [entry.get(kind, "–") for kind in ("kills", "torn", "left", "stayed", "differs")]
-        rows.append([name, *rest, *("one line" if report[kind].get(name) else "–" for kind in ("disk", "rights"))])
-    kills = sum(entry["kills"] for entry in report["killed"])
+    for entry in report:
+        counts = [entry[kind] for kind in ("kills", "torn", "left", "stayed", "differs")]
+        said = ["–" if kind not in entry else "one line" if entry[kind] else "FAULT" for kind in ("disk", "rights")]
+        rows.append([entry["command"], *counts, *said])
+    kills = sum(entry["kills"] for entry in report)
     head = ("command", "kills", "torn outputs", "left something hidden", "still there after the next run")
     head += ("next run wrote something else", "full disk", "no right to write")
     return table(head, rows) + f"\n\n{kills:,} kills in all, a third of them SIGTERM."
@@ -67,7 +67,41 @@ def bombs(report: list[dict]) -> str:
     return table(("file", "read by", "MB on disk", "peak MB", "CPU s", "answer"), rows)
 
 
-SOURCES: dict[str, Callable[..., str]] = {"fuzz": fuzz, "faults": faults, "bombs": bombs}
+def equal_bytes(report: list[dict]) -> str:
+    """What two runs of the chain gave, by data."""
+    rows = []
+    for entry in report:
+        equal = [name for name, same in entry["equal"].items() if same]
+        differing = [name for name, same in entry["equal"].items() if not same]
+        shuffled = "the same, to the last bit" if entry["shuffled"] else "others"
+        rows.append([entry["data"], entry["rows"], ", ".join(equal), ", ".join(differing) or "none", shuffled])
+    return table(("data", "rows", "equal, byte for byte", "differing", "predictions from shuffled rows"), rows)
+
+
+def load_held(report: dict) -> str:
+    """What a server gave beside connections that were stuck."""
+    held = [
+        f"{ended} with {what} ended, the longest after {report['longest_held'][what]} s"
+        for what, ended in report["stuck_ended"].items()
+    ]
+    rows = [
+        ["answered right beside them", f"{report['answered']:,} requests, 99 % within {report['p99_ms']:,} ms"],
+        *(["stuck connections", text] for text in held),
+        ["connections beyond the limit", ", ".join(f"{n} × {code}" for code, n in report["beyond_the_limit"].items())],
+        ["memory before and after", f"{report['mb_before']:,} and {report['mb_after']:,} MB"],
+        ["tracebacks in the log, exit code", f"{report['tracebacks']}, {report['exit_code']}"],
+    ]
+    said = f"{report['stuck']} stuck connections, {report['clients']} clients, {report['seconds']:.0f} seconds"
+    return table((said, "figure"), rows)
+
+
+SOURCES: dict[str, Callable[..., str]] = {
+    "fuzz": fuzz,
+    "faults": faults,
+    "bombs": bombs,
+    "equal_bytes": equal_bytes,
+    "load_held": load_held,
+}
 
 
 def main() -> None:

@@ -14,6 +14,20 @@ from pathlib import Path
 import pytest
 
 WIDE, NARROW = (1400, 1000), (390, 844)
+# Text that would act if it were markup; {} is the address of a listening server.
+HOSTILE = (
+    '<meta http-equiv="refresh" content="0; url={0}/refresh">',
+    '<script>document.title="owned";fetch("{0}/script")</script>',
+    '<img src="{0}/img" onerror="document.title=\'owned\'">',
+    '<iframe src="{0}/frame"></iframe><object data="{0}/object"></object><embed src="{0}/embed">',
+    '<svg onload="document.title=\'owned\'"><a href="javascript:1"><text>x</text></a></svg>',
+    '<form id="f" action="{0}/form"><button autofocus onfocus="f.submit()">go</button></form>',
+    '<base href="{0}/"><link rel="stylesheet" href="{0}/css"><style>@import "{0}/import"; p {{ color: red }}</style>',
+    '</title></style></script></textarea><script>document.title="owned"</script>',
+    '<p style="background: url({0}/background); position: fixed">x</p>',
+    "[link](javascript:document.title='owned') ![picture]({0}/markdown.png)",
+    "`code` <b>bold</b> | cell | ${{x}}$ \\\\[x\\\\] {{{{ 7 * 7 }}}} {{% raw %}}",
+)
 
 
 @contextmanager
@@ -102,3 +116,19 @@ def serious_findings(browser) -> list[str]:
         for one in violations
         if one["impact"] in ("serious", "critical")
     ]
+
+
+def shows_text_alone(browser, page: Path) -> None:
+    """Open a page of `HOSTILE` text: it stays, no script of the text runs, nothing in it could act, and it is shown."""
+    open_at(browser, page, WIDE)
+    # Longer than a refresh of no delay takes to leave the page.
+    browser.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => setTimeout(done, 50))")
+    assert browser.current_url == page.resolve().as_uri(), page.name
+    assert "owned" not in browser.title.split("<")[0], page.name
+    elements = "meta[http-equiv=refresh], iframe, object, embed, form, base, link, [onerror], [onload], [onfocus]"
+    assert browser.execute_script(f"return document.querySelectorAll('{elements}').length") == 0, page.name
+    sources = "[...document.querySelectorAll('[src]')].map(e => e.src).filter(s => !s.startsWith('data:image/'))"
+    assert browser.execute_script(f"return {sources}") == []
+    links = "[...document.links].map(e => e.protocol).filter(p => !['file:', 'http:', 'https:'].includes(p))"
+    assert browser.execute_script(f"return {links}") == []
+    assert "document.title=" in browser.execute_script("return document.body.textContent"), "shown as text"

@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from places import data_folder
+
+# How long a draw takes hangs on what else the machine does.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 # Fixtures that there are with the real data only; `labelled_table` falls back to the sample and asks for one itself.
 REAL = {"shared_data", "published_table", "rebuilt_pair"}

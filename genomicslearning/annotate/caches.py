@@ -6,10 +6,9 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from genomicslearning import InputError
 from genomicslearning.annotate.programs import VEPYR, Program, running
 from genomicslearning.clinvar import chromosome
+from genomicslearning.io import lake
 
 ENSEMBL, MERGED, REFSEQ = "ensembl", "merged", "refseq"
 _SPECIES = "homo_sapiens"
@@ -138,35 +138,29 @@ def converted(cache: Cache, program: Program, progress: Callable[[str], None] | 
     """
     if cache.converted:
         return cache
-    files = _fingerprint(cache.folder)
+    files = fingerprint(cache.folder)
     name = f"{cache.release}_{cache.assembly}_{cache.kind}"
     places = [cache.folder.parent / "vepyr" / name, _users_folder(cache) / name]
     for place in places:
         if _is_of(place, files):
             return _converted(place)
-    for place in places:
-        try:
-            if place == places[0] and _write_protected(cache.folder.parent):
-                continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            scratch = place.parent / f".{name}.{os.getpid()}.part"
-            scratch.mkdir()
-        except OSError:
-            continue
-        break
-    else:
-        raise InputError(f"{places[-1]}: cannot be written; set XDG_CACHE_HOME to a folder with space for the cache")
-    try:
-        _convert(cache, program, scratch, progress)
-        made = scratch / name
-        (made / _MADE_FROM).write_text(json.dumps(files) + "\n", encoding="utf-8")
-        if place.exists():
-            shutil.rmtree(place)
-        with suppress(OSError):  # another process was first: its folder is as good
-            os.replace(made, place)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    if _write_protected(cache.folder.parent):
+        places = places[1:]
+    with ExitStack() as stack:
+        place, part = _first_to_write(stack, places)
+        _convert(cache, program, part.parent, progress)
+        part.rmdir()
+        os.replace(part.parent / name, part)
+        (part / _MADE_FROM).write_text(json.dumps(files) + "\n", encoding="utf-8")
     return _converted(place)
+
+
+def _first_to_write(stack: ExitStack, places: list[Path]) -> tuple[Path, Path]:
+    """The first place that can be written, and the folder that takes it when the stack ends well."""
+    for place in places:
+        with suppress(InputError):
+            return place, stack.enter_context(lake.output_folder(place))
+    raise InputError(f"{places[-1]}: cannot be written; set XDG_CACHE_HOME to a folder with space for the cache")
 
 
 def _convert(cache: Cache, program: Program, folder: Path, progress: Callable[[str], None] | None) -> None:
@@ -216,15 +210,21 @@ def _users_folder(cache: Cache) -> Path:
     return root / "genomicslearning" / "vep" / place
 
 
-def _fingerprint(folder: Path) -> dict:
-    """Names and sizes of a cache's files, as one checksum: another release, or a chromosome more, is another cache."""
-    files = sorted((str(path.relative_to(folder)), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
-    return {"files": len(files), "sha256": hashlib.sha256(json.dumps(files).encode()).hexdigest()}
+def fingerprint(folder: Path) -> dict:
+    """Of a cache's files: their number, bytes in all, and a checksum of names and sizes, since another release, or a
+    chromosome more, is another cache. What was converted from it, beside it or in it, does not count."""
+    files = sorted(
+        (str(path.relative_to(folder)), path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file() and "vepyr" not in path.relative_to(folder).parts
+    )
+    digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+    return {"files": len(files), "bytes": sum(size for _, size in files), "sha256": digest}
 
 
 def _is_of(place: Path, files: dict) -> bool:
-    with suppress(OSError, ValueError):
-        return json.loads((place / _MADE_FROM).read_text(encoding="utf-8")) == files
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        return json.loads((place / _MADE_FROM).read_text(encoding="utf-8"))["sha256"] == files["sha256"]
     return False
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from genomicslearning import InputError
 from genomicslearning.clinvar import assembly_name, chromosome
+from genomicslearning.io import lake
 from genomicslearning.io.vcf import Vcf
 
 GRCH37, GRCH38 = "GRCh37", "GRCh38"
@@ -82,13 +83,12 @@ class Reference:
         if self.compressed:
             raise InputError(f"{self.path}: has no index; make one with: samtools faidx {self.path}")
         places = _places(self.path)
-        part = index.with_name(f".{index.name}.{os.getpid()}.part")
         try:
-            part.write_text("".join("\t".join(map(str, (name, *place))) + "\n" for name, place in places.items()))
-            os.replace(part, index)
-        except OSError as problem:
+            with lake.output(index) as [part]:
+                part.write_text("".join("\t".join(map(str, (name, *place))) + "\n" for name, place in places.items()))
+        except InputError as problem:
             raise InputError(
-                f"{self.path}: has no index ({index.name}) and none can be written beside it ({problem.strerror}); "
+                f"{self.path}: has no index ({index.name}) and none can be written beside it ({problem}); "
                 "copy the FASTA to a folder of yours"
             ) from None
 

@@ -86,6 +86,7 @@ def annotate_vcf(
     """
     if not str(target).endswith(".vcf.gz"):
         raise InputError(f"{target}: the output is a bgzip file, name it ….vcf.gz")
+    lake.check_outputs(outputs(target), inputs(source, vep_cache, fasta, plugin_cache))
     watch = Stopwatch(progress, "annotate")
     tool = programs.find(program)
     found = plugins.find(plugin_cache, tool)
@@ -95,7 +96,7 @@ def annotate_vcf(
         vcf = stack.enter_context(Vcf(path, called=source))
         cache, warnings = _cache_for(vcf, vep_cache, reference)
         quarantine, report_part, part = stack.enter_context(
-            lake.output(f"{target}.quarantine.vcf", f"{target}.report.json", target, inputs=[source, fasta])
+            lake.output(*outputs(target), inputs=inputs(source, vep_cache, fasta, plugin_cache))
         )
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="annotate-", dir=part.parent)))
         sites = _write_sites(vcf, Sites(reference, cache), scratch / "sites.vcf", watch)
@@ -114,6 +115,17 @@ def annotate_vcf(
         }
         write_json(report, report_part)
     return report
+
+
+def outputs(target: str | os.PathLike) -> tuple[str, ...]:
+    """The files that are written with an output: what was set aside, the report, itself."""
+    return f"{target}.quarantine.vcf", f"{target}.report.json", str(target)
+
+
+def inputs(*paths: str | os.PathLike | None) -> list[str]:
+    """The files and folders that are read: those given, and a FASTA's index beside it."""
+    given = [str(path) for path in paths if path]
+    return given + [f"{path}.fai" for path in given if Path(f"{path}.fai").is_file()]
 
 
 @contextmanager

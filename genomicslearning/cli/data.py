@@ -132,11 +132,13 @@ def watchlist(
     Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --out watch
     """
     from genomicslearning.annotate.vcf import annotated_copy
+    from genomicslearning.io import lake
     from genomicslearning.runs.folder import model_folder
-    from genomicslearning.watchlist import build
+    from genomicslearning.watchlist import build, places
 
     if annotated and vep_cache:
         raise InputError("give either --annotated or --vep-cache and --fasta, not both")
+    lake.check_outputs(places(out), filter(None, (clinvar, annotated, model, fasta, *(earlier or ()))))
     with annotated_copy(
         clinvar, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=say
     ) as (copy, _):
@@ -175,12 +177,12 @@ def changes(
     from genomicslearning.history import changes_files
     from genomicslearning.io import lake
 
+    read = [path for path in (old, new, genes, graded) if path]
+    lake.check_outputs(changes_files.places(out), read)
     scored = grading.read_scored(graded) if graded else None
-    places = [f"{out}/{name}" for name in (changes_files.CSV, changes_files.FACTS, changes_files.PAGE)]
-    lake.check_outputs(places, filter(None, (old, new, genes)))
     found = changes_files.compare_files(old, new, assembly=assembly, genes=genes)
     facts = None if scored is None else grading.grade(scored, found.new, name=lake.name(graded))
-    summary = changes_files.write(found, out, graded=facts, progress=say)
+    summary = changes_files.write(found, out, read=read, graded=facts, progress=say)
     counts = summary["changes"] | summary["conflicts"]
     typer.echo("; ".join(f"{name} {number:,}" for name, number in counts.items()))
     if facts is not None:

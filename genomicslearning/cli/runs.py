@@ -112,7 +112,7 @@ def _pairs(parameters: list[str]) -> dict[str, str]:
 
 def _outcome(folder: Path) -> str:
     """What a script wants to know of a run, as JSON."""
-    from genomicslearning.runs.record import load
+    from genomicslearning.io.run_record import load
 
     facts = load(folder)
     index = str(folder / "index.html")
@@ -150,8 +150,9 @@ def report(
 
     Example: genomicslearning report latest --zip
     """
+    from genomicslearning.io import lake
+    from genomicslearning.io.run_record import load
     from genomicslearning.runs.folder import find, folders
-    from genomicslearning.runs.record import load
 
     if bool(run) == all_runs:
         raise InputError("give one run, or --all")
@@ -160,16 +161,19 @@ def report(
     chosen = folders(runs_dir) if all_runs else [find(run, runs_dir)]
     if not all_runs:
         load(chosen[0])  # a record that is cut or another's is refused before anything is rendered
+    packed = chosen[0].with_name(f"{chosen[0].name}.zip") if zipped else None
+    if packed:
+        lake.check_outputs([packed], chosen)
     from genomicslearning.runs import reports
 
     if all_runs:
         typer.echo(reports.render_all(chosen, Path(runs_dir)))
         return
     typer.echo(reports.render(chosen[0]))
-    if zipped:
+    if packed:
         from genomicslearning.report.archive import archive
 
-        typer.echo(archive(chosen[0], chosen[0].with_name(f"{chosen[0].name}.zip")))
+        typer.echo(archive(chosen[0], packed))
 
 
 def compare(
@@ -183,10 +187,14 @@ def compare(
 
     Example: genomicslearning compare monday tuesday --page comparison.html
     """
-    from genomicslearning.runs.compare import as_text, comparison
+    from genomicslearning.io import lake
+    from genomicslearning.runs.compare import READ, as_text, comparison
     from genomicslearning.runs.folder import find
 
-    found = comparison(find(first, runs_dir), find(second, runs_dir))
+    folders = find(first, runs_dir), find(second, runs_dir)
+    if page:
+        lake.check_outputs([page], [folder / name for folder in folders for name in READ])
+    found = comparison(*folders)
     typer.echo(json.dumps(found, indent=1) if as_json else as_text(found))
     if page:
         from genomicslearning.report.comparison import comparison_page

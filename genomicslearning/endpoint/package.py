@@ -50,6 +50,7 @@ def write(model_folder: str | Path, target: str | Path) -> dict:
     if not str(target).endswith(".tar.gz"):
         raise InputError(f"{target}: SageMaker takes a .tar.gz; choose such a name")
     folder = Path(model_folder)
+    lake.check_outputs([target], [folder])
     manifest = Model.load(folder).manifest
     files = {f"model/{path.name}": path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
     files |= _code(manifest)

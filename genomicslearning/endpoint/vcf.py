@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genomicslearning import InputError
-from genomicslearning.annotate.vcf import annotated_copy
+from genomicslearning.annotate.vcf import annotated_copy, outputs
+from genomicslearning.annotate.vcf import inputs as inputs_of_annotation
 from genomicslearning.autopilot.manifest import missing_evidence
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import batch
@@ -130,8 +131,7 @@ def predict_vcf(
     say = progress or (lambda text: None)
     with ExitStack() as stack:
         inputs = [path for path in (source, clinvar, model_folder) if path is not None]
-        places = (f"{target}.quarantine.vcf", f"{target}.report.json", target)
-        quarantine_part, report_part, part = stack.enter_context(lake.output(*places, inputs=inputs))
+        quarantine_part, report_part, part = stack.enter_context(lake.output(*outputs(target), inputs=inputs))
         vcf = stack.enter_context(Vcf(source))
         model = Model.load(model_folder)
         warnings = check_model(model, model_folder, vcf, classification)
@@ -182,8 +182,8 @@ def annotate_and_predict(
 
     Then the report has `annotation`, and records written to a VCF carry CSQ as well.
     """
-    if vep_cache and fasta:
-        lake.check_outputs([target], inputs=[source, fasta])
+    read = (source, model_folder, options.get("clinvar"), vep_cache, fasta, plugin_cache)
+    lake.check_outputs(outputs(target), inputs_of_annotation(*read))
     with annotated_copy(
         source, vep_cache=vep_cache, fasta=fasta, plugin_cache=plugin_cache, program=program, progress=progress
     ) as (copy, annotation):
@@ -236,7 +236,8 @@ def _lacking_evidence(model: Model, maker: UnlabelledRows, vcf: Vcf) -> list[str
 
 def _layout(vcf: Vcf, csq_key: str | None, model: Model) -> transcripts.Layout | None:
     """VEP's annotation by the header; a model that has never seen any takes a VCF without."""
-    if (csq_key or "CSQ") not in vcf.info and not model.manifest["training_set"].get("annotated", True):
+    learnt_from = model.manifest.get("training_set") or {}
+    if (csq_key or "CSQ") not in vcf.info and not learnt_from.get("annotated", True):
         return None
     try:
         return transcripts.layout(vcf, csq_key)

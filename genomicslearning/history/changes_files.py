@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -14,12 +14,13 @@ from genomicslearning.history import changes
 from genomicslearning.history.changes import COLUMNS, PERSISTS, Changes
 from genomicslearning.history.releases import read_release
 from genomicslearning.io import lake
-from genomicslearning.io.text import formula_safe
+from genomicslearning.io.text import formula_safe, page_policy, write_json
 
 CSV, FACTS, PAGE = "changes.csv", "changes.json", "release_changes.html"
 SHOWN = 5000  # rows of the page, conflict events first: more make a browser slow
 # ClinVar's text is anybody's: these columns are formula-safe.
 _TEXT = ("gene", "classification_before", "classification_after", "VARIATION_ID")
+_SCRIPT = Path(__file__).with_name("changes_page.js").read_text(encoding="utf-8")
 _TEMPLATES = Environment(loader=PackageLoader("genomicslearning.history", "."), autoescape=True)
 
 
@@ -56,10 +57,22 @@ def compare_files(
     return changes.compare(*releases, genes=mine)
 
 
+def places(out: str | os.PathLike) -> list[str]:
+    """The files that `write` leaves in a folder."""
+    return [f"{out}/{name}" for name in (CSV, FACTS, PAGE)]
+
+
 def write(
-    found: Changes, out: str | os.PathLike, *, graded: dict | None = None, progress: Callable[[str], None] = print
+    found: Changes,
+    out: str | os.PathLike,
+    *,
+    read: Iterable[str | os.PathLike] = (),
+    graded: dict | None = None,
+    progress: Callable[[str], None] = print,
 ) -> dict:
     """Write `changes.csv`, `changes.json` and `release_changes.html` into a folder, whole or not at all.
+
+    An output that is one of the files that were `read`, under any name, is refused.
 
     Returns
     -------
@@ -70,7 +83,7 @@ def write(
     if graded is not None:
         summary["graded"] = graded
     first: list[pd.DataFrame] = []
-    with lake.output(*(f"{out}/{name}" for name in (CSV, FACTS, PAGE))) as [table, facts, page]:
+    with lake.output(*places(out), inputs=read) as [table, facts, page]:
         with table.open("w", encoding="utf-8", newline="") as file:
             file.write(",".join(COLUMNS) + "\n")
             for piece in found.pieces():
@@ -78,7 +91,7 @@ def write(
                     piece[name] = piece[name].map(formula_safe)
                 piece.to_csv(file, header=False, index=False, lineterminator="\n")
                 first.append(_of_interest(piece, SHOWN))
-        lake.write_json(summary, facts)
+        write_json(summary, facts)
         shown = pd.concat(first).pipe(_of_interest, SHOWN) if first else pd.DataFrame(columns=list(COLUMNS))
         _write_page(page, shown, summary)
     progress(f"changes: {out}/{CSV}, {out}/{FACTS}, {out}/{PAGE}")
@@ -99,6 +112,8 @@ def _write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
         rows=rows.to_dict("records"),
         summary=summary,
         events=[name for name in changes.CONFLICT_EVENTS if (rows["conflict"] == name).any()],
+        script=_SCRIPT,
+        policy=page_policy(_SCRIPT),
         kinds=sorted(set(rows["kind_after"]) | set(rows["kind_before"]) - {""}),
     )
     path.write_text(page, encoding="utf-8")

@@ -20,6 +20,7 @@ import pyarrow.csv as pa_csv
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import assembly_of
+from genomicslearning.io.text import first_line
 
 VARIANT_COLUMNS = (
     "CHROM",
@@ -212,15 +213,9 @@ def _batches(
     lines: BinaryIO, names: list[str], lines_before: int, path: object, problem: str
 ) -> Iterator[pa.RecordBatch]:
     """Rows of tab-separated text as strings, some megabytes at a time."""
-    unfit: list[int] = []
-
-    def refuse(row: pa_csv.InvalidRow) -> str:
-        unfit.append(lines_before + (row.number or 0))
-        return "error"
-
     options = {
         "read_options": pa_csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=False),
-        "parse_options": pa_csv.ParseOptions(delimiter="\t", quote_char=False, invalid_row_handler=refuse),
+        "parse_options": pa_csv.ParseOptions(delimiter="\t", quote_char=False),
         "convert_options": pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary()), null_values=[""]),
     }
     try:
@@ -230,9 +225,10 @@ def _batches(
     except pa.ArrowInvalid as refused:
         if "Empty CSV" in str(refused):
             return
-        if unfit:
-            raise InputError(f"{path}:{unfit[0]}: {problem}") from None
-        raise InputError(f"{path}: cannot be read ({str(refused).splitlines()[0]})") from None
+        # A handler of invalid rows would not do: it is never called for one that is not UTF-8.
+        if row := re.search(r"Row #(\d+): Expected \d+ columns", str(refused)):
+            raise InputError(f"{path}:{lines_before + int(row[1])}: {problem}") from None
+        raise InputError(f"{path}: cannot be read ({first_line(refused)})") from None
 
 
 def _text(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -83,6 +85,16 @@ def _texts_mapped(table: pd.DataFrame, mapped: Callable[[str], str]) -> pd.DataF
 def json_text(content: object) -> str:
     """JSON as every file of the project has it: indented by one, text as it is, a line feed at the end."""
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def page_policy(*scripts: str) -> str:
+    """Content security policy of a page: no request, no form, no base, and no script but the given texts."""
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def write_json(content: object, path: str | Path) -> None:

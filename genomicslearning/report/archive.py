@@ -17,8 +17,12 @@ def archive(folder: Path, target: Path) -> Path:
     In it: pages and executed notebooks, the job's notebooks, and every artifact that `run.json` lists, the model
     included. The same run gives the same bytes.
     """
-    with lake.output(target) as [part], zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as packed:
-        for path in _files(folder):
+    files = _files(folder)
+    with (
+        lake.output(target, inputs=files) as [part],
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as packed,
+    ):
+        for path in files:
             entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", _DATED)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16

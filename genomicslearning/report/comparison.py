@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from genomicslearning.io.text import page_policy
 from genomicslearning.report import text as page_text
 from genomicslearning.report.page import write
 
@@ -42,7 +43,7 @@ def comparison_page(found: dict, target: Path) -> Path:
             figures=[_figure(row) for row in found["metrics"] if row["name"] not in _SETTINGS],
             settings=settings,
             css=page_text.asset("page.css"),
-            policy=page_text.policy(),
+            policy=page_policy(),
         )
     )
     write(target, page)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from genomicslearning import InputError
+from genomicslearning.io.text import page_policy
 from genomicslearning.report import text as page_text
 from genomicslearning.report.index_page import figure
 from genomicslearning.report.page import run_record, write
@@ -48,7 +49,7 @@ def gallery(folders: Sequence[Path], target: Path) -> Path:
             widest=True,
             css=page_text.asset("page.css"),
             script=script,
-            policy=page_text.policy(script),
+            policy=page_policy(script),
         )
     )
     write(target, page)
@@ -58,8 +59,8 @@ def gallery(folders: Sequence[Path], target: Path) -> Path:
 def _row(folder: Path, beside: Path) -> dict:
     try:
         run = run_record(folder) or {}
-    except json.JSONDecodeError:
-        run = {"status": "unreadable"}  # a cut run.json: the row says so, the other rows stand
+    except InputError:
+        run = {"status": "unreadable"}  # cut, or another's: the row says so, the other rows stand
     metrics = run.get("metrics") or {}
     parameters = run.get("parameters") or {}
     page = folder / "index.html"

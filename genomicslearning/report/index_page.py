@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 
 from genomicslearning import InputError
+from genomicslearning.io.text import page_policy
 from genomicslearning.report import text as page_text
 from genomicslearning.report.page import SYNTHETIC, marked, run_record, write
 
@@ -86,7 +87,7 @@ def render_index(folder: Path) -> Path:
             unchanged=unchanged,
             synthetic=SYNTHETIC if run.get("synthetic") else "",
             css=page_text.asset("page.css"),
-            policy=page_text.policy(),
+            policy=page_policy(),
             **quoted({name: nb for name, nb in read.items() if name not in outdated}),
         )
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,8 @@ import nbformat
 from nbconvert import HTMLExporter
 
 from genomicslearning.io import lake
+from genomicslearning.io.run_record import load
+from genomicslearning.io.text import page_policy
 from genomicslearning.report import text as page_text
 from genomicslearning.report.display import OURS
 
@@ -61,7 +62,7 @@ def render_notebook(notebook: Path, *, home: str = "index.html") -> Path:
             "long": LONG_OUTPUT,
             "css": page_text.asset("page.css"),
             "script": script,
-            "policy": page_text.policy(script),
+            "policy": page_policy(script),
         }
     }
     page, _ = exporter.from_notebook_node(nb, resources=resources)
@@ -103,9 +104,8 @@ def marked(nb: nbformat.NotebookNode) -> Iterator[tuple[dict, nbformat.NotebookN
 
 
 def run_record(folder: Path) -> dict | None:
-    """A folder's `run.json`, None where there is none."""
-    path = folder / "run.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    """A folder's `run.json` (`record.load`), None where there is none."""
+    return load(folder) or None
 
 
 def write(target: Path, text: str) -> None:

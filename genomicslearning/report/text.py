@@ -7,8 +7,6 @@ HTML that a notebook's cell displayed keeps only what shows tables and text (`cl
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from pathlib import Path
 
@@ -49,16 +47,6 @@ def templates() -> jinja2.Environment:
 def asset(name: str) -> str:
     """A stylesheet or script of this package."""
     return (HERE / name).read_text(encoding="utf-8")
-
-
-def policy(*scripts: str) -> str:
-    """Content security policy of a page: no request, no form, no base, and no script but the given texts."""
-    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
-    return (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def cleaned(markup: str) -> str:

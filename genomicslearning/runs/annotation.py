@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 
-from genomicslearning import InputError
 from genomicslearning.annotate import annotate_vcf
 from genomicslearning.runs.folder import Run
 
 
 def annotate_clinvar(
-    run_dir: str,
+    run: Run,
     *,
     clinvar: str,
     vep_cache: str,
@@ -21,26 +19,21 @@ def annotate_clinvar(
     plugin_cache: str = "",
     annotator: str = "",
     progress: Callable[[str], None] = print,
-) -> tuple[Run, dict]:
-    """Annotate a ClinVar VCF into a run's folder (without `run_dir`: the folder one is in).
+) -> dict:
+    """Annotate a ClinVar VCF into a run's folder, as `run.annotated`.
 
     Returns
     -------
-    The run, whose `annotated` is the file, and the report of `annotate.annotate_vcf`; the report is empty where neither
-    a VCF nor a cache is given, and nothing is done.
+    The report of `annotate.annotate_vcf`; empty where no cache is given, and nothing is done.
 
     Raises
     ------
     InputError
-        As `annotate_vcf` does, or some of the three (VCF, cache, FASTA) are given and not all.
+        As `annotate_vcf` does.
     """
-    run = Run(Path(run_dir or ".").expanduser().resolve())
-    given = [clinvar, vep_cache, fasta]
-    if not any(given):
-        return run, {}
-    if not all(given):
-        raise InputError("to annotate, give all three: clinvar, vep_cache and fasta")
-    report = annotate_vcf(
+    if not vep_cache:
+        return {}
+    return annotate_vcf(
         clinvar,
         run.annotated,
         vep_cache=vep_cache,
@@ -49,7 +42,6 @@ def annotate_clinvar(
         program=annotator or None,
         progress=progress,
     )
-    return run, report
 
 
 def account(report: dict) -> pd.DataFrame:

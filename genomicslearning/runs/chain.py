@@ -201,6 +201,9 @@ def _execute_step(record: Record, name: str, values: Mapping[str, object], say: 
     started = time.monotonic()
     try:
         execute_notebook(name, own, folder, say)
+    except InputError as problem:  # no kernel: nothing of the notebook was executed
+        record.fail(name, None, str(problem), time.monotonic() - started)
+        raise
     except PapermillExecutionError as problem:
         message = f"{problem.ename}: {problem.evalue}"
         record.fail(name, problem.exec_count, message, time.monotonic() - started)

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genomicslearning import InputError
+from genomicslearning.io.run_record import load
 from genomicslearning.runs.folder import Run
-from genomicslearning.runs.record import load
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
 RESAMPLES = 500
+#: What of a run is read.
+READ = ("run.json", "metrics.json", "predictions.csv")
 SITE = ["CHROM", "POS", "REF", "ALT"]
 # What a run was told; numbers too, but a difference of them says nothing.
 SETTINGS = ("synthetic", "seed", "bootstrap_seed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,9 +40,30 @@ def files(values: Mapping[str, object]) -> list[tuple[str, str]]:
 
 def facts(values: Mapping[str, object]) -> list[dict]:
     """`role`, `name`, `bytes` and `sha256` of every file that these parameters name."""
-    return [
+    found = [
         {"role": role, "name": lake.name(path), "bytes": lake.size(path), "sha256": sha256(path)}
         for role, path in files(values)
+    ]
+    return found + _of_annotation(values)
+
+
+def _of_annotation(values: Mapping[str, object]) -> list[dict]:
+    """The same of what an annotator reads: the reference, the cache and the plugins (names and sizes of their files,
+    which are many and large), and the annotator itself, by its version."""
+    if not (values.get("vep_cache") and values.get("fasta")):
+        return []
+    from genomicslearning.annotate import caches, programs
+
+    fasta = str(values["fasta"])
+    found = [{"role": "fasta", "name": lake.name(fasta), "bytes": lake.size(fasta), "sha256": sha256(fasta)}]
+    for role in ("vep_cache", "plugin_cache"):
+        if folder := str(values.get(role) or ""):
+            found.append({"role": role, "name": lake.name(folder.rstrip("/")), **caches.fingerprint(Path(folder))})
+    tool = programs.find(str(values.get("annotator") or "") or None)
+    name = f"{tool.kind} {tool.version}"
+    return [
+        *found,
+        {"role": "annotator", "name": name, "bytes": 0, "sha256": hashlib.sha256(name.encode()).hexdigest()},
     ]
 
 

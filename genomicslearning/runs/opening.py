@@ -17,7 +17,7 @@ from pathlib import Path
 from genomicslearning import InputError
 from genomicslearning.io import lake
 from genomicslearning.runs import chain, inputs, lock, parameters
-from genomicslearning.runs.folder import AT_WORK, EXTRAS, PRODUCTS, STEPS, Run, settings
+from genomicslearning.runs.folder import ANNOTATE, AT_WORK, EXTRAS, PRODUCTS, STEPS, Run, settings
 from genomicslearning.runs.record import RUNNING, WAITING, Record
 
 SAMPLE = "sample"
@@ -51,6 +51,8 @@ class OpenRun(Run):
                 # Parameters may have changed since the setup; what it read came from the steps as they were then.
                 record.begin(self.step, self.values(), by_hand=True, before=self.before)
                 record.done(self.step)
+                if self.step == ANNOTATE:  # what data_prep is to read
+                    record.facts["parameters"]["annotated"] = str(self.annotated)
                 record.finish(record.state())
             if (self.folder / "index.html").is_file():
                 from genomicslearning.report.index_page import render_index
@@ -74,8 +76,9 @@ def open_run(
     Parameters
     ----------
     run_dir
-        The run's folder. Empty: the run that was worked on last in this way; where `data_prep` is given data, a run of
-        their own; else a run on the embedded sample, whose earlier steps are executed where they are missing.
+        The run's folder. Empty: the run that was worked on last in this way; where `annotate` or `data_prep` is given
+        data, a run of their own; else a run on the embedded sample, whose earlier steps are executed where they are
+        missing. `annotate` that is given nothing opens none: the sample comes with its annotation.
     step
         The notebook's own name.
     given
@@ -93,13 +96,18 @@ def open_run(
         return OpenRun(Path(run_dir).resolve(), step=step, parameters=given)
     asked = {name: given[name] for name in parameters.of(step) if name in given}
     parameters.check(asked)
+    idle = step == ANNOTATE and not _annotates(asked)
     folder = Path(run_dir).expanduser().resolve() if run_dir else _folder_without_name(step, asked)
-    if run_dir and step != STEPS[0] and not folder.is_dir():
+    if idle:
+        return OpenRun(folder, step=step, parameters=given)
+    if run_dir and step not in (ANNOTATE, STEPS[0]) and not folder.is_dir():
         raise InputError(f"{folder}: no such folder; run the notebook {STEPS[0]} with this run_dir first")
     (folder / "data").mkdir(parents=True, exist_ok=True)
     with lock.hold(folder):
-        _make_current(folder, step, is_sample=folder == sample_folder(), say=say)
-        record = Record(folder)
+        steps = (ANNOTATE, *STEPS) if step == ANNOTATE else None
+        if step != STEPS[0] or not any(asked.get(name) for name in inputs.TRAINING_DATA):
+            _make_current(folder, step, is_sample=folder == sample_folder(), say=say)
+        record = Record(folder, steps)
         run = OpenRun(folder, _inputs_before(record, step, asked), step, given, record.before(step))
         record.begin(step, run.values(), by_hand=True)
     if not run_dir:
@@ -130,18 +138,35 @@ def _remember(folder: Path) -> None:
         part.write_text(f"{folder}\n", encoding="utf-8")
 
 
+def _annotates(asked: Mapping[str, object]) -> bool:
+    """Whether the notebook `annotate` was given what it annotates; some of the three alone are refused."""
+    given = [bool(asked.get(name)) for name in ("clinvar", "vep_cache", "fasta")]
+    if any(given) and not all(given):
+        raise InputError("to annotate, give all three: clinvar, vep_cache and fasta")
+    return all(given)
+
+
 def _folder_without_name(step: str, asked: Mapping[str, object]) -> Path:
     """The run that a notebook means when it names none: on her own data, else the last, else the sample's."""
-    if step == STEPS[0]:
-        lake_ = str(asked.get("lake") or settings()["lake"])
-        of_lake = lake_ or ("s3" if (asked.get("backend") or settings()["backend"]) == "sagemaker" else "")
-        data = [path for _, path in inputs.files(inputs.resolve(asked))] or ([of_lake] if of_lake else [])
-        return own_folder(data) if data else sample_folder()
+    last = _last()
+    if step not in (ANNOTATE, STEPS[0]):
+        return last or sample_folder()
+    lake_ = str(asked.get("lake") or settings()["lake"])
+    of_lake = lake_ or ("s3" if (asked.get("backend") or settings()["backend"]) == "sagemaker" else "")
+    data = [path for _, path in inputs.files(inputs.resolve(asked))] or ([of_lake] if of_lake else [])
+    if data:
+        return own_folder(data)
+    # What was annotated a moment ago is what data_prep goes on with.
+    return last if step == STEPS[0] and last and ANNOTATE in Record(last).steps else sample_folder()
+
+
+def _last() -> Path | None:
+    """The run that was worked on last without a name; None where there is none."""
     try:
         last = Path((_cache() / "last").read_text(encoding="utf-8").strip())
     except OSError:
-        return sample_folder()
-    return last if (last / "run.json").is_file() else sample_folder()
+        return None
+    return last if (last / "run.json").is_file() else None
 
 
 def _inputs_before(record: Record, step: str, asked: Mapping[str, object]) -> dict[str, object]:
@@ -155,7 +180,7 @@ def _inputs_before(record: Record, step: str, asked: Mapping[str, object]) -> di
 def _make_current(folder: Path, step: str, *, is_sample: bool, say: Callable[[str], None]) -> None:
     """Execute again what an earlier step left out of date, and everything after it up to this notebook's step."""
     record = Record(folder)
-    earlier = STEPS[: STEPS.index(step)]
+    earlier = record.steps[: record.steps.index(step)] if step in record.steps else ()
     if is_sample and record.facts["versions"].get("genomicslearning") not in (None, _version()):
         stale = earlier
     else:

@@ -11,48 +11,15 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from genomicslearning import InputError, __version__, share
+from genomicslearning import __version__, share
 from genomicslearning.io import lake
+from genomicslearning.io.run_record import load
 from genomicslearning.runs import inputs, parameters
 from genomicslearning.runs.folder import ANNOTATE, EXTRAS, PRODUCTS, STEPS, Run, now, settings
 
 PINNED = ("numpy", "pandas", "pyarrow", "scikit-learn", "optuna", "skops", "papermill", "nbconvert", "matplotlib")
 
 WAITING, RUNNING, DONE, STALE, FAILED, INTERRUPTED = "waiting", "running", "done", "stale", "failed", "interrupted"
-
-
-def load(folder: Path) -> dict:
-    """What `run.json` says; `{}` where there is none.
-
-    Raises
-    ------
-    InputError
-        The file was cut off, or is not a run's.
-    """
-    path = folder / "run.json"
-    if not path.exists():
-        return {}
-    facts = lake.read_json(path, "run's record")
-    if wrong := _what_is_wrong(facts):
-        raise InputError(f"{path}: {wrong}, so it is not a run's record; give the folder of a run")
-    return facts
-
-
-def _what_is_wrong(facts: dict) -> str:
-    texts = {"id": str, "started": str, "status": str, "backend": str, "parameters": dict, "versions": dict}
-    for name, kind in (texts | {"steps": list, "inputs": list, "artifacts": list}).items():
-        if not isinstance(facts.get(name), kind):
-            return f"{name} is missing or of another kind"
-    if not isinstance(facts.get("metrics"), (dict, type(None))):
-        return "metrics are of another kind"
-    for step in facts["steps"]:
-        known = isinstance(step, dict) and isinstance(step.get("name"), str) and isinstance(step.get("status"), str)
-        if not known or "/" in step["name"]:
-            return "steps have no name or status"
-    for item in facts["inputs"]:
-        if not isinstance(item, dict) or not all(isinstance(item.get(key), str) for key in ("name", "sha256")):
-            return "inputs have no name or sha256"
-    return ""
 
 
 class Record:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genomicslearning import InputError
+from genomicslearning.io.run_record import load
 from genomicslearning.report.gallery import gallery
 from genomicslearning.report.index_page import render_index
 from genomicslearning.report.page import render_notebook
-from genomicslearning.runs.record import load
 
 
 def render(folder: Path) -> Path:

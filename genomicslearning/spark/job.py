@@ -22,9 +22,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from genomicslearning import InputError
-from genomicslearning.io import accounting
+from genomicslearning.io import accounting, lake
 from genomicslearning.spark.lines import hadoop_path
 
+# What lies in a folder that Spark wrote: parts, and what Spark does not read (marks of success, checksums).
+_OF_SPARK = re.compile(r"part-.*|[_.].*")
 PLACE = ("_block", "_number", "_part")
 _PLACE_TYPES = (pa.int64(), pa.int64(), pa.int32())
 
@@ -127,18 +129,49 @@ def cells(batch: pa.RecordBatch, *names: str) -> Iterator[tuple]:
     return zip(*(batch.column(name).to_pylist() for name in names), strict=True)
 
 
+def check_outputs(spark: SparkSession, files: Iterable[str], folder: str, inputs: Iterable[str]) -> None:
+    """Refuse an output that is an input, under any name, or that would take the place of another's.
+
+    As `lake.check_outputs`, for `files`; and a `folder` of parts, which only takes the place of another such folder:
+    that of an input, one that holds an input, or one with anything else in it is refused.
+    """
+    read = [str(path) for path in inputs]
+    lake.check_outputs(files, read)
+    place = _place(folder)
+    system, path_of = _file_system(spark, place)
+    if not system.exists(path_of(place)):
+        return
+    if not system.getFileStatus(path_of(place)).isDirectory():
+        raise InputError(f"{folder}: is a file; Spark writes a folder of parts, choose another name")
+    names = [status.getPath().getName() for status in system.listStatus(path_of(place))]
+    other = sorted(name for name in names if not _OF_SPARK.fullmatch(name))
+    if other:
+        raise InputError(f"{folder}: holds {other[0]}, which no job of Spark's wrote; choose another output")
+    for path in read:
+        if f"{_place(path)}/".startswith(f"{place.rstrip('/')}/"):
+            raise InputError(f"{folder}: holds the input {path}; writing it would destroy it: choose another output")
+
+
+def _place(path: str) -> str:
+    """Where a path leads: a local symbolic link is followed, not replaced."""
+    path = hadoop_path(path)
+    return path if "://" in path else os.path.realpath(path)
+
+
 def write_parquet(rows: DataFrame, columns: list[str], path: str) -> None:
     """Write rows in the order of their places as a folder of parquet files; an earlier one stays until it is whole."""
     spark = rows.sparkSession
-    temporary = f"{hadoop_path(path).rstrip('/')}.{uuid.uuid4().hex}.part"
+    place = _place(path).rstrip("/")
+    temporary = f"{place}.{uuid.uuid4().hex}.part"
     rows.orderBy(*PLACE).select(*[F.col(f"`{column}`") for column in columns]).write.parquet(temporary)
-    replace(spark, temporary, hadoop_path(path))
+    replace(spark, temporary, place)
 
 
 def write_text(rows: DataFrame, column: str, header: str, path: str) -> None:
     """Write a column's texts in the order of their places as the lines of one file below a header."""
     spark = rows.sparkSession
-    temporary = f"{hadoop_path(path)}.{uuid.uuid4().hex}.part"
+    place = _place(path)
+    temporary = f"{place}.{uuid.uuid4().hex}.part"
     rows.orderBy(*PLACE).select(column).coalesce(1).write.text(temporary)
     system, path_of = _file_system(spark, temporary)
     [part] = [
@@ -151,7 +184,7 @@ def write_text(rows: DataFrame, column: str, header: str, path: str) -> None:
     target.write(bytearray(header.encode() + b"\n"))
     source = system.open(part)
     _jvm(spark).org.apache.hadoop.io.IOUtils.copyBytes(source, target, 1 << 20, True)
-    replace(spark, whole, hadoop_path(path))
+    replace(spark, whole, place)
     remove(spark, temporary)
 
 

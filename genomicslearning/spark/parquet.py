@@ -30,6 +30,7 @@ def vcf_to_parquet(
     progress: Callable[[str], None] | None = None,
 ) -> dict:
     """Convert a VCF to a folder of parquet files, as `parquet.vcf.vcf_to_parquet` does to one."""
+    job.check_outputs(session, _beside(out, "vcf"), out, [source])
     watch = Stopwatch(progress, "vcf-to-parquet on Spark")
     undeclared: dict[str, bool] = {}
     while True:
@@ -57,6 +58,7 @@ def tsv_to_parquet(
     session: SparkSession, source: str, out: str, *, text: bool = False, progress: Callable[[str], None] | None = None
 ) -> dict:
     """Convert a tab-delimited table to a folder of parquet files, as `parquet.tsv.tsv_to_parquet` does to one."""
+    job.check_outputs(session, _beside(out, "tsv"), out, [source])
     watch = Stopwatch(progress, "tsv-to-parquet on Spark")
     with Tsv(source) as tsv:
         names, header = tsv.names, tsv.header
@@ -72,6 +74,11 @@ def tsv_to_parquet(
     facts["columns"] = {name: str(kind) for name, kind in types.items()}
     staged = job.staged(lines, partial(_tsv_rows, names, schema), schema)
     return _convert(staged, schema, source, out, ("tsv", b"\n".join([*tsv.comments, header])), facts, watch)
+
+
+def _beside(out: str, extension: str) -> tuple[str, str]:
+    """The files beside the folder of parts: what was set aside, the report."""
+    return f"{out}.quarantine.{extension}", f"{out}.report.json"
 
 
 def _convert(
@@ -91,7 +98,7 @@ def _convert(
         why = f"{source}: {first[1]}" if first[1] else None
         check_malformed(source, read, len(staged.aside), why, "records" if extension == "vcf" else "rows")
         report = counts_of(read, len(staged.aside)) | facts | {"engine": f"Spark {session.version}", **watch.cost()}
-        with lake.output(f"{out}.quarantine.{extension}", f"{out}.report.json") as [quarantine, report_part]:
+        with lake.output(*_beside(out, extension), inputs=[source]) as [quarantine, report_part]:
             if staged.aside:
                 quarantine.write_bytes(b"\n".join([header, *staged.aside]) + b"\n")
             write_json(report, report_part)

@@ -74,6 +74,10 @@ def build_on_spark(
     if not str(out).endswith(".csv"):
         raise InputError(f"{out}: the output is a CSV with a parquet folder beside it, name it ….csv")
     check_arguments(clinvar, annotated, pick)
+    read = [path for path in (clinvar, annotated) if path is not None]
+    parquet = f"{out.removesuffix('.csv')}.parquet"
+    beside = (f"{out}.quarantine.vcf", f"{out}.report.json")
+    job.check_outputs(session, [*beside, out], parquet, read)
     watch = Stopwatch(progress, "training-set on Spark")
     source = annotated if annotated is not None else clinvar
     assert source is not None
@@ -111,8 +115,8 @@ def build_on_spark(
             report["warnings"] += said[0] + reference_warning(*vcfs)
             malformed = known.where("malformed is not null").orderBy("block", "number")
             aside = aside + [bytes(row[0]) for row in malformed.select("malformed").collect()]
-        job.write_parquet(rows, maker.schema.names, f"{out.removesuffix('.csv')}.parquet")
-        with lake.output(f"{out}.quarantine.vcf", f"{out}.report.json") as [quarantine, report_part]:
+        job.write_parquet(rows, maker.schema.names, parquet)
+        with lake.output(*beside, inputs=read) as [quarantine, report_part]:
             if aside:
                 quarantine.write_bytes("\n".join(vcf.header).encode() + b"\n" + b"\n".join(aside) + b"\n")
             report |= {"engine": f"Spark {session.version}", "rule": pick, **watch.cost()}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from genomicslearning import InputError
-from genomicslearning.io.vcf import Vcf, check_no_header, problem
+from genomicslearning.io.vcf import MOST_POS_DIGITS, Vcf, check_no_header, problem
 from genomicslearning.training_set.alleles import SPANNING_DELETION, is_sequence
 from genomicslearning.training_set.frequencies import NOWHERE, of_files
 from genomicslearning.training_set.rows import RowMaker
@@ -77,7 +77,7 @@ class UnlabelledRows(RowMaker):
         """
         for number, line in enumerate(lines, first):
             fields = line.split(b"\t", 8)
-            if not line.isascii() or len(fields) < 8 or not fields[1].isdigit() or not fields[3] or b"\0" in line:
+            if self._looks_odd(line, fields):
                 if not line.strip():
                     continue
                 check_no_header(line, f"{self.path}:{number}")
@@ -93,6 +93,12 @@ class UnlabelledRows(RowMaker):
             except LayoutError as error:
                 raise InputError(f"{self.path}:{number}: {error}; the header belongs to another file") from None
             yield Record(line, reasons)
+
+    def _looks_odd(self, line: bytes, fields: Sequence[bytes]) -> bool:
+        """Whether `problem` is to look at a line; a quick no for nearly all."""
+        if not line.isascii() or b"\0" in line or len(fields) < 8 or line.count(b"\t") >= self._columns:
+            return True
+        return not fields[1].isdigit() or len(fields[1]) > MOST_POS_DIGITS or not fields[3]
 
     def _rows(self, fields: Sequence[bytes], rows: list[bytes]) -> list[str]:
         chrom, pos, name, ref, alt = fields[:5]

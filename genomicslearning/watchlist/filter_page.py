@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
+from genomicslearning.io.text import page_policy
+
 _SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
-# Nothing is loaded, and no script runs but this page's own: ClinVar's text is anybody's.
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; script-src 'sha256-"
-    + base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
-    + "'"
-)
 _TEMPLATES = Environment(loader=PackageLoader("genomicslearning.watchlist", "."), autoescape=True)
 
 
@@ -38,7 +32,7 @@ def write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
         classifications=sorted(set(shown["classification"]) - {""}),
         conflicts=sorted(set(shown["expected_conflict"]) - {""}),
         script=_SCRIPT,
-        policy=_POLICY,
+        policy=page_policy(_SCRIPT),
     )
     path.write_text(page, encoding="utf-8")
 

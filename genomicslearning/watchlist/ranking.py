@@ -70,6 +70,11 @@ def why_none(*, clinvar: str, features: str, local: bool) -> str:
     return "" if local else "it needs a local model"
 
 
+def places(out: str | os.PathLike) -> list[str]:
+    """The files that `build` leaves in a folder."""
+    return [f"{out}/watchlist.{kind}" for kind in ("csv", "html", "json")]
+
+
 def build(
     *,
     clinvar: str | os.PathLike,
@@ -116,6 +121,8 @@ def build(
     """
     _check_request(shown, rank_by, earlier)
     say = progress or (lambda text: None)
+    read = [path for path in (clinvar, annotated, model, *earlier) if path is not None]
+    lake.check_outputs(places(out), read)
     if model is not None:
         _check_features(Model.load(model), model)
     with tempfile.TemporaryDirectory() as scratch:
@@ -130,10 +137,9 @@ def build(
         chances, second = _chances(learnt, waiting, horizons, seed, say)
         listed = _listed(learnt.scorer, waiting, chances, rank_by, shown)
         summary = _summary(learnt, waiting, kinds, listed, second, rank_by, horizons) | {"warnings": warnings}
-        places = [f"{out}/watchlist.{kind}" for kind in ("csv", "html", "json")]
-        with lake.output(*places, inputs=filter(None, (clinvar, annotated, learnt.folder, *earlier))) as parts:
+        with lake.output(*places(out), inputs=read) as parts:
             _write(parts, Path(scratch, "lines.csv"), waiting, kinds, listed, summary)
-    say(f"watchlist: {places[0]}, {places[1]}")
+    say(f"watchlist: {', '.join(places(out)[:2])}")
     return summary
 
 
@@ -184,7 +190,7 @@ def _learnt(
 
 
 def _warnings(scorer: Model, annotated: str | os.PathLike | None) -> list[str]:
-    needed = scorer.manifest["training_set"].get("annotated")
+    needed = (scorer.manifest.get("training_set") or {}).get("annotated")
     return [NOT_ANNOTATED] if annotated is None and needed else []
 
 

@@ -76,6 +76,10 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
 
 
+class NoSingleSubmitters(InputError):
+    """A release, or what was cut out of one, has no variant that one laboratory alone has classified."""
+
+
 class _Sorted:
     """Rows of a release as they come: single submitters into a parquet file, conflicts into a sample."""
 
@@ -170,7 +174,7 @@ def spool(
         roles = {"clinvar": second or source} | ({"annotated": source} if second else {})
         inputs = [{"role": role, **vcf.facts()} for role, vcf in roles.items()]
     if not found.written:
-        raise InputError(f"{source.path}: no variant with `{SINGLE_SUBMITTER}`; give a whole ClinVar release")
+        raise NoSingleSubmitters(f"{source.path}: no variant with `{SINGLE_SUBMITTER}`; give a whole ClinVar release")
     return Spool(path, found.written, _frame(to_table(found.kept, maker.schema)), inputs, dict(account.dropped))
 
 

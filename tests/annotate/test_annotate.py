@@ -5,14 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import threading
 
 import pysam
 import pytest
+from places import ROOT
 from typer.testing import CliRunner
 
 from genomicslearning import InputError
 from genomicslearning.annotate import annotate_vcf, caches, plugins, programs
+from genomicslearning.annotate import vcf as annotate_room
 from genomicslearning.annotate.reference import Reference, assembly_of
 from genomicslearning.cli.app import app
 from genomicslearning.io.vcf import Vcf
@@ -223,6 +226,45 @@ def test_ensembls_vep_is_told_the_same(tmp_path, fasta):
     assert [word for word in asked if word.startswith(("CADD", "LoFtool", "Blosum62"))] == [
         f"CADD,{modules}/whole_genome_SNVs.tsv.gz", f"LoFtool,{modules}/LoFtool_scores.txt", "Blosum62",
     ]  # fmt: skip
+
+
+#: Options of Ensembl's VEP that we use, and whether they take a value: as its Config.pm lists them
+#: (github.com/Ensembl/ensembl-vep, modules/Bio/EnsEMBL/VEP/Config.pm, read in the releases since 110).
+PUBLISHED = {
+    "format": True, "input_file": True, "vcf": False, "output_file": True, "no_stats": False, "quiet": False,
+    "fasta": True, "offline": False, "cache": False, "dir_cache": True, "species": True, "cache_version": True,
+    "assembly": True, "refseq": False, "merged": False, "fields": True, "flag_pick": False, "symbol": False,
+    "biotype": False, "numbers": False, "canonical": False, "mane": False, "sift": True, "polyphen": True,
+    "regulatory": False, "af": False, "af_gnomade": False, "af_gnomadg": False, "max_af": False, "dir_plugins": True,
+    "plugin": True, "compress_output": True, "force_overwrite": False, "everything": False, "allele_number": False,
+}  # fmt: skip
+
+
+def check_options(words: list[str]) -> None:
+    """Every option is published, and has a value if and only if it takes one."""
+    given = [place for place, word in enumerate(words) if word.startswith("--")]
+    for place, following in zip(given, [*given[1:], len(words)], strict=True):
+        name = words[place].removeprefix("--")
+        assert name in PUBLISHED, name
+        assert following - place == 1 + PUBLISHED[name], words[place:following]
+
+
+def test_what_ensembls_vep_is_told_are_its_published_options(tmp_path):
+    cache = caches.Cache(tmp_path / "homo_sapiens_refseq" / "115_GRCh38", "115", "GRCh38", "refseq", frozenset(), False)
+    for name in ("CADD.pm", "Blosum62.pm", "LoFtool.pm", "LoFtool_scores.txt", "whole_genome_SNVs.tsv.gz"):
+        (tmp_path / name).touch()
+    (tmp_path / "r.fa").write_text(">1\nN\n")
+    tool = programs.Program("vep", programs.VEP, "115.0")
+    found = plugins.find(tmp_path, tool)
+    command = annotate_room._command(tool, cache, found, Reference(tmp_path / "r.fa"), tmp_path)
+    check_options(command[1:])
+    assert command.count("--plugin") == 3 and "--refseq" in command
+
+
+def test_the_command_in_the_docs_has_published_options():
+    page = (ROOT / "docs" / "annotate.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"```\n(vep --input_file .*?)```", page, re.DOTALL)
+    check_options(command.replace("\\\n", " ").split()[1:])
 
 
 def test_plugin_caches_of_vepyr_are_passed_on(tmp_path):

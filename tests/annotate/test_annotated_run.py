@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 
+import nbformat
 import pandas as pd
 import pytest
 from test_real_cache import many  # noqa: F401  a fixture
 
-from genomicslearning import InputError
+from genomicslearning import InputError, share
 from genomicslearning.endpoint.vcf import annotate_and_predict
+from genomicslearning.io.run_record import load
 from genomicslearning.runs import chain
 from genomicslearning.runs.folder import STEPS, Run
+from genomicslearning.runs.opening import OpenRun, open_run
 from genomicslearning.runs.validation import check
 
 
@@ -82,3 +85,54 @@ def test_ones_own_bare_vcf_is_annotated_and_scored(annotated_run, many, slice_ca
 def test_options_that_do_not_go_together_are_refused(given, message):
     with pytest.raises(InputError, match=message):
         check(given)
+
+
+@pytest.fixture
+def by_hand(stand_in, tmp_path, monkeypatch):
+    """A function that executes the notebook `annotate` as a person does, with some parameters edited."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    notebook = nbformat.read(share("notebooks", "annotate.ipynb"), as_version=4)
+
+    def execute(**given) -> OpenRun:
+        names: dict = {}
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                exec(cell.source, names)
+                if "parameters" in cell.metadata.get("tags", []):
+                    names |= given | {"annotator": str(stand_in)}
+        return names["run"]
+
+    return execute
+
+
+def test_by_hand_it_opens_a_run_that_data_prep_goes_on_with(by_hand, fasta, converted_cache, tmp_path, capsys):
+    bare = tmp_path / "mine.vcf"
+    bare.write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n1\t9\t7\tN\tG\t.\t.\t.\n")
+    given = {"clinvar": str(bare), "vep_cache": str(converted_cache), "fasta": str(fasta)}
+    run = by_hand(**given)
+    assert run.folder.parent == tmp_path / "home" / "genomicslearning" / "runs"
+    record = load(run.folder)
+    assert (record["status"], record["steps"][0]["status"]) == ("unfinished", "done")
+    assert [step["name"] for step in record["steps"]] == ["annotate", *STEPS]
+    roles = {item["role"]: item["name"] for item in record["inputs"]}
+    assert roles == {"clinvar": "mine.vcf", "fasta": "reference.fa", "vep_cache": converted_cache.name,
+                     "annotator": "vepyr 0.10.0"}  # fmt: skip
+    assert "data/clinvar.annotated.vcf.gz" in capsys.readouterr().out
+    opened = open_run("", step="data_prep", given={"clinvar": "", "annotated": ""}, say=lambda text: None)
+    assert opened.folder == run.folder
+    assert opened.inputs_before == {"clinvar": str(bare), "annotated": str(run.annotated)}
+    # The same again makes nothing stale; another FASTA does.
+    assert by_hand(**given).folder == run.folder
+    before = load(run.folder)["steps"][0]["fingerprint"]
+    fasta.write_text(fasta.read_text().replace("N", "A"))
+    by_hand(**given)
+    assert load(run.folder)["steps"][0]["fingerprint"] != before
+
+
+def test_by_hand_with_nothing_given_no_run_is_opened(by_hand, tmp_path):
+    by_hand()
+    assert not (tmp_path / "cache").exists() and not (tmp_path / "home").exists()
+    with pytest.raises(InputError, match="give all three"):
+        by_hand(clinvar="x.vcf")
+    assert not (tmp_path / "home").exists()

@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
-import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 
 import pandas as pd
 import pytest
-
-from genomicslearning.cli import main
+from command import command
 
 HEADER = "##fileformat=VCFv4.1\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
-
-
-@dataclass
-class Done:
-    """What a command left on the screen, and its exit status."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def command(monkeypatch):
-    """The command as its entry point calls it, in this process: starting one takes longer than what is tested."""
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments, cwd) -> Done:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["genomicslearning", *arguments])
-        with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as told:
-            try:
-                main()
-                status = 0
-            except SystemExit as ended:
-                status = ended.code or 0
-        return Done(status, said.getvalue(), told.getvalue())
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
 
 
 def in_a_shell(*arguments, cwd) -> subprocess.CompletedProcess:
@@ -92,7 +58,7 @@ def files(tmp_path):
     ],
     ids=lambda value: " ".join(value) if value[0].islower() and len(value) > 1 else None,
 )
-def test_bad_input_exits_2_with_a_clear_line_and_leaves_nothing(files, arguments, words, command):
+def test_bad_input_exits_2_with_a_clear_line_and_leaves_nothing(files, arguments, words):
     before = {path: path.read_bytes() for path in files.iterdir()}
     done = command(*arguments, cwd=files)
     assert done.returncode == 2, done.stderr
@@ -112,7 +78,7 @@ def test_a_shell_sees_status_and_line(files):
 
 
 @pytest.mark.parametrize("name", ["run", "training-set", "report", "compare", "notebooks", "doctor"])
-def test_help_has_an_example(name, tmp_path, command):
+def test_help_has_an_example(name, tmp_path):
     done = command(name, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert f"Example: genomicslearning {name}" in " ".join(done.stdout.split())
@@ -157,7 +123,7 @@ def test_what_is_checked_before_work_loads_no_heavy_library(arguments, files):
     assert (files / "small.parquet").exists() == (arguments[0] == "vcf-to-parquet")
 
 
-def test_run_lists_and_sets_the_parameters_of_the_notebooks(tmp_path, command):
+def test_run_lists_and_sets_the_parameters_of_the_notebooks(tmp_path):
     said = command("run", "--help", cwd=tmp_path).stdout
     assert "Parameters of evaluation (-p NAME=VALUE)" in said and "false_alert [1.0]" in said
     listed = json.loads(command("parameters", "--json", cwd=tmp_path).stdout)
@@ -179,7 +145,7 @@ def test_run_lists_and_sets_the_parameters_of_the_notebooks(tmp_path, command):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_a_refused_run_leaves_no_folder(arguments, words, tmp_path, command):
+def test_a_refused_run_leaves_no_folder(arguments, words, tmp_path):
     done = command("run", *arguments, cwd=tmp_path)
     assert done.returncode == 2 and words in done.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []

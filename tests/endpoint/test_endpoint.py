@@ -83,7 +83,7 @@ def post(service):
 
 @pytest.mark.parametrize("chunk", [1, 100, 431, 5000])
 def test_in_process_and_http_answer_equally_in_row_order(model, service, table, chunk):
-    rows = table.sample(frac=0.2 if chunk == 1 else 1, random_state=1)
+    rows = table.sample(frac=0.05 if chunk == 1 else 1, random_state=1)
     answer = endpoint.InProcessEndpoint(model).invoke(rows, chunk=chunk)
     assert answer.dtypes.to_dict() == {"predicted_label": np.dtype("int64"), "probability": np.dtype("float64")}
     # How many rows are multiplied at once decides the last bit.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
 import sys
 import threading
 
 import numpy as np
 import pandas as pd
 import pytest
+from command import command
 from places import ROOT
 
 from genomicslearning import InputError
@@ -133,8 +133,7 @@ def test_predictions_never_take_the_place_of_an_input(place, rows, tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "same.csv")
     before = (tmp_path / "same.csv").read_bytes()
     for out in ("same.csv", "link.csv", "../" + tmp_path.name + "/same.csv"):
-        command = [sys.executable, "-m", "genomicslearning", "predict", place / "model", "same.csv", out]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        done = command("predict", place / "model", "same.csv", out, cwd=tmp_path)
         assert done.returncode == 2 and "is the input same.csv" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     with pytest.raises(InputError, match="is the input"):

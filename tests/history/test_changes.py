@@ -6,6 +6,7 @@ import json
 from collections import Counter
 
 import pytest
+from browser import HOSTILE, WIDE, chromium, listener, open_at, serious_findings, shows_text_alone
 
 from genomicslearning import InputError
 from genomicslearning.history.changes import outlier, significance
@@ -191,3 +192,27 @@ def test_counts_of_real_releases_are_those_of_a_slow_calculation(shared_data, pa
     both = ours["conflict persists"] + ours["conflict of another kind"]
     assert both == slow.pop("in conflict in both")
     assert {name: ours[name] for name in slow} == dict(slow)
+
+
+def test_hostile_text_stays_text_in_a_browser(tmp_path):
+    with chromium() as browser, listener() as (address, asked):
+        text = " ".join(HOSTILE).format(address)
+        old = release(tmp_path / "<b>old_2016-05-20.tsv", (1, SINGLE, "Benign", text), (2, AGREE, text, "A"))
+        new = release(tmp_path / "new_2026-02-26.tsv", (1, CONFLICT, text, text), (2, OLD_CONFLICT, text, "A"))
+        summary = write(compare_files(old, new, assembly="GRCh37"), tmp_path / "out")
+        assert sum(summary["conflicts"].values()) == 2
+        shows_text_alone(browser, tmp_path / "out" / "release_changes.html")
+        assert asked == []
+
+
+def test_the_page_filters_by_itself(pair, tmp_path):
+    write(compare_files(*pair, assembly="GRCh37"), tmp_path / "out")
+    with chromium() as browser:
+        open_at(browser, tmp_path / "out" / "release_changes.html", WIDE)
+        assert serious_findings(browser) == []
+        shown = "return [...document.querySelectorAll('#rows tbody tr')].filter(row => !row.hidden).length"
+        everything = browser.execute_script(shown)
+        field = browser.find_element("id", "event")
+        field.send_keys("conflict appeared")
+        assert 0 < browser.execute_script(shown) < everything
+        assert browser.find_element("id", "count").text == f"{browser.execute_script(shown)} variants"

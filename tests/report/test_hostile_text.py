@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from browser import NARROW, WIDE, chromium, listener, open_at, print_at_a4, serious_findings
+from browser import (
+    HOSTILE,
+    NARROW,
+    WIDE,
+    chromium,
+    listener,
+    open_at,
+    print_at_a4,
+    serious_findings,
+    shows_text_alone,
+)  # fmt: skip
 from bs4 import BeautifulSoup
 from nbformat import v4
 from pages import METRICS, captured_outputs, write_predictions, write_run
@@ -16,21 +26,6 @@ from genomicslearning.report.comparison import comparison_page
 from genomicslearning.report.index_page import render_index
 from genomicslearning.report.page import render_notebook
 from genomicslearning.runs import compare
-
-# {} is the address of a listening server.
-HOSTILE = (
-    '<meta http-equiv="refresh" content="0; url={0}/refresh">',
-    '<script>document.title="owned";fetch("{0}/script")</script>',
-    '<img src="{0}/img" onerror="document.title=\'owned\'">',
-    '<iframe src="{0}/frame"></iframe><object data="{0}/object"></object><embed src="{0}/embed">',
-    '<svg onload="document.title=\'owned\'"><a href="javascript:1"><text>x</text></a></svg>',
-    '<form id="f" action="{0}/form"><button autofocus onfocus="f.submit()">go</button></form>',
-    '<base href="{0}/"><link rel="stylesheet" href="{0}/css"><style>@import "{0}/import"; p {{ color: red }}</style>',
-    '</title></style></script></textarea><script>document.title="owned"</script>',
-    '<p style="background: url({0}/background); position: fixed">x</p>',
-    "[link](javascript:document.title='owned') ![picture]({0}/markdown.png)",
-    "`code` <b>bold</b> | cell | ${{x}}$ \\\\[x\\\\] {{{{ 7 * 7 }}}} {{% raw %}}",
-)
 
 
 def hostile_outputs(text: str) -> list:
@@ -77,22 +72,7 @@ def test_hostile_text_stays_text_in_a_browser(tmp_path):
         asked.clear()
         text = " ".join(HOSTILE).format(address)
         for page in hostile_run(tmp_path / "run", text):
-            open_at(browser, page, WIDE)
-            # Longer than a refresh of no delay takes to leave the page.
-            browser.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => setTimeout(done, 50))")
-            assert browser.current_url == page.resolve().as_uri(), page.name
-            assert "owned" not in browser.title.split("<")[0], page.name
-            elements = (
-                "meta[http-equiv=refresh], iframe, object, embed, form, base, link, [onerror], [onload], [onfocus]"
-            )
-            assert browser.execute_script(f"return document.querySelectorAll('{elements}').length") == 0, page.name
-            sources = (
-                "[...document.querySelectorAll('[src]')].map(e => e.src).filter(s => !s.startsWith('data:image/'))"
-            )
-            assert browser.execute_script(f"return {sources}") == []
-            links = "[...document.links].map(e => e.protocol).filter(p => !['file:', 'http:', 'https:'].includes(p))"
-            assert browser.execute_script(f"return {links}") == []
-            assert "document.title=" in browser.execute_script("return document.body.textContent"), "shown as text"
+            shows_text_alone(browser, page)
             assert asked == [], page.name
 
 

@@ -78,11 +78,11 @@ def test_nothing_is_loaded_from_another_host(page):
 
 
 def test_only_the_page_s_own_script_may_run(page):
-    from genomicslearning.report.text import policy
+    from genomicslearning.io.text import page_policy
 
     scripts = page.find_all("script")
     assert len(scripts) == 1
-    assert page.find("meta", {"http-equiv": "Content-Security-Policy"})["content"] == policy(scripts[0].string)
+    assert page.find("meta", {"http-equiv": "Content-Security-Policy"})["content"] == page_policy(scripts[0].string)
 
 
 def test_text_of_clinvar_stays_text(page):

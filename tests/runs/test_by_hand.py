@@ -10,9 +10,10 @@ import pytest
 from small_chain import by_hand, use_notebooks, write_notebook
 
 from genomicslearning import InputError
+from genomicslearning.io.run_record import load
 from genomicslearning.runs import chain, inputs, lock
 from genomicslearning.runs.opening import open_run, sample_folder
-from genomicslearning.runs.record import Record, load
+from genomicslearning.runs.record import Record
 
 OPEN = "from genomicslearning.runs.opening import open_run\nrun = open_run(run_dir, step={!r}, given=globals())"
 MAKE = """

@@ -35,7 +35,7 @@ def make_run(folder, rows, noise, *, seed=0, split="random", inputs=(), **parame
     metrics = {"roc_auc": 0.5 + noise / 100, "roc_auc_ci": [0, 1], "brier": 0.2, "n": len(rows), "split": split}
     facts = {"id": folder.name, "started": "2026-01-01T00:00:00Z", "status": "done", "backend": "local"}
     facts |= {"parameters": parameters, "versions": {"python": "3.11"}, "steps": [], "artifacts": []}
-    facts |= {"inputs": [dict(zip(("role", "name", "sha256"), one, strict=True)) for one in inputs]}
+    facts |= {"inputs": [dict(zip(("role", "name", "sha256"), one, strict=True)) | {"bytes": 1} for one in inputs]}
     (folder / "run.json").write_text(json.dumps(facts | {"metrics": metrics}))
     return probability.to_numpy()
 

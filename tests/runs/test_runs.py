@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from command import command
 from small_chain import FIRST, SECOND, use_notebooks, write_notebook
 
 from genomicslearning import InputError
@@ -127,6 +128,22 @@ def test_a_kernel_that_dies_is_a_failed_step(two_steps, tmp_path):
     with pytest.raises(chain.StepFailed, match=r"second.*the notebook's process ended.*last words"):
         run(tmp_path)
     assert json.loads((tmp_path / "runs" / "r" / "run.json").read_text())["status"] == "failed"
+
+
+def test_a_kernel_that_is_missing_is_a_line_that_says_what_to_do(two_steps, tmp_path):
+    for name, left in (("second", True), ("first", False)):  # nothing is left where nothing was made
+        path = two_steps / f"{name}.ipynb"
+        path.write_text(path.read_text().replace('"name": "python3"', '"name": "python-of-elsewhere"'))
+        done = command("run", "--name", name, "--runs-dir", tmp_path / "runs", cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1] == (
+            "genomicslearning: no Jupyter kernel python-of-elsewhere: install it with: "
+            "python -m ipykernel install --sys-prefix"
+        )
+        assert (tmp_path / "runs" / name).exists() == left
+    facts = json.loads((tmp_path / "runs" / "second" / "run.json").read_text())
+    assert (facts["status"], facts["steps"][1]["status"]) == ("failed", "failed")
+    assert "no Jupyter kernel" in facts["error"]["message"]
 
 
 def test_bad_input_in_the_first_step_leaves_nothing(two_steps, tmp_path):
@@ -363,8 +380,8 @@ def test_a_cut_or_foreign_record_is_a_clear_line(content, words, finished, tmp_p
 
 def test_sigterm_leaves_an_interrupted_run(tmp_path):
     """A real run of the product's notebooks, ended as a scheduler ends it; it can be gone on with."""
-    command = [sys.executable, "-m", "genomicslearning", "run", "--name", "r", "--runs-dir", str(tmp_path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    whole = [sys.executable, "-m", "genomicslearning", "run", "--name", "r", "--runs-dir", str(tmp_path)]
+    process = subprocess.Popen(whole, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     for line in process.stderr:
         if "cell 6/" in line:  # the first step is at work
             process.send_signal(signal.SIGTERM)

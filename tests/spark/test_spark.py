@@ -13,7 +13,7 @@ import pytest
 from places import data_folder
 from vcf_files import AGREE, CONFLICT, CSQ, bgzip, write
 
-from genomicslearning import share
+from genomicslearning import InputError, share
 from genomicslearning.io import bgzf
 from genomicslearning.parquet.tsv import tsv_to_parquet
 from genomicslearning.parquet.vcf import vcf_to_parquet
@@ -159,3 +159,36 @@ def test_tsv_to_parquet_through_spark(session, demo_pair, tmp_path):
     assert pq.read_table(out).equals(pq.read_table(tmp_path / "one.parquet"))
     same_report(one, tmp_path / "spark.parquet.report.json")
     assert (tmp_path / "spark.parquet.quarantine.tsv").read_bytes().endswith(b"ragged\trow\n")
+
+
+def test_an_output_takes_the_place_of_no_input_and_of_nothing_of_anothers(session, tmp_path):
+    from genomicslearning.spark import parquet as on_spark
+    from genomicslearning.spark.training_set import build_on_spark
+
+    source = write(tmp_path / "in.vcf", [f"1 {at} {at} A G . . {AGREE if at % 2 else CONFLICT}" for at in range(1, 9)])
+    before = source.read_bytes()
+    mine = tmp_path / "mine.parquet"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("precious")
+    inside = tmp_path / "inside.parquet"
+    inside.mkdir()
+    (inside / "part-0.vcf").write_bytes(before)
+    (tmp_path / "link.csv").symlink_to(source)
+    (tmp_path / "o.parquet.report.json").symlink_to(source)
+    for given, out, words in (
+        (source, mine, "holds notes.txt, which no job of Spark's wrote"),
+        (inside / "part-0.vcf", inside, "holds the input"),
+        (source, source, "is a file"),
+        (source, tmp_path / "o.parquet", "o.parquet.report.json: is the input"),
+    ):
+        with pytest.raises(InputError, match=words):
+            on_spark.vcf_to_parquet(session, str(given), str(out))
+    with pytest.raises(InputError, match=r"link\.csv: is the input"):
+        build_on_spark(session, clinvar=str(source), out=str(tmp_path / "link.csv"))
+    assert source.read_bytes() == before and (mine / "notes.txt").read_text() == "precious"
+    # A link is followed, and what an earlier job wrote is replaced.
+    real = tmp_path / "real.parquet"
+    (tmp_path / "to.parquet").symlink_to(real)
+    for _ in range(2):
+        on_spark.vcf_to_parquet(session, str(source), str(tmp_path / "to.parquet"))
+    assert (tmp_path / "to.parquet").is_symlink() and pq.read_table(real).num_rows == 8

@@ -3,14 +3,27 @@
 import json
 import re
 import shutil
+from types import SimpleNamespace
+from urllib.parse import quote
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from browser import NARROW, WIDE, chromium, open_at, print_at_a4, serious_findings
+from browser import (
+    HOSTILE,
+    NARROW,
+    WIDE,
+    chromium,
+    listener,
+    open_at,
+    print_at_a4,
+    serious_findings,
+    shows_text_alone,
+)  # fmt: skip
 from typer.testing import CliRunner
 
-from genomicslearning import InputError, autopilot, watchlist
+from genomicslearning import InputError, autopilot, share, watchlist
 from genomicslearning.autopilot.model import Model
 from genomicslearning.cli.app import app
 from genomicslearning.demo import sample
@@ -44,7 +57,7 @@ def models(demo_pair, tmp_path_factory):
     table["prior_CLNDN"], table["prior_review_status"] = "not_specified", "criteria provided, single submitter"
     made = {}
     for features in ("biology", "prospective"):
-        given = {"folder": folder, "name": features, "preset": "quick", "max_candidates": 2}
+        given = {"folder": folder, "name": features, "preset": "quick", "max_candidates": 1}
         autopilot.start(table, features=features, progress=lambda text: None, **given).wait()
         made[features] = folder / features / "model"
     return made
@@ -74,6 +87,38 @@ def test_hostile_text_is_text_everywhere(models, tmp_path):
     rows = read(tmp_path / "out").set_index("POS")
     assert rows.loc["20", "condition"] == '\'=HYPERLINK("x"),_comma'
     assert rows.loc["40", "link"] == "" and rows.loc["10", "link"].endswith("/variation/1/")
+
+
+def test_hostile_text_stays_text_in_a_browser(models, tmp_path):
+    """ClinVar's text as its VCF would carry it: percent codes, which the page decodes."""
+    with chromium() as browser, listener() as (address, asked):
+        text = " ".join(HOSTILE).format(address)
+        quoted = quote(text, safe="")
+        bare = re.sub(r"[\s;=,|:]", "_", text)
+        release = tmp_path / "<script>document.title=1<!--.vcf"
+        release.write_text(
+            HEADER.replace("2026-02-26", text)
+            + record(10, 1, CLNSIG=quoted, CLNDN=quoted, CLNHGVS=quoted, GENEINFO=f"{bare}:1", MC=quoted)
+            + record(20, bare, CLNSIG="Benign", CLNDN=bare)
+        )
+        summary = watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out")
+        assert summary["variants"] == summary["shown"] == 2
+        shows_text_alone(browser, tmp_path / "out" / "watchlist.html")
+        assert asked == []
+
+
+def test_a_run_goes_on_without_a_list_where_no_variant_has_one_submitter(models, tmp_path, capsys):
+    """The cell of the notebook: such a file, cut out of a release, is no reason to fail the step."""
+    release = tmp_path / "release.vcf"
+    release.write_text(HEADER + record(30, 3, status="criteria_provided,_multiple_submitters,_no_conflicts"))
+    notebook = nbformat.read(share("notebooks", "evaluation.ipynb"), as_version=4)
+    [cell] = [cell.source for cell in notebook.cells if "watchlist.build(" in cell.source]
+    names = {"watchlist": watchlist, "job": {"features": "biology"}, "model": Model.load(models["biology"])}
+    names |= {"watchlist_clinvar": str(release), "watchlist_annotated": ""}
+    exec(cell, names | {"run": SimpleNamespace(model=models["biology"], folder=tmp_path)})
+    said = capsys.readouterr().out
+    assert "No watch list: " in said and "no variant with `criteria provided, single submitter`" in said
+    assert not (tmp_path / "watchlist").exists()
 
 
 def test_without_transitions_the_probability_is_marked(models, tmp_path):
@@ -261,7 +306,7 @@ def modern(shared_data, tmp_path_factory):
     build_training_set(clinvar=release, out=folder / "excerpt.parquet")
     table = read_table(folder / "excerpt.parquet")
     assert len(table) == 29169
-    given = {"folder": folder, "name": "job", "preset": "quick", "max_candidates": 2}
+    given = {"folder": folder, "name": "job", "preset": "quick", "max_candidates": 1}
     autopilot.start(table, features="biology", progress=lambda text: None, **given).wait()
     summary = watchlist.build(clinvar=release, model=folder / "job" / "model", out=folder / "out", shown=200)
     shutil.rmtree(folder / "job")
