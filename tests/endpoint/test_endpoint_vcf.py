@@ -44,7 +44,7 @@ def table(demo_pair, tmp_path_factory) -> pd.DataFrame:
 
 
 def trained(table, folder, features):
-    silent = dict(preset="quick", max_candidates=1, progress=lambda text: None)
+    silent = dict(preset="quick", max_candidates=2, progress=lambda text: None)
     autopilot.start(table, folder=folder, name=features, features=features, **silent).wait()
     return folder / features / "model"
 

@@ -57,7 +57,7 @@ def models(demo_pair, tmp_path_factory):
     table["prior_CLNDN"], table["prior_review_status"] = "not_specified", "criteria provided, single submitter"
     made = {}
     for features in ("biology", "prospective"):
-        given = {"folder": folder, "name": features, "preset": "quick", "max_candidates": 1}
+        given = {"folder": folder, "name": features, "preset": "quick", "max_candidates": 2}
         autopilot.start(table, features=features, progress=lambda text: None, **given).wait()
         made[features] = folder / features / "model"
     return made
@@ -306,7 +306,7 @@ def modern(shared_data, tmp_path_factory):
     build_training_set(clinvar=release, out=folder / "excerpt.parquet")
     table = read_table(folder / "excerpt.parquet")
     assert len(table) == 29169
-    given = {"folder": folder, "name": "job", "preset": "quick", "max_candidates": 1}
+    given = {"folder": folder, "name": "job", "preset": "quick", "max_candidates": 2}
     autopilot.start(table, features="biology", progress=lambda text: None, **given).wait()
     summary = watchlist.build(clinvar=release, model=folder / "job" / "model", out=folder / "out", shown=200)
     shutil.rmtree(folder / "job")
