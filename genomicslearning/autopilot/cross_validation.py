@@ -156,16 +156,28 @@ class CrossValidation:
                 self._predicted[key] = positive(model, evidence.held_out)
         return self._predicted[key]
 
-    def fit_all(self, pipelines: dict[str, Pipeline]) -> dict[str, Pipeline]:
-        """Each pipeline fitted on all rows; those with equal first steps share one fitted step."""
+    def fit_all(self, pipelines: dict[str, Pipeline], *, last: bool = False) -> dict[str, Pipeline]:
+        """Each pipeline fitted on all rows; those with equal first steps share one fitted step.
+
+        Where candidates were compared on a sample, a forest's smallest leaf holds the same share of all rows as it held
+        of the sample: else a million rows would make trees of hundreds of megabytes.
+
+        Parameters
+        ----------
+        pipelines : by name.
+        last : the parsed rows are let go of as soon as their evidence is there; nothing can be asked afterwards.
+        """
         for kept in self._evidence:
             kept.clear()
         shared: dict[str, FittedEvidence] = {}
+        times = len(self.y) / len(self.scored)
 
         def fitted(name: str, **settings) -> Pipeline:
             pipeline = pipelines[name]
             evidence = shared[settings_text(pipeline[0])]
             rest = clone(pipeline[1:])
+            if isinstance(rest[-1], FORESTS):
+                settings["min_samples_leaf"] = round(rest[-1].min_samples_leaf * times)
             rest[-1].set_params(**settings)
             with one_thread():
                 rest.fit(evidence.fitted, self.y)
@@ -179,6 +191,8 @@ class CrossValidation:
         with self._one_blas_thread():
             for pipeline in pipelines.values():
                 fit_evidence(pipeline[0], shared, self.variants, self.y)
+            if last:
+                del self.variants
             found = dict(zip(alone, self._pool.map(fitted, alone), strict=True))
             found |= {name: fitted(name, n_jobs=self.threads) for name in forests}
         return {name: found[name] for name in pipelines}

@@ -119,7 +119,7 @@ class LocalJob(Job):
             self.status, self._error = FAILED, problem
         finally:
             # Parsed rows and every fold's evidence: hundreds of megabytes that nobody needs any more.
-            for name in ("_train", "_groups", "variants", "cross_validation"):
+            for name in ("_train", "_groups", "cross_validation"):
                 vars(self).pop(name, None)
 
     def _say(self, text: str) -> None:
@@ -131,9 +131,9 @@ class LocalJob(Job):
         self.order, self.y = order, table["CLASS"].to_numpy(np.int64)[order]
         self._take_folder(table, groups)
         preset, features, seed = self.settings.preset, self.settings.features, self.settings.seed
-        self.variants = Variants.read(table, features, groups, order=order)
+        variants = Variants.read(table, features, groups, order=order)
         folds = search_folds(PRESETS[preset].folds, self.y, groups, seed)
-        self.cross_validation = CrossValidation(self.variants, self.y, folds)
+        self.cross_validation = CrossValidation(variants, self.y, folds)
         self.evidence = Evidence(features, grouped=groups is not None, seed=seed)
         whole = " of whole groups" if groups is not None else ""
         self._say(
@@ -273,7 +273,8 @@ class LocalJob(Job):
         mixed = blend([self.predictions[name] for name in weights], list(weights.values()))
         parameters = {candidate.name: candidate.parameters for candidate in self.candidates}
         self._say(f"fitting {', '.join(weights)} on all rows")
-        pipelines = self.cross_validation.fit_all({name: self._pipeline(name, parameters[name]) for name in weights})
+        chosen = {name: self._pipeline(name, parameters[name]) for name in weights}
+        pipelines = self.cross_validation.fit_all(chosen, last=True)
         described = manifest.describe(
             self._train,
             job=self.name,

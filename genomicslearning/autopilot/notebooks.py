@@ -1,13 +1,16 @@
-"""A job's two notebooks: the templates in `notebooks/autopilot/`, filled in with its candidates and results."""
+"""A job's two notebooks: the templates in `notebooks/autopilot/`, filled in with its candidates and results.
+
+They are handled as plain JSON: importing nbformat takes as long as fitting a candidate.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 import pprint
 import re
 from pathlib import Path
-
-import nbformat
 
 from genomicslearning import InputError, share
 from genomicslearning.autopilot.candidates import Definition, Evidence
@@ -55,10 +58,8 @@ def write(
         ],
     )
     for notebook, file in ((exploration, DATA_EXPLORATION), (candidates, CANDIDATE_DEFINITION)):
-        notebook.cells[0].source += f"\n\nJob `{name}`."
-        nbformat.validate(notebook)
-        with lake.output(folder / "notebooks" / file) as [part]:
-            nbformat.write(notebook, part)
+        notebook["cells"][0]["source"] += [f"\n\nJob `{name}`."]
+        lake.write_json(notebook, folder / "notebooks" / file)
 
 
 def _candidate(name: str, definition: Definition, trials: int, parameters: dict) -> list:
@@ -69,31 +70,40 @@ def _candidate(name: str, definition: Definition, trials: int, parameters: dict)
         f"trials[{name!r}] = {trials}\n"
         f"candidates[{name!r}] = Definition({definition.build.__name__}, {definition.algorithm!r}, first={frozen})"
     )
-    return [nbformat.v4.new_markdown_cell(f"### {name}\n\n{definition.description}."), _code(source, CANDIDATES)]
+    heading = f"### {name}\n\n{definition.description}."
+    return [_cell("markdown", heading, {}), _code(source, CANDIDATES)]
 
 
-def _template(file: str) -> nbformat.NotebookNode:
+def _template(file: str) -> dict:
     path = share("notebooks", "autopilot", file)
     if not path.exists():
         raise InputError(f"{path}: notebook template missing; install the package again")
-    return nbformat.read(path, as_version=4)
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _code(source: str, tag: str) -> nbformat.NotebookNode:
-    return nbformat.v4.new_code_cell(source, metadata={"tags": [tag]})
+def _cell(kind: str, source: str, metadata: dict) -> dict:
+    """A cell of format 4.5; its id hangs on what it says, so that equal jobs have equal notebooks."""
+    own: dict = {"outputs": [], "execution_count": None} if kind == "code" else {}
+    cell_id = hashlib.sha256(source.encode()).hexdigest()[:8]
+    return {"cell_type": kind, "id": cell_id, "metadata": metadata, "source": source.splitlines(keepends=True)} | own
 
 
-def _tagged(notebook: nbformat.NotebookNode, tag: str) -> int:
-    return next(place for place, cell in enumerate(notebook.cells) if tag in cell.metadata.get("tags", []))
+def _code(source: str, tag: str) -> dict:
+    return _cell("code", source, {"tags": [tag]})
 
 
-def _replace(notebook: nbformat.NotebookNode, tag: str, cells: list) -> None:
+def _tagged(notebook: dict, tag: str) -> int:
+    return next(place for place, cell in enumerate(notebook["cells"]) if tag in cell["metadata"].get("tags", []))
+
+
+def _replace(notebook: dict, tag: str, cells: list[dict]) -> None:
     place = _tagged(notebook, tag)
-    notebook.cells[place : place + 1] = cells
+    notebook["cells"][place : place + 1] = cells
 
 
-def _set_parameter(notebook: nbformat.NotebookNode, name: str, value: str) -> None:
+def _set_parameter(notebook: dict, name: str, value: str) -> None:
     """Set a parameter's default in the cell tagged `parameters` (`name: type = value  # help`)."""
-    cell = notebook.cells[_tagged(notebook, "parameters")]
+    cell = notebook["cells"][_tagged(notebook, "parameters")]
     pattern = re.compile(rf"^({name}: \w+ = )\S*", re.MULTILINE)
-    cell.source = pattern.sub(lambda found: found[1] + repr(value), cell.source)
+    source = pattern.sub(lambda found: found[1] + repr(value), "".join(cell["source"]))
+    cell["source"] = source.splitlines(keepends=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 FORESTS = (ExtraTreesClassifier, RandomForestClassifier)
@@ -23,15 +24,21 @@ def positive(classifier: Pipeline, rows: pd.DataFrame) -> np.ndarray:
     rows : output of the evidence step.
     """
     if isinstance(classifier[-1], FORESTS):
-        for step in classifier[:-1]:
-            rows = step.transform(rows)
-        return _forest(classifier[-1], np.asarray(rows, np.float32))
+        values = np.asarray(rows, np.float32)
+        for _, step in classifier.steps[:-1]:
+            values = _imputed(step, values)
+        return _forest(classifier[-1], values)
     if isinstance(classifier[-1], HistGradientBoostingClassifier) and len(classifier) == 1:
         return _boosted(classifier[-1], rows)
     if hasattr(classifier[-1], "booster_") and len(classifier) == 1:
         # LightGBM itself, without the checks of its scikit-learn side, which cost more than a few rows do.
         return np.asarray(classifier[-1].booster_.predict(np.asarray(rows, np.float32), num_threads=1))
     return classifier.predict_proba(rows)[:, 1]
+
+
+def _imputed(imputer: SimpleImputer, values: np.ndarray) -> np.ndarray:
+    """Missing values filled, without the checks of a table's columns, which cost more than a few rows do."""
+    return np.where(np.isnan(values), imputer.statistics_.astype(np.float32), values)
 
 
 def _forest(forest: ExtraTreesClassifier | RandomForestClassifier, rows: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import typer
 
 from genomicslearning import InputError, __version__
 from genomicslearning.cli import annotate, aws, data, models, runs
-from genomicslearning.cli.common import Printable, WithoutPandas
+from genomicslearning.cli.common import Printable, Without
 from genomicslearning.io.text import first_line, one_line
 
 app = typer.Typer(
@@ -68,8 +68,8 @@ def main() -> None:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         # Told to end, a command tidies up as it does when it is interrupted.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if sys.argv[1:2] in (["vcf-to-parquet"], ["tsv-to-parquet"]):
-        sys.meta_path.insert(0, WithoutPandas())
+    converts = sys.argv[1:2] in (["vcf-to-parquet"], ["tsv-to-parquet"])
+    sys.meta_path.insert(0, Without("rfc3987_syntax", "papermill.s3", *(["pandas"] if converts else [])))
     try:
         for argument in sys.argv[1:]:
             if not argument.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in argument):

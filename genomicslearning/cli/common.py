@@ -72,16 +72,22 @@ class Printable:
         return getattr(self._stream, name)
 
 
-class WithoutPandas(MetaPathFinder):
-    """Says that there is no pandas, for commands that need none.
+class Without(MetaPathFinder):
+    """Says that there is no such library, for commands that need none of it though another library imports it.
 
-    pyarrow imports it, which takes most of a second, only to ask of each value whether it is pandas'.
+    `vcf-to-parquet`: pyarrow imports pandas, which takes most of a second, only to ask of each value whether it is
+    pandas'. Everything that reads notebooks: jsonschema, which nbformat imports, imports a checker of international web
+    addresses (rfc3987-syntax) that compiles a grammar for a second, and papermill imports boto3 for notebooks on S3.
+    Both go on without.
     """
+
+    def __init__(self, *names: str):
+        self._names = names
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Refuse a module by name before Python looks for it."""
-        if name == "pandas":
-            raise ModuleNotFoundError("this command does without pandas", name=name)
+        if name in self._names:
+            raise ModuleNotFoundError(f"this command does without {name}", name=name)
 
 
 class Pick(StrEnum):

@@ -21,7 +21,7 @@ from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import wire
 from genomicslearning.history.horizons import at_horizon
 from genomicslearning.io import lake
-from genomicslearning.io.text import FORMULA_PATTERN
+from genomicslearning.io.separated import csv_lines
 from genomicslearning.training_set import table_files, user_table
 from genomicslearning.training_set.schema import SITE_COLUMNS
 
@@ -165,32 +165,7 @@ def _writer(part: Path, schema: pa.Schema, *, parquet: bool):
     else:
         with part.open("wb") as file:
             file.write(",".join(schema.names).encode() + b"\n")
-            yield lambda table: file.write(csv_lines(table))
-
-
-def csv_lines(table: pa.Table) -> bytes:
-    """A table as CSV. (Arrow's own writer quotes every text, and pandas' takes ten times as long.)
-
-    Floats have the digits that read back to the same float.
-    """
-    cells = [_csv_texts(column) for column in table.combine_chunks().columns]
-    lines = pc.binary_join_element_wise(*cells, ",").combine_chunks()
-    return pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0].as_py().encode() + b"\n"
-
-
-def _csv_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column's cells, missing ones empty, formulas made safe, those with a comma, quote or line break quoted."""
-    texts = pc.fill_null(column.cast(pa.string()), "")
-    if not pa.types.is_string(column.type):
-        return texts
-    formula = pc.match_substring_regex(texts, FORMULA_PATTERN)
-    if pc.any(formula).as_py():
-        texts = pc.if_else(formula, pc.binary_join_element_wise("'", texts, ""), texts)
-    special = pc.match_substring_regex(texts, r'[",\r\n]')
-    if not pc.any(special).as_py():
-        return texts
-    quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
-    return pc.if_else(special, quoted, texts)
+            yield lambda table: file.write(csv_lines(table, formula_safe=True))
 
 
 def first_symbols(geneinfo: pa.ChunkedArray) -> pa.Array:

@@ -9,15 +9,12 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from genomicslearning import InputError
 from genomicslearning.annotate.vcf import annotated_copy, outputs
@@ -25,25 +22,16 @@ from genomicslearning.annotate.vcf import inputs as inputs_of_annotation
 from genomicslearning.autopilot.manifest import missing_evidence
 from genomicslearning.autopilot.model import Model
 from genomicslearning.endpoint import batch
-from genomicslearning.endpoint.known import KNOWN_COLUMNS, SINGLE, ReleaseLookup, single_submitter_meaning
+from genomicslearning.endpoint.known import KNOWN_COLUMNS, ReleaseLookup
+from genomicslearning.endpoint.vcf_answers import COLUMNS, Answer, Piece, answer_writer
 from genomicslearning.io import lake
 from genomicslearning.io.accounting import Stopwatch, check_malformed
-from genomicslearning.io.bgzf import Writer
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import InfoReader, Quarantine, Vcf
 from genomicslearning.training_set import transcripts
 from genomicslearning.training_set.row_writer import to_table
-from genomicslearning.training_set.unlabelled import Record, UnlabelledRows
+from genomicslearning.training_set.unlabelled import UnlabelledRows
 
-PROBABILITY, LABEL = "CONFLICT_P", "CONFLICT_LABEL"
-#: Columns of the answers to a VCF, in order; `not_scored` is the reason where there is no probability.
-COLUMNS = (*batch.PREDICTION_COLUMNS, "Consequence", "not_scored")
-DEFINITIONS = (
-    f'##INFO=<ID={PROBABILITY},Number=A,Type=Float,Description="Probability that the ClinVar classifications of the '
-    'allele conflict, given several submitters (genomicslearning)">',
-    f"##INFO=<ID={LABEL},Number=A,Type=Integer,Description=\"1 where {PROBABILITY} reaches the model's threshold "
-    '{threshold}, else 0">',
-)
 _PIECE_ROWS = 4096
 _SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz")
 _PRIOR = "prior_CLNSIG"
@@ -59,28 +47,6 @@ _OF_ANNOTATION = (
 def is_vcf(path: str | os.PathLike) -> bool:
     """Whether a path is that of a VCF, by its name."""
     return str(path).lower().endswith(_SUFFIXES)
-
-
-@dataclass
-class _Piece:
-    """Some records: their lines with the reasons of each ALT, a row for each ALT, and what was said of each."""
-
-    records: list[Record] = field(default_factory=list)
-    rows: list[bytes] = field(default_factory=list)
-    said: list[bytes] = field(default_factory=list)
-    known: list[tuple] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """A piece with its rows as a table, and each row's probability (NaN where it has none)."""
-
-    piece: _Piece
-    table: pa.Table
-    probability: np.ndarray
-    labels: np.ndarray
-    calibrated: bool  # for variants with one submitter
-    horizons: dict[str, np.ndarray]  # chance at a stated distance, by column
 
 
 def predict_vcf(
@@ -143,7 +109,7 @@ def predict_vcf(
         quarantine = stack.enter_context(Quarantine(quarantine_part, vcf.header))
         years = tuple(horizons) if classification and batch.learnt_from_single_submissions(model) else ()
         names = (*batch.with_horizons(COLUMNS, years), *(KNOWN_COLUMNS if known else ()))
-        write = stack.enter_context(_writer(part, vcf, model, None if as_vcf else names))
+        write = stack.enter_context(answer_writer(part, vcf, model, None if as_vcf else names))
         pieces = _pieces(vcf, maker, quarantine, classification, known)
         counts = _score(_in_order(model, pieces, maker.schema, years), maker, write, watch)
         _check_records(vcf, maker)
@@ -250,10 +216,10 @@ def _layout(vcf: Vcf, csq_key: str | None, model: Model) -> transcripts.Layout |
 
 def _pieces(
     vcf: Vcf, maker: UnlabelledRows, quarantine: Quarantine, classification: str | None, known: ReleaseLookup | None
-) -> Iterator[_Piece]:
+) -> Iterator[Piece]:
     """The file's records, some `_PIECE_ROWS` rows at a time."""
     said = InfoReader((classification,)) if classification else None
-    piece = _Piece()
+    piece = Piece()
     for lines in vcf.batches():
         malformed: list[bytes] = []
         for record in maker.of(lines, vcf.line + 1, piece.rows, malformed):
@@ -266,7 +232,7 @@ def _pieces(
         quarantine.add(malformed)
         if len(piece.rows) >= _PIECE_ROWS:
             yield piece
-            piece = _Piece()
+            piece = Piece()
     if piece.records:
         yield piece
 
@@ -293,7 +259,7 @@ def rows_of(
 
 
 def _score(
-    answers: Iterator[_Answer], maker: UnlabelledRows, write: Callable[[_Answer], None], watch: Stopwatch
+    answers: Iterator[Answer], maker: UnlabelledRows, write: Callable[[Answer], None], watch: Stopwatch
 ) -> Counter[str]:
     """Write the answer to each piece, in their order; counts of alleles."""
     counts: Counter[str] = Counter()
@@ -304,7 +270,7 @@ def _score(
     return counts
 
 
-def _in_order(model: Model, pieces: Iterator[_Piece], schema: pa.Schema, years: Sequence[int]) -> Iterator[_Answer]:
+def _in_order(model: Model, pieces: Iterator[Piece], schema: pa.Schema, years: Sequence[int]) -> Iterator[Answer]:
     """Answers in the order of the pieces, several at a time; few wait, so that memory stays flat."""
     waiting: deque[Future] = deque()
     with ThreadPoolExecutor(batch.THREADS) as pool:
@@ -320,7 +286,7 @@ def _in_order(model: Model, pieces: Iterator[_Piece], schema: pa.Schema, years: 
             raise
 
 
-def _answer(model: Model, piece: _Piece, schema: pa.Schema, years: Sequence[int]) -> _Answer:
+def _answer(model: Model, piece: Piece, schema: pa.Schema, years: Sequence[int]) -> Answer:
     table = to_table(piece.rows, schema)
     scored = np.array([not why for record in piece.records for why in record.reasons])
     probability = np.full(len(scored), np.nan)
@@ -338,7 +304,7 @@ def _answer(model: Model, piece: _Piece, schema: pa.Schema, years: Sequence[int]
                 values[scored] = found
         calibrated = bool(piece.known and piece.said) and _learnt_transitions(model, frame.head(_PROBE))
     labels = (probability >= model.threshold).astype(np.int64)
-    return _Answer(piece, table, probability, labels, calibrated, horizons)
+    return Answer(piece, table, probability, labels, calibrated, horizons)
 
 
 def _learnt_transitions(model: Model, rows: pd.DataFrame) -> bool:
@@ -357,93 +323,10 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
     return table.drop_columns(["CLASS"]).to_pandas(types_mapper=types.get)
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- the report -------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _writer(part: Path, vcf: Vcf, model: Model, names: tuple[str, ...] | None) -> Iterator[Callable[[_Answer], None]]:
-    """Takes answers: into a CSV with the columns `names`, or into the VCF itself where there are none."""
-    if names is None:
-        with Writer(part) as out:
-            out.write("\n".join(_header(vcf, model)).encode() + b"\n")
-
-            def write_records(answer: _Answer) -> None:
-                out.write(_vcf_lines(answer))
-
-            yield write_records
-        return
-    with part.open("wb", buffering=1 << 20) as file:
-        file.write(",".join(names).encode() + b"\n")
-
-        def write_rows(answer: _Answer) -> None:
-            file.write(batch.csv_lines(_csv_table(answer, names)))
-
-        yield write_rows
-
-
-def _header(vcf: Vcf, model: Model) -> list[str]:
-    own = tuple(f"##INFO=<ID={key}," for key in (PROBABILITY, LABEL))
-    lines = [line for line in vcf.header[:-1] if not line.startswith(own)]
-    definitions = (line.replace("{threshold}", repr(model.threshold)) for line in DEFINITIONS)
-    return [*lines, *definitions, vcf.header[-1]]
-
-
-def _vcf_lines(answer: _Answer) -> bytes:
-    """The records with two INFO keys; one of which no ALT has an answer stays as it is."""
-    texts = [b"." if value != value else repr(value).encode() for value in answer.probability.tolist()]
-    labels = [b"." if text == b"." else b"%d" % label for text, label in zip(texts, answer.labels, strict=True)]
-    lines = []
-    start = 0
-    for line, reasons in answer.piece.records:
-        end = start + len(reasons)
-        if not all(reasons):
-            fields = line.split(b"\t", 8)
-            keys = b"CONFLICT_P=%b;CONFLICT_LABEL=%b" % (b",".join(texts[start:end]), b",".join(labels[start:end]))
-            info = _without_answers(fields[7])
-            fields[7] = keys if info in (b".", b"") else info + b";" + keys
-            line = b"\t".join(fields)
-        lines.append(line)
-        start = end
-    return b"\n".join(lines) + b"\n"
-
-
-def _without_answers(info: bytes) -> bytes:
-    """INFO without the answers of an earlier run."""
-    if b"CONFLICT_" not in info:
-        return info
-    return b";".join(item for item in info.split(b";") if not item.startswith((b"CONFLICT_P=", b"CONFLICT_LABEL=")))
-
-
-def _csv_table(answer: _Answer, names: tuple[str, ...]) -> pa.Table:
-    table, missing = answer.table, np.isnan(answer.probability)
-    gene = batch.first_symbols(table["GENEINFO"])
-    reasons = [why or None for record in answer.piece.records for why in record.reasons]
-    columns = {
-        **{name: table[name] for name in ("VARIATION_ID", "CHROM", "POS", "REF", "ALT", "Consequence")},
-        "SYMBOL": pc.coalesce(table["SYMBOL"], gene),
-        "CLASS": table["CLASS"].cast(pa.string()),
-        "predicted_label": pa.array(answer.labels, pa.int64(), mask=missing),
-        "probability": pa.array(answer.probability, pa.float64(), mask=missing),
-        "not_scored": pa.array(reasons, pa.string()),
-        **{name: pa.array(values, pa.float64(), from_pandas=True) for name, values in answer.horizons.items()},
-    }
-    if answer.piece.known:
-        columns |= _known_columns(answer)
-    return pa.table({name: columns[name] for name in names})
-
-
-def _known_columns(answer: _Answer) -> dict[str, pa.Array]:
-    """What ClinVar has of each allele; a variant with one submitter is told what its probability means."""
-    found = dict(zip(KNOWN_COLUMNS, map(list, zip(*answer.piece.known, strict=True)), strict=True))
-    notes = found["clinvar_note"]
-    for place, value in enumerate(answer.probability.tolist()):
-        if notes[place] == SINGLE:
-            known = answer.calibrated and value == value
-            notes[place] = single_submitter_meaning(value if known else None)
-    return {name: pa.array(cells, pa.string()) for name, cells in found.items()}
-
-
-def _count(answer: _Answer, counts: Counter[str]) -> None:
+def _count(answer: Answer, counts: Counter[str]) -> None:
     missing = np.isnan(answer.probability)
     counts["alleles"] += len(missing)
     counts["scored"] += int((~missing).sum())

@@ -80,14 +80,26 @@ def permutation_importance(
     if by_column:
         blocks = {column: [column] for columns in blocks.values() for column in columns}
 
+    codes = {column: pd.factorize(table[column])[0] for columns in blocks.values() for column in columns}
+    moved: list[np.ndarray] = []
+
     def shuffled() -> Iterator[pd.DataFrame]:
         for columns in blocks.values():
             for _ in range(repeats):
                 order = rng.permutation(len(table))
-                yield table.assign(**{column: table[column].array[order] for column in columns})
+                # A row that gets what it had has the probability that it had.
+                rows = np.flatnonzero(np.any([codes[column][order] != codes[column] for column in columns], axis=0))
+                moved.append(rows)
+                cells = {column: table[column].array[order[rows]] for column in columns}
+                yield table.iloc[rows].assign(**cells)
 
-    whole = np.array(Ranking(labels, predict(table)).both())
-    after = [Ranking(labels, score).both() for score in _predicted(predict, shuffled())]
+    known = predict(table)
+    whole = np.array(Ranking(labels, known).both())
+    after = []
+    for number, score in enumerate(_predicted(predict, shuffled())):
+        probability = known.copy()
+        probability[moved[number]] = score
+        after.append(Ranking(labels, probability).both())
     drops = (whole - np.array(after)).reshape(len(blocks), repeats, 2)
     means = drops.mean(axis=1)
     found = pd.DataFrame(

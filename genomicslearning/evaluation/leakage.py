@@ -1,4 +1,4 @@
-"""Does the model know what it cannot know? Evidence alone and left out, submission counts, masking, contradictions."""
+"""Does the model know what it cannot know? Evidence alone and left out, submission counts, masking."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from genomicslearning import InputError
 from genomicslearning.clinvar import GROWS_WITH_SUBMITTERS
 from genomicslearning.evaluation.scores import Ranking, average_precision, roc_auc
 from genomicslearning.features import VariantFeatures
 from genomicslearning.features.blocks import SUBMISSIONS, by_block
-from genomicslearning.history.splits import variant_key
 
 # A count that alone ranks conflicts better than this is worth a warning.
 PROXY_AUC = 0.55
@@ -136,19 +134,3 @@ def masked_as_single(predict: Callable[[pd.DataFrame], np.ndarray], test: pd.Dat
         )
     )
     return {**found, "words": words}
-
-
-def check_contradictions(table: pd.DataFrame) -> None:
-    """The same variant with both labels cannot be learnt.
-
-    Raises
-    ------
-    InputError
-        Names the first such variant and how many there are.
-    """
-    labels = table["CLASS"].groupby(variant_key(table)).nunique()
-    if (labels > 1).any():
-        first = labels.index[labels > 1][0]
-        raise InputError(
-            f"table: {int((labels > 1).sum()):,} variant(s) have both labels, the first is {first}; remove them"
-        )

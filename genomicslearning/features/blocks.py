@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from genomicslearning.features.block import Block
 from genomicslearning.features.submission_blocks import DISEASE, PRIOR, SOURCES
-from genomicslearning.features.variant_blocks import (
-    CONSEQUENCE,
-    FREQUENCY,
-    GNOMAD,
-    LOCUS,
-    POSITION,
-    PREDICTION,
-    PROTEIN,
-    SEQUENCE,
-)
+from genomicslearning.features.transcript_blocks import CONSEQUENCE, POSITION, PROTEIN
+from genomicslearning.features.variant_blocks import FREQUENCY, GNOMAD, LOCUS, PREDICTION, SEQUENCE
 
 # Distances in bases within which other training variants are counted.
 WINDOWS = (5, 50, 500, 5000, 50000)

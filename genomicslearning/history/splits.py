@@ -10,6 +10,8 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -17,6 +19,7 @@ from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import assembly_of
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_release
 from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
+from genomicslearning.training_set.schema import SITE_COLUMNS
 
 KINDS = ("random", "gene", "time")
 # Columns of `Split.learning` that no model sees: which row of the table it is, and whether its submission is real.
@@ -50,6 +53,7 @@ class Split:
     learning: pd.DataFrame | None = None
     learning_groups: np.ndarray | None = None
     horizon_days: int | None = None
+    repeated: int = 0
 
     def to_learn_from(self) -> tuple[pd.DataFrame, np.ndarray | None]:
         """The rows as a model should see them, and the group of each (rows of a group stay in one fold).
@@ -124,6 +128,7 @@ def split(
                 "two are needed; use a larger table, another seed or another train_fraction"
             )
     check_no_variant_on_both_sides(parts.train, parts.test)
+    parts.repeated = repeated
     if repeated:
         parts.notes.append(repeated_words(repeated))
     return parts
@@ -397,8 +402,10 @@ def gene_groups(table: pd.DataFrame) -> np.ndarray:
 
 def variant_key(table: pd.DataFrame) -> pd.Series:
     """One text a row that names the variant: chromosome, position and alleles."""
-    parts = [table["POS"].astype(str), table["REF"], table["ALT"]]
-    return table["CHROM"].astype(str).str.cat(parts, sep=":", na_rep="")
+    texts = [pa.array(table[name], from_pandas=True).cast(pa.large_string()) for name in SITE_COLUMNS]
+    colon = pa.scalar(":", pa.large_string())
+    joined = pc.binary_join_element_wise(*texts, colon, null_handling="replace", null_replacement="")
+    return pd.Series(pd.array(joined, dtype="str"), index=table.index)
 
 
 def check_no_variant_on_both_sides(train: pd.DataFrame, test: pd.DataFrame) -> None:
@@ -409,9 +416,10 @@ def check_no_variant_on_both_sides(train: pd.DataFrame, test: pd.DataFrame) -> N
     InputError
         Names the first such variant and how many there are.
     """
-    both = np.intersect1d(variant_key(train), variant_key(test))
+    judged = variant_key(test)
+    both = judged[judged.isin(variant_key(train))]
     if len(both):
         raise InputError(
-            f"split: {len(both):,} variant(s) would be on both sides, the first is {both[0]}; "
+            f"split: {both.nunique():,} variant(s) would be on both sides, the first is {both.min()}; "
             "remove repeated rows from the table (same CHROM, POS, REF, ALT)"
         )

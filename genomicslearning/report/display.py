@@ -17,10 +17,12 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from genomicslearning.report.text import OURS
 
 # Names of genes and conditions are drawn as they are: `$…$` in one is no mathematics.
 matplotlib.rcParams["text.parse_math"] = False
-OURS = "genomicslearning"  # the metadata key of an output that a page may quote
 
 # Columns whose whole numbers name something: no thousands separators.
 _NAMES = {"CHROM", "POS", "VARIATION_ID", "CLASS", "predicted_label", "rank", "seed", "year"}
@@ -50,6 +52,8 @@ def show(figure: Figure | None, alt: str, *, headline: bool = False) -> None:
     if figure is None:
         print(alt)
         return
+    for text in figure.findobj(Text):  # those that were made before this module was imported
+        text.set_parse_math(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
     plt.close(figure)

@@ -13,7 +13,6 @@ from genomicslearning.io import lake
 from genomicslearning.io.run_record import load
 from genomicslearning.io.text import page_policy
 from genomicslearning.report import text as page_text
-from genomicslearning.report.display import OURS
 
 SYNTHETIC = "Synthetic data from the embedded sample: nothing here says anything about a real variant."
 
@@ -98,7 +97,7 @@ def marked(nb: nbformat.NotebookNode) -> Iterator[tuple[dict, nbformat.NotebookN
     """The outputs that `report` displayed: their marks, and the output."""
     for cell in nb.cells:
         for output in cell.get("outputs", []):
-            marks = output.get("metadata", {}).get(OURS)
+            marks = output.get("metadata", {}).get(page_text.OURS)
             if isinstance(marks, dict):
                 yield marks, output
 
@@ -164,7 +163,7 @@ def _opening(nb: nbformat.NotebookNode) -> list[dict]:
         moving = ("verdict", "finding", *(["warning"] if cell.metadata.get("folded") else []))
         staying = []
         for output in cell.get("outputs", []):
-            marks = output.get("metadata", {}).get(OURS) or {}
+            marks = output.get("metadata", {}).get(page_text.OURS) or {}
             moved = [{"kind": kind, "text": marks[kind]} for kind in moving if kind in marks]
             opening += moved
             staying += [] if moved else [output]

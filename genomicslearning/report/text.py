@@ -14,6 +14,7 @@ import jinja2
 import nh3
 
 HERE = Path(__file__).resolve().parent
+OURS = "genomicslearning"  # the metadata key of an output that a page may quote
 
 _TAGS = set(
     "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genomicslearning import InputError
 from genomicslearning.io.text import FOLDER_NAME
@@ -16,6 +18,9 @@ from genomicslearning.runs.folder import PRODUCTS, Run, steps_of
 from genomicslearning.runs.record import INTERRUPTED, Record
 from genomicslearning.runs.time_left import TimeLeft
 from genomicslearning.runs.validation import check
+
+if TYPE_CHECKING:
+    from genomicslearning.runs.warm import Warm
 
 LATEST = "latest"
 
@@ -134,6 +139,7 @@ def execute(
     record = Record(folder, None if steps else steps_of(values))
     steps = tuple(steps or steps_of(values))
     clock = TimeLeft(steps, str(values.get("preset", "")))
+    warm: Warm | None = None
     try:
         for number, name in enumerate(steps, start=1):
             place = f"[{number}/{len(steps)}] "
@@ -141,7 +147,8 @@ def execute(
             if resume and _is_kept(record, name, own, partial(_say_at, place, progress)):
                 continue
             clock.starts(name)
-            _execute_step(record, name, own, partial(_say_in_place, progress, clock, place))
+            warm = warm or _warm()
+            _execute_step(record, name, own, partial(_say_in_place, progress, clock, place), warm)
         record.finish(record.state())
     except KeyboardInterrupt:
         record.finish(INTERRUPTED)
@@ -152,6 +159,8 @@ def execute(
         record.fail(name, None, f"{type(problem).__name__}: {problem}", 0.0)
         raise
     finally:
+        if warm:
+            warm.close()
         if render:
             from genomicslearning.runs.reports import render as render_reports
 
@@ -186,7 +195,18 @@ def _say_in_place(progress: Callable[[str], None], clock: TimeLeft, place: str, 
     progress(f"{place}{clock.tell(text)}")
 
 
-def _execute_step(record: Record, name: str, values: Mapping[str, object], say: Callable[[str], None]) -> None:
+def _warm() -> Warm | None:
+    """The process that kernels are forked from; None where libraries do not bear a fork (macOS)."""
+    if sys.platform != "linux":
+        return None
+    from genomicslearning.runs.warm import Warm
+
+    return Warm()
+
+
+def _execute_step(
+    record: Record, name: str, values: Mapping[str, object], say: Callable[[str], None], warm: Warm | None
+) -> None:
     from papermill import PapermillExecutionError
 
     from genomicslearning.runs.engine import execute_notebook
@@ -200,7 +220,7 @@ def _execute_step(record: Record, name: str, values: Mapping[str, object], say: 
         (folder / product).unlink(missing_ok=True)
     started = time.monotonic()
     try:
-        execute_notebook(name, own, folder, say)
+        execute_notebook(name, own, folder, say, warm)
     except InputError as problem:  # no kernel: nothing of the notebook was executed
         record.fail(name, None, str(problem), time.monotonic() - started)
         raise

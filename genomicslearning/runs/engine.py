@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import papermill
 from jupyter_client.kernelspec import NoSuchKernel
@@ -20,17 +20,18 @@ from traitlets.config import Config
 from genomicslearning import InputError
 from genomicslearning.runs import parameters
 from genomicslearning.runs.folder import AT_WORK
+from genomicslearning.runs.warm import Warm, WarmProvisioner
 
 
-def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[str], None]) -> None:
-    """Execute a step's notebook into the run's folder.
+def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[str], None], warm: Warm | None) -> None:
+    """Execute a step's notebook into the run's folder, in a kernel that `warm` is forked into, where it is given.
 
     Raises
     ------
     PapermillExecutionError
         A cell failed, the kernel died, or the notebook ended before its last cell.
     """
-    with tempfile.TemporaryFile() as log:
+    with tempfile.NamedTemporaryFile() as log:
         try:
             executed = papermill.execute_notebook(
                 str(parameters.notebook(name)),
@@ -41,7 +42,7 @@ def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[
                 cwd=str(folder),
                 # Other users of the machine cannot listen.
                 config=Config(KernelManager={"transport_encryption": "auto"}),
-                kernel_manager_class=_kernels(log, folder),
+                kernel_manager_class=_kernels(log, folder, warm),
                 say=lambda text: progress(f"{name} · {text}"),
             )
         except NoSuchKernel as problem:
@@ -60,7 +61,7 @@ def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[
             raise papermill.PapermillExecutionError(index, index, cell.source, "IncompleteNotebook", reason, [])
 
 
-def _kernels(log: BinaryIO, folder: Path) -> type[AsyncKernelManager]:
+def _kernels(log: Any, folder: Path, warm: Warm | None) -> type[AsyncKernelManager]:
     """Kernels that know which run they work for, and whose own messages go to a file.
 
     What cells print comes another way, and a kernel that is told to end may report a socket that was closed before it.
@@ -68,6 +69,9 @@ def _kernels(log: BinaryIO, folder: Path) -> type[AsyncKernelManager]:
 
     class Kernels(AsyncKernelManager):
         async def start_kernel(self, **settings) -> None:  # type: ignore[override]
+            if warm:
+                self.provisioner = WarmProvisioner(kernel_id="", kernel_spec=self.kernel_spec, parent=self)
+                self.provisioner.warm, self.provisioner.messages = warm, log.name
             await super().start_kernel(**settings, stderr=log, env=os.environ | {AT_WORK: str(folder)})
 
     return Kernels

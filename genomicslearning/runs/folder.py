@@ -200,6 +200,9 @@ class Run:
         InputError
             It is not the split that the test rows came from.
         """
+        import numpy as np
+        import pandas as pd
+
         from genomicslearning.history.splits import split
 
         job = self.job
@@ -214,7 +217,7 @@ class Run:
             release=self.release,
             table_date=self.table_date(job.get("table_date", "")),
         )
-        if parts.test["POS"].tolist() != self.read_test()["POS"].tolist():
+        if not np.array_equal(parts.test["POS"], pd.read_parquet(self.test, columns=["POS"])["POS"]):
             raise InputError(f"{self.folder}: the test rows are of another training set; run the classifier again")
         return parts
 

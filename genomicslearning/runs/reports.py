@@ -8,7 +8,6 @@ from pathlib import Path
 
 from genomicslearning import InputError
 from genomicslearning.io.run_record import load
-from genomicslearning.report.gallery import gallery
 from genomicslearning.report.index_page import render_index
 from genomicslearning.report.page import render_notebook
 
@@ -32,6 +31,8 @@ def render(folder: Path) -> Path:
 
 def render_all(folders: Sequence[Path], runs_dir: Path) -> Path:
     """Render every run, and the page of all runs, `index.html` in the folder of runs; return its path."""
+    from genomicslearning.report.gallery import gallery  # imports pandas, which a run's own pages do without
+
     for folder in folders:
         try:
             render(folder)

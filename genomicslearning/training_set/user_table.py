@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -26,6 +27,8 @@ MISSING = ("", "nan", "NaN", "NA", "<NA>", "None", "null", "#N/A")
 #: In an allele only an empty cell is missing: N and A are bases.
 ALLELES = ("REF", "ALT")
 SEPARATORS = (",", "\t", ";")
+#: Bytes of a line up to which its cells are kept for the next time.
+_SHORT = 2048
 #: More names than this are no header.
 MOST_COLUMNS = 100_000
 KNOWN = (*COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS, *PRIOR_COLUMNS)
@@ -40,13 +43,21 @@ def first_cells(line: bytes, separator: str = ",") -> list[str]:
     """Cells of a text table's first line, none where it is not one. (Python's csv module stops at cells of 128 kB.)"""
     if line.count(separator.encode()) > MOST_COLUMNS:  # each would be an array of its own
         return []
+    return list(_same_line(line, separator) if len(line) < _SHORT else _cells(line, separator))
+
+
+def _cells(line: bytes, separator: str) -> tuple[str, ...]:
     try:
         options = pa_csv.ReadOptions(autogenerate_column_names=True, use_threads=False, block_size=len(line) + 2)
         parsing = pa_csv.ParseOptions(delimiter=separator)
         [row] = pa_csv.read_csv(io.BytesIO(line.strip(b"\r\n") + b"\n"), options, parsing).to_pylist()
     except (pa.ArrowInvalid, ValueError):
-        return []
-    return ["" if cell is None else str(cell) for cell in row.values()]
+        return ()
+    return tuple("" if cell is None else str(cell) for cell in row.values())
+
+
+# A served model is sent the same header again and again.
+_same_line = lru_cache(maxsize=16)(_cells)
 
 
 def is_header(cells: Sequence[str]) -> bool:

@@ -382,6 +382,21 @@ def test_what_was_searched_on_is_what_the_model_is_calibrated_on(train, tmp_path
     assert all(len(np.load(path)) == 500 for path in (job.folder / "out_of_fold").iterdir())
 
 
+def test_a_forests_leaves_keep_their_share_of_rows(train):
+    variants, y = Variants.read(train), train["CLASS"].to_numpy()
+    asked = CrossValidation(variants, y, search_folds(2, y, None, 0, rows=500))
+    forest = DEFINITIONS["extra_trees"].build(
+        optuna.trial.FixedTrial({"n_estimators": 20, "min_samples_leaf": 2, "max_features": 0.2}),
+        Evidence("all", grouped=False, seed=0),
+        0,
+    )
+    fitted = asked.fit_all({"extra_trees": forest}, last=True)["extra_trees"]
+    assert fitted[-1].min_samples_leaf == 2 * ROWS / 500
+    leaves = [tree.tree_.n_node_samples[tree.tree_.children_left == -1] for tree in fitted[-1].estimators_]
+    assert min(map(min, leaves)) >= 6
+    assert not hasattr(asked, "variants")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

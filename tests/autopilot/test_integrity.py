@@ -289,7 +289,7 @@ def test_other_versions_predict_the_same_or_are_refused(copy, table):
     assert len(Model.load(copy).predict(table)) == len(table)
 
     def other(manifest):
-        manifest["probe"][5] += 1e-6
+        manifest["probe"] = [value + 1e-5 for value in manifest["probe"]]
 
     seal(copy, other)
     refused(
@@ -297,6 +297,38 @@ def test_other_versions_predict_the_same_or_are_refused(copy, table):
     )
     seal(copy, lambda manifest: manifest.update(probe=[]))
     refused(copy, "predicts otherwise")
+
+
+@pytest.mark.parametrize(
+    ("rows", "by", "fits"),
+    [
+        (48, 1e-7, True),  # sums in another order
+        (2, 0.004, True),  # a number in its last bit falls on the other side of a cut
+        (5, 0.004, False),  # too many for that
+        (1, 0.06, False),  # more than one tree weighs
+        (1, float("nan"), False),
+    ],
+)
+def test_another_processor_may_flip_a_cut_and_no_more(copy, table, rows, by, fits):
+    def moved(manifest):
+        manifest["probe"][:rows] = [value + by for value in manifest["probe"][:rows]]
+
+    seal(copy, moved)
+    if fits:
+        assert len(Model.load(copy).predict(table)) == len(table)
+    else:
+        refused(copy, "does not predict what it did when it was saved")
+
+
+def test_members_with_other_weights_are_refused(copy):
+    """Sealed anew: the checksums are right."""
+
+    def swapped(manifest):
+        for member, weight in zip(manifest["members"].values(), (0.8, 0.1, 0.1), strict=True):
+            member["weight"] = weight
+
+    seal(copy, swapped)
+    refused(copy, "does not predict what it did when it was saved")
 
 
 def test_the_probe_says_something(folder):

@@ -6,7 +6,7 @@ import pytest
 from places import data_folder
 from scipy.special import logit
 
-from genomicslearning import InputError, autopilot, evaluation
+from genomicslearning import autopilot, evaluation
 from genomicslearning.evaluation import attributions, explain, leakage, model_card, readable, split_comparison
 from genomicslearning.evaluation import second_submission as selection
 from genomicslearning.evaluation.split_comparison_plots import describe_splits, plot_splits
@@ -134,13 +134,6 @@ def test_the_card_has_every_part_and_takes_no_markup(parts):
 # --- leakage
 
 
-def test_a_variant_with_both_labels_is_an_error(parts):
-    twice = pd.concat([parts.test.head(3), parts.test.head(1).assign(CLASS=1 - parts.test["CLASS"].iloc[0])])
-    with pytest.raises(InputError, match="1 variant.* have both labels"):
-        leakage.check_contradictions(twice)
-    leakage.check_contradictions(parts.test)
-
-
 def test_blocks_alone_and_left_out(parts):
     audit = leakage.block_audit(parts.train, parts.test).set_index("block")
     assert set(audit.index[audit["grows_with_submitters"]]) == {"disease", "sources"}
@@ -189,6 +182,25 @@ def test_permutation_finds_the_one_thing_that_counts(parts):
     columns = explain.permutation_importance(frequency_only, rows, seed=1, by_column=True)
     assert columns["evidence"].iloc[0] == "AF_EXAC"
     assert "allele frequency 0." in explain.describe_importance(found.reset_index())
+
+
+def test_rows_that_shuffling_leaves_as_they_were_are_not_asked_again(parts):
+    rows = parts.test.head(200)
+    asked = []
+
+    def counting(table: pd.DataFrame) -> np.ndarray:
+        asked.append(len(table))
+        return frequency_only(table)
+
+    found = explain.permutation_importance(counting, rows, seed=1, by_column=True, repeats=1).set_index("evidence")
+    order = np.random.default_rng(1)
+    for column in [column for columns in explain.present(rows).values() for column in columns]:
+        shuffled = rows.assign(**{column: rows[column].array[order.permutation(len(rows))]})
+        drop = evaluation.roc_auc(rows["CLASS"], frequency_only(rows)) - evaluation.roc_auc(
+            rows["CLASS"], frequency_only(shuffled)
+        )
+        assert found.loc[column, "roc_auc_drop"] == pytest.approx(drop, abs=1e-12), column
+    assert sum(asked) < 200 * (1 + len(found)) * 0.8
 
 
 def test_contributions_are_differences_of_the_final_probability(parts):
