@@ -44,7 +44,7 @@ STEPS = (
         "-p watchlist_clinvar=clinvar.vcf.gz --name honest",
     ),
     Step("a name that is taken", "genomicslearning run --clinvar clinvar.vcf.gz --name today", 2),
-    Step("a typing error", "genomicslearning run --clinvar clinvar.vcf.gz --preset fast --name typo", 2),
+    Step("a typing error", "genomicslearning run --clinvar clinvar.vcf.gz -p sed=7 --name typo", 2),
     Step("a table of her own, quickly", "genomicslearning run --training-set mine.tsv --preset quick --name mine"),
     Step(
         "one parameter changed, the rest as it was",

@@ -10,7 +10,10 @@ import typer
 from genomicslearning import InputError
 from genomicslearning.cli.common import Pick, say
 
-MODEL = Annotated[Path, typer.Argument(help="A run's folder, for the model that its predictions are of, or a model's.")]
+MODEL = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="A run's folder, for the model that its predictions are of, or a model's."),
+]
 
 
 def serve(
