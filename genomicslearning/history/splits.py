@@ -26,7 +26,7 @@ KINDS = ("random", "gene", "time")
 BOOKKEEPING = ("row", "transition")
 # From so many real transitions on they alone teach: drawn submissions beside them no longer help, and within a class
 # they mislead (docs/evaluation.md, What teaches).
-ENOUGH_TRANSITIONS = 4000
+ENOUGH_TRANSITIONS = 6000
 
 
 @dataclass
