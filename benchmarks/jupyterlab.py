@@ -314,6 +314,7 @@ def chromium(profile: Path) -> Iterator:
     options.add_argument(f"--user-data-dir={profile}")
     started = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     started.set_script_timeout(900)
+    started.command_executor.client_config.timeout = 1000  # a notebook may take longer than the usual two minutes
     try:
         yield started
     finally:
