@@ -219,10 +219,10 @@ class RowMaker:
             start = line.find(_STATUS_ITEM)
             if self._label_of(line[start + len(_STATUS_ITEM) : line.find(b";", start)]) is None:
                 return False
+        if self._learnt is not self._own.pattern:  # learnt anew from another record; groups are arranged for this one
+            self._learnt = self._own.pattern
+            self._usual_line = re.compile(_USUAL_START + self._learnt).fullmatch
         if (self._as_csv and (QUOTE in line or RETURN in line)) or not (found := self._usual_line(line)):
-            if self._learnt != self._own.pattern:
-                self._learnt = self._own.pattern
-                self._usual_line = re.compile(_USUAL_START + self._learnt).fullmatch
             return False
         groups = found.groups(b"")
         chrom, pos, name, ref, alt = groups[:5]
