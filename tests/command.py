@@ -11,7 +11,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from genomicslearning.cli.app import main
-from genomicslearning.cli.common import WithoutPandas
+from genomicslearning.cli.common import Without
 
 
 def command(*arguments: str | Path, cwd: Path) -> CompletedProcess:
@@ -30,5 +30,5 @@ def command(*arguments: str | Path, cwd: Path) -> CompletedProcess:
         os.chdir(before[0])
         sys.argv = before[1]
         signal.signal(signal.SIGTERM, before[2])
-        sys.meta_path[:] = [finder for finder in before[3] if not isinstance(finder, WithoutPandas)]
+        sys.meta_path[:] = [finder for finder in before[3] if not isinstance(finder, Without)]
     return CompletedProcess(given, code, out.getvalue(), said.getvalue())
