@@ -24,9 +24,6 @@ from genomicslearning.training_set.schema import SITE_COLUMNS
 KINDS = ("random", "gene", "time")
 # Columns of `Split.learning` that no model sees: which row of the table it is, and whether its submission is real.
 BOOKKEEPING = ("row", "transition")
-# From so many real transitions on they alone teach: drawn submissions beside them no longer help, and within a class
-# they mislead (docs/evaluation.md, What teaches).
-ENOUGH_TRANSITIONS = 6000
 
 
 @dataclass
@@ -245,13 +242,8 @@ def _notes_of_time(
         f"{len(test):,} variants with a single submitter in {newest.name} and several in the table to judge by, "
         f"labelled as they are now; {test['CLASS'].mean():.1%} of them conflict.",
         f"{len(train):,} variants with several submitters in {newest.name} to learn from, labelled as they were then; "
-        f"{transitions:,} of them had a single submitter in an earlier release (transitions). "
-        "With features prospective "
-        + (
-            f"one submission is drawn of each of the others, as if it stood alone ({drawn:,})."
-            if drawn
-            else "they alone are learnt from: they are enough."
-        ),
+        f"{transitions:,} of them had a single submitter in an earlier release (transitions). With features "
+        f"prospective one submission is drawn of each of the others, as if it stood alone ({drawn:,}).",
         f"{len(singles):,} variants had a single submitter in {newest.name}; "
         f"{singles['second'].mean():.0%} of them have several in the table. What is estimated is the chance of "
         "conflict given that several laboratories have classified the variant by the later release.",
@@ -302,7 +294,7 @@ def learning_rows(
 ) -> pd.DataFrame:
     """The rows with what a single submission said: really, where a state shows one, else drawn from the source.
 
-    Each variant counts once, and nothing is drawn where `ENOUGH_TRANSITIONS` are real: then the others are left out.
+    Each variant counts once (docs/evaluation.md, What teaches).
 
     Parameters
     ----------
@@ -319,8 +311,7 @@ def learning_rows(
         transition |= state.single
         if (days := _days(state.release.date, labelled)) is not None:
             horizon[state.single] = days
-    found = rows.assign(**drawn, horizon_days=horizon, transition=transition, row=rows.index)
-    return found[transition] if transition.sum() >= ENOUGH_TRANSITIONS else found
+    return rows.assign(**drawn, horizon_days=horizon, transition=transition, row=rows.index)
 
 
 def with_drawn_submissions(

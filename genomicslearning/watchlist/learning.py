@@ -75,8 +75,7 @@ def _how(rows: int, preset: str, real: int, past: Sequence[Release]) -> str:
     if past:
         return (
             f"The model was learnt from {rows:,} variants with several submitters (preset {preset}): {real:,} had "
-            f"a single submitter in {', '.join(one.name for one in past)}"
-            + ("; of the others one submission was drawn." if real < rows else ".")
+            f"a single submitter in {', '.join(one.name for one in past)}; of the others one submission was drawn."
         )
     return (
         f"The model was learnt from this release alone ({rows:,} variants with several submitters, preset "

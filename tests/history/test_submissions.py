@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from genomicslearning import InputError
-from genomicslearning.history import horizons, splits
+from genomicslearning.history import horizons
 from genomicslearning.history.splits import split
 from genomicslearning.history.submissions import draw_submissions, stated_class
 
@@ -167,21 +167,6 @@ def test_rows_and_genes_are_split_among_the_single_submitters_of_the_newest_rele
     if kind == "gene":
         assert not set(learning["SYMBOL"]) & set(parts.test["SYMBOL"])
         assert len(set(groups)) == learning["SYMBOL"].nunique()
-
-
-@pytest.mark.parametrize("kind", ["gene", "time"])
-def test_transitions_alone_teach_where_there_are_enough(history, kind, monkeypatch):
-    table, paths = history
-    given = {"earlier": paths, "features": "prospective", "train_fraction": 0.6}
-    drawn = split(table, kind, **given)
-    monkeypatch.setattr(splits, "ENOUGH_TRANSITIONS", 3)
-    parts = split(table, kind, **given)
-    learning, groups = parts.to_learn_from()
-    assert 3 <= len(learning) == len(groups) == drawn.learning["transition"].sum() < len(drawn.learning)
-    assert parts.learning["transition"].all() and learning["CLASS"].nunique() == 2
-    assert parts.test.equals(drawn.test)
-    words = "they alone are learnt from" if kind == "time" else "and 0 other variants"
-    assert any(words in note for note in parts.notes) and not any(words in note for note in drawn.notes)
 
 
 @pytest.mark.parametrize("kind", ["random", "gene"])
