@@ -1,6 +1,6 @@
 """The first hour of somebody who has nothing but ClinVar's VCF: each command, what it takes, what it leaves.
 
-    python benchmarks/first_hour.py CLINVAR.vcf.gz [--cache DIR --masked-fasta TOOL] [--out build/first_hour.json]
+    python benchmarks/bare_vcf.py CLINVAR.vcf.gz [--cache DIR --masked-fasta TOOL] [--out build/bare_vcf.json]
 
 The commands are run one after another in an empty folder, as `docs/score.md` gives them. `my.vcf` is every fiftieth
 record of the release without its INFO and ID, as a laboratory's pipeline would have them. With a cache (the slice of
@@ -72,7 +72,7 @@ def main() -> None:
     options.add_argument("clinvar", type=Path)
     options.add_argument("--cache", type=Path)
     options.add_argument("--masked-fasta", type=Path, help="the script that writes a FASTA around a VCF's records")
-    options.add_argument("--out", type=Path, default=ROOT / "build" / "first_hour.json")
+    options.add_argument("--out", type=Path, default=ROOT / "build" / "bare_vcf.json")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
