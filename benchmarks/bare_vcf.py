@@ -85,7 +85,8 @@ def main() -> None:
         if chosen.cache:
             in_the_slice(folder / "bare.vcf")
             subprocess.run([sys.executable, chosen.masked_fasta, folder / "bare.vcf", folder / "ref.fa"], check=True)
-            (folder / "vep").symlink_to(chosen.cache.resolve())
+            (folder / "vep").mkdir()
+            (folder / "vep" / chosen.cache.name).symlink_to(chosen.cache.resolve())
             given = ["--vep-cache", "vep", "--fasta", "ref.fa"]
             steps.append(["annotate", "bare.vcf", "annotated.vcf.gz", *given])
             steps.append(["predict", MODEL, "bare.vcf", "annotated_answers.csv", *given])
