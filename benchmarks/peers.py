@@ -93,7 +93,16 @@ def interpreter(tool: Tool, folder: Path) -> tuple[str, str]:
     if not (home / "ready").exists():
         shutil.rmtree(home, ignore_errors=True)
         venv.create(home, with_pip=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", tool.package]
+        pip = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+            tool.package,
+        ]
         done = subprocess.run(pip, capture_output=True, text=True)
         if done.returncode:
             return "", f"cannot be installed: {last_line(done.stderr)}"
@@ -133,7 +142,13 @@ def convert(python: str, tool: Tool, source: Path, target: Path) -> Run:
 
 
 def medians(runs: list[Run]) -> Run:
-    return Run(*(statistics.median(run[place] for run in runs) for place in range(3)), runs[-1].failure)
+    median = statistics.median
+    return Run(
+        median(run.cpu for run in runs),
+        median(run.peak for run in runs),
+        median(run.size for run in runs),
+        runs[-1].failure,
+    )
 
 
 # --- what is in the VCF
@@ -362,7 +377,8 @@ GOOD = 400
 
 def with_stumble(source: Path, target: Path, line: str) -> None:
     """The VCF's header and first records with one more among them."""
-    header, good = [], []
+    header: list[str] = []
+    good: list[str] = []
     with opened(source) as file:
         for text in file:
             (header if text.startswith("#") else good).append(text)
