@@ -234,6 +234,7 @@ def _writer(part: Path, schema: pa.Schema, *, as_csv: bool) -> Iterator[Callable
                 parquet.write_table(to_table(waiting, schema))
                 waiting.clear()
                 size = 0
+                pa.default_memory_pool().release_unused()
 
         yield keep
         if waiting:
