@@ -41,7 +41,7 @@ def deployed(account, whole, demo_pair):
 
 def finish(glue, name: str, **arguments) -> dict:
     run = glue.start_job_run(JobName=name, Arguments=arguments)["JobRunId"]
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 1200  # on a machine that many share
     while time.monotonic() < deadline:
         described = glue.get_job_run(JobName=name, RunId=run)["JobRun"]
         if described["JobRunState"] in ("SUCCEEDED", "FAILED"):

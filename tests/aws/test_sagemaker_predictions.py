@@ -100,7 +100,7 @@ def test_an_interrupted_kernel_leaves_no_endpoint(runbook, model_folder, tmp_pat
     assert any("predicted" in line for line in process.stdout)
     assert [left.kind for left in inventory.find(find_account())] == ["endpoint", "endpoint configuration", "model"]
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert "KeyboardInterrupt" in errors
 
 

@@ -88,7 +88,7 @@ def ministack(tmp_path_factory):
 
 def play_build(ministack, request_type: str, status: str) -> None:
     """Wait until the function has started a build, and let EventBridge tell it how that ended."""
-    started = Builds.started.get(timeout=60)
+    started = Builds.started.get(timeout=300)
     assert started["projectName"] == "Mini-setup"
     variables = {entry["name"]: entry["value"] for entry in started["environmentVariablesOverride"]}
     assert variables["REQUEST_TYPE"] == request_type
