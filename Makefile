@@ -104,6 +104,8 @@ bench: $(VENV)/dev  ## measure every figure in the docs (make bench TABLE=…, t
 	@$(PY) benchmarks/endpoint.py --table "$(TABLE)" --model $(BENCH_MODEL)
 	@$(PY) benchmarks/serve.py --table "$(TABLE)" --model $(BENCH_MODEL)
 	@$(PY) benchmarks/bombs.py
+	@$(PY) benchmarks/load_held.py
+	@$(PY) benchmarks/equal_bytes.py --table "$(TABLE)"
 	@$(PY) benchmarks/structure.py
 	@$(PY) benchmarks/startup.py
 	@test -z "$(ANNOTATED)" || $(PY) benchmarks/peers.py --peers build/peers $(ANNOTATED)
