@@ -92,7 +92,7 @@ faults: $(VENV)/dev  ## kill every command, fill the disk, take the rights away
 licences: $(VENV)/base  ## licences of every package of the lock
 	@$(PY) -m genomicslearning.deploy.bill_of_materials licences
 
-bench: $(VENV)/dev  ## measure every figure in the docs (make bench TABLE=…, the published table; with ANNOTATED=… also the peers)
+bench: $(VENV)/dev  ## measure every figure in the docs (make bench TABLE=…, the published table; with ANNOTATED=… also the peers, with CLINVAR=… a bare release)
 	@test -n "$(TABLE)" || { echo "make bench TABLE=clinvar_conflicting.csv.zip: the published table is needed" >&2; exit 2; }
 	@$(PY) benchmarks/training_set.py --table "$(TABLE)"
 	@$(PY) benchmarks/model.py --table "$(TABLE)"
@@ -109,6 +109,7 @@ bench: $(VENV)/dev  ## measure every figure in the docs (make bench TABLE=…, t
 	@$(PY) benchmarks/structure.py
 	@$(PY) benchmarks/startup.py
 	@test -z "$(ANNOTATED)" || $(PY) benchmarks/peers.py --peers build/peers $(ANNOTATED)
+	@test -z "$(CLINVAR)" || $(PY) benchmarks/bare_vcf.py "$(CLINVAR)"
 	@$(PY) benchmarks/reliability.py
 
 deploy: $(VENV)/dev  ## deploy the AWS stacks (ARGS="--dry-run" prints the plan)
