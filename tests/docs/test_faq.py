@@ -154,7 +154,7 @@ PROVOKED = (
 
 
 @pytest.mark.parametrize(
-    ("quoted", "provoke"), [*zip(QUOTED, PROVOKED, strict=True)], ids=lambda value: str(value)[:40]
+    ("quoted", "provoke"), [*zip(QUOTED, PROVOKED, strict=True)], ids=[provoke.__name__ for provoke in PROVOKED]
 )
 def test_a_quoted_error_is_what_a_user_sees(quoted, provoke, tmp_path, monkeypatch):
     pattern = ".+?".join(re.escape(part) for part in quoted.split("…"))
