@@ -4,7 +4,7 @@ Run:  python benchmarks/scale.py --table TABLE --out FOLDER [--copies 1 4 16] [-
 
 Every copy but the first lies at other places, in genes of other names, with other CADD scores, frequencies and
 cDNA positions of its own, so that no two rows are alike. Each run is `genomicslearning run` as a user types it;
-memory is that of all of its processes together (resident, shared pages counted once a process), looked at five times a
+memory is that of all of its processes together (a page that several share counts once), looked at five times a
 second. Leaves FOLDER/<preset>-<copies>.json, which is not measured again, FOLDER/scale.svg, and prints the table of
 docs/performance.md.
 """
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -30,7 +31,6 @@ import pyarrow.parquet as pq
 from genomicslearning.training_set.table import SCHEMA, read_table
 
 SEED = 200
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def write_copies(table: Path, copies: int, out: Path) -> None:
@@ -82,24 +82,23 @@ def measured(command: list[str]) -> dict:
 
 
 def _tree_bytes(root: int) -> int:
-    """Resident bytes of a process and all that it started."""
-    parents, resident = {}, {}
+    """Bytes in memory of a process and all that it started; a page that several share counts once (Linux's Pss)."""
+    parents = {}
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            after_name = (entry / "stat").read_text().rpartition(")")[2].split()
-            resident[int(entry.name)] = int((entry / "statm").read_text().split()[1]) * PAGE
-            parents[int(entry.name)] = int(after_name[1])
-        except (OSError, IndexError):
-            continue  # it has ended meanwhile
+        if entry.name.isdigit():
+            with suppress(OSError):  # it has ended meanwhile
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
 
     def inside(pid: int) -> bool:
         while pid and pid != root:
             pid = parents.get(pid, 0)
         return pid == root
 
-    return sum(size for pid, size in resident.items() if inside(pid))
+    total = 0
+    for pid in filter(inside, parents):
+        with suppress(OSError):
+            total += int(re.findall(r"^Pss: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[0])
+    return total * 1024
 
 
 def run_of(table: Path, preset: str, runs: Path, name: str, extra: list[str]) -> dict:

@@ -89,23 +89,14 @@ def build_on_spark(
     maker = RowMaker(
         path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict, frequencies=frequencies
     )
-    lines = data_lines(read_lines(session, source, progress), len(vcf.header))
-    known = None
     with ExitStack() as stack:
-        if len(vcfs) == 2 and clinvar is not None:
-            theirs = data_lines(read_lines(session, clinvar, progress), len(vcfs[0].header))
-            known = _known(theirs, vcfs[0], same_assembly).persist(StorageLevel.DISK_ONLY)
-            stack.callback(known.unpersist)
-            lines = _matched(lines, known, same_assembly).persist(StorageLevel.DISK_ONLY)
-            stack.callback(lines.unpersist)
-        else:
-            lines = lines.selectExpr("block", "number", "line", "true as own", "null as partners", "null as at")
+        lines, known = _records(session, read, vcfs, same_assembly, stack, progress)
         staged = job.staged(lines, partial(_rows, maker), _staged(maker))
         stack.callback(job.remove, session, staged.folder)
         rows = _first_of_repeated(staged.rows).persist(StorageLevel.DISK_ONLY)
         stack.callback(rows.unpersist)
         account = _account(staged, rows)
-        account.check(str(source), layout.key if layout else None)
+        account.check(read[-1], layout.key if layout else None)
         report = account.report() | {"frequencies": maker.frequencies(account)}
         report["inputs"], said = _inputs(clinvar, annotated)
         report["warnings"] = [*said[-1], *maker.warnings(), *account.warnings()]
@@ -113,8 +104,7 @@ def build_on_spark(
         if known is not None:
             report |= _unannotated(lines, known, vcfs[0].path)
             report["warnings"] += said[0] + reference_warning(*vcfs)
-            malformed = known.where("malformed is not null").orderBy("block", "number")
-            aside = aside + [bytes(row[0]) for row in malformed.select("malformed").collect()]
+            aside = aside + _malformed(known)
         job.write_parquet(rows, maker.schema.names, parquet)
         with lake.output(*beside, inputs=read) as [quarantine, report_part]:
             if aside:
@@ -123,6 +113,32 @@ def build_on_spark(
             write_json(report, report_part)
         job.write_text(rows, "csv", ",".join(COLUMNS), out)
     return report
+
+
+def _records(
+    session: SparkSession,
+    paths: list[str],
+    vcfs: list[Vcf],
+    same_assembly: bool,
+    stack: ExitStack,
+    progress: Callable[[str], None] | None,
+) -> tuple[DataFrame, DataFrame | None]:
+    """The last file's records, each with its partners in ClinVar's file where there are two; what ClinVar's holds."""
+    lines = data_lines(read_lines(session, paths[-1], progress), len(vcfs[-1].header))
+    if len(vcfs) == 1:
+        return lines.selectExpr("block", "number", "line", "true as own", "null as partners", "null as at"), None
+    theirs = data_lines(read_lines(session, paths[0], progress), len(vcfs[0].header))
+    known = _known(theirs, vcfs[0], same_assembly).persist(StorageLevel.DISK_ONLY)
+    stack.callback(known.unpersist)
+    lines = _matched(lines, known, same_assembly).persist(StorageLevel.DISK_ONLY)
+    stack.callback(lines.unpersist)
+    return lines, known
+
+
+def _malformed(known: DataFrame) -> list[bytes]:
+    """The lines of ClinVar's file that are no records, in its order."""
+    lines = known.where("malformed is not null").orderBy("block", "number")
+    return [bytes(row[0]) for row in lines.select("malformed").collect()]
 
 
 def _headers(*paths: str | None) -> list[Vcf]:
