@@ -10,7 +10,7 @@ import typer
 
 from genomicslearning import InputError, __version__
 from genomicslearning.cli import annotate, aws, data, models, runs
-from genomicslearning.cli.common import Printable, Without
+from genomicslearning.cli.common import Printable, Without, keep_freed_memory
 from genomicslearning.io.text import first_line, one_line
 
 app = typer.Typer(
@@ -69,6 +69,8 @@ def main() -> None:
         # Told to end, a command tidies up as it does when it is interrupted.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     converts = sys.argv[1:2] in (["vcf-to-parquet"], ["tsv-to-parquet"])
+    if converts:
+        keep_freed_memory()
     sys.meta_path.insert(0, Without("rfc3987_syntax", "papermill.s3", *(["pandas"] if converts else [])))
     try:
         for argument in sys.argv[1:]:

@@ -97,6 +97,7 @@ def _write(
     why = None
     read = aside = 0
     first = vcf.line + 1
+    pool = pa.default_memory_pool()
     with (
         pq.ParquetWriter(
             part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
@@ -110,7 +111,8 @@ def _write(
             read += len(table)
             lines = len(table) + len(bad)
             del table
-            pa.default_memory_pool().release_unused()  # or half as much again is held
+            if pool.backend_name != "system":
+                pool.release_unused()  # or half as much again is held
             for place, line in sorted(bad.items()):
                 if not line.strip():
                     continue  # an empty line is no record
