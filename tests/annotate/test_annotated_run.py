@@ -8,8 +8,10 @@ import nbformat
 import pandas as pd
 import pytest
 from test_real_cache import many  # noqa: F401  a fixture
+from typer.testing import CliRunner
 
 from genomicslearning import InputError, share
+from genomicslearning.cli.app import app
 from genomicslearning.endpoint.vcf import annotate_and_predict
 from genomicslearning.io.run_record import load
 from genomicslearning.runs import chain
@@ -136,3 +138,19 @@ def test_by_hand_with_nothing_given_no_run_is_opened(by_hand, tmp_path):
     with pytest.raises(InputError, match="give all three"):
         by_hand(clinvar="x.vcf")
     assert not (tmp_path / "home").exists()
+
+
+def test_the_watch_list_annotates_a_bare_release(annotated_run, many, slice_cache, users_cache, tmp_path):  # noqa: F811
+    """The command finds what the run's own step found, with the run's model, in the release as it is downloaded."""
+    clinvar, _, fasta = many
+    folder, _ = annotated_run
+    annotating = ["--clinvar", clinvar, "--vep-cache", slice_cache, "--fasta", fasta]
+    words = ["watchlist", *annotating, "--model", folder, "--out", tmp_path / "watch"]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    found, expected = (
+        pd.read_csv(place / "watchlist.csv", dtype=str, keep_default_na=False)
+        for place in (tmp_path / "watch", folder / "watchlist")
+    )
+    assert len(found) == 20 and set(found["gene"]) == {"CCT8L2"}
+    pd.testing.assert_frame_equal(found, expected)
