@@ -20,7 +20,7 @@ from genomicslearning.io.vcf import Quarantine, Vcf, check_no_header, problem
 from genomicslearning.parquet.converter import Converter, some
 
 # Of text that becomes one row group, with what is made of it in memory.
-_GROUP_BYTES = 3 << 20
+_GROUP_BYTES = 5 << 20
 
 
 def vcf_to_parquet(
