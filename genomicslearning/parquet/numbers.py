@@ -71,7 +71,8 @@ def _one_by_one(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int
             found.append(None)
         ends.append(len(found))
     values = arrays.of_numbers(
-        np.array([value or 0 for value in found], dtype), np.array([value is not None for value in found], bool)
+        np.array([0 if value is None else value for value in found], dtype),
+        np.array([value is not None for value in found], bool),
     )
     if not many:
         return values, misfits
