@@ -63,7 +63,7 @@ def _repeated(table: pd.DataFrame) -> list[str]:
     contradictory = table["CLASS"].groupby(key).nunique().gt(1).sum()
     return [
         f"{key[repeated].nunique():,} variants stand in more than one row, {contradictory:,} of them with both classes;"
-        " a random split may put them on both sides."
+        " a run learns from the first row of each."
     ]
 
 

@@ -336,3 +336,14 @@ def test_a_leaderboard_shows_the_log_loss_as_such_and_dashes_for_what_does_not_e
     assert shown["log loss"].tolist() == [0.4, 0.5]
     assert shown["seconds"].isna().tolist() == [True, False] and shown["seconds"][1] == "3.3"
     assert shown["weight"].isna().tolist() == [True, False] and raw["LogLoss"].tolist() == [-0.4, -0.5]
+
+
+def test_a_variant_in_several_rows_is_told_with_what_becomes_of_it():
+    from genomicslearning.evaluation import quality
+
+    site = {"CHROM": ["1", "1", "2", "2", "3"], "POS": [5, 5, 6, 6, 7], "REF": "A", "ALT": "C"}
+    table = pd.DataFrame({**site, "CLASS": [0, 1, 0, 0, 1]})
+    assert (
+        "2 variants stand in more than one row, 1 of them with both classes; a run learns from the first row of each."
+        in quality._repeated(table)
+    )
