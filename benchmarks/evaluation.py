@@ -7,7 +7,6 @@ watchlist, whose list and model they take). Fits are kept in FOLDER: a second ru
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sections import run_sections
 from sklearn.model_selection import GroupKFold
 
 from genomicslearning import autopilot, evaluation, watchlist
@@ -292,23 +292,5 @@ def _peak_mb() -> float:
 SECTIONS = ("splits", "folds", "prospective", "ten_years", "later", "leakage", "watchlist", "beside", "growth")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=[])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/evaluation"))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(given.data, given.out)
-    for section in given.sections or SECTIONS:
-        started = time.monotonic(), time.process_time()
-        print(f"== {section}", flush=True)
-        getattr(bench, section)()
-        print(
-            f"== {section}: {time.monotonic() - started[0]:.0f} s, {time.process_time() - started[1]:.0f} CPU-s",
-            flush=True,
-        )
-
-
 if __name__ == "__main__":
-    main()
+    run_sections(Bench, SECTIONS, __doc__, "runs/benchmarks/evaluation")

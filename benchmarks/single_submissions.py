@@ -12,9 +12,7 @@ choose.
 
 from __future__ import annotations
 
-import argparse
 import json
-import time
 from collections.abc import Callable
 from datetime import date
 from functools import cached_property
@@ -23,6 +21,7 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+from sections import run_sections
 from sklearn.metrics import average_precision_score, log_loss, precision_recall_fscore_support, roc_auc_score
 from sklearn.model_selection import GroupKFold
 
@@ -271,20 +270,5 @@ def conflict_class(truth: np.ndarray, called: np.ndarray) -> dict:
 SECTIONS = ("teaching", "enough", "pairs", "second", "peer")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=[])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/single_submissions"))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(given.data, given.out)
-    for section in given.sections or SECTIONS:
-        started = time.process_time()
-        print(f"== {section}", flush=True)
-        getattr(bench, section)()
-        print(f"== {section}: {time.process_time() - started:.0f} CPU-s", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run_sections(Bench, SECTIONS, __doc__, "runs/benchmarks/single_submissions")
