@@ -1,11 +1,13 @@
 """An hour in JupyterLab: every notebook edited and executed again three times and more, in changing order.
 
-    python benchmarks/jupyterlab.py --clinvar clinvar.vcf.gz --table table.csv.zip [--page docs/first_hour.md]
+    python benchmarks/jupyterlab.py --clinvar clinvar.vcf.gz --table table.csv.zip
+        [--cache DIR --masked-fasta TOOL] [--page docs/first_hour.md]
 
 A real JupyterLab is driven by a real browser (Debian's chromium and chromium-driver): a parameter's line is clicked,
 selected and typed anew, every cell is run, the notebook is saved. After each execution no cell may hold an error or be
-left out, and what the notebook shows must be the job, the data and the settings that were typed last. With --page the
-table of what was done replaces the page's section *In JupyterLab*.
+left out, and what the notebook shows must be the job, the data and the settings that were typed last. The notebook
+`annotate` takes an annotator, a VEP cache (the slice of the one of Ensembl will do) and the script that writes a FASTA
+around the records of a VCF. With --page the table of what was done replaces the section *In JupyterLab* of a page.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bare_vcf import HEAD, REGION
 from new_user import replace_section
 
 PORT = 8917
@@ -42,6 +45,11 @@ class Execution:
     notebook: str
     typed: Mapping[str, object] = field(default_factory=dict)
     restart: bool = False
+
+    @property
+    def step(self) -> str:
+        """The notebook's own name."""
+        return Path(self.notebook).name
 
 
 def in_a_run(home: Path) -> list[Execution]:
@@ -91,18 +99,47 @@ def beside_a_run(home: Path) -> list[Execution]:
 
 
 def without_a_folder(home: Path) -> list[Execution]:
-    """Notebooks as they come, but for her data: they must work on hers and not on the sample."""
+    """Notebooks as they come, but for her data: they must work on hers, the last ones, and not on the sample."""
+    table, release = str(home / "mine.csv"), str(home / "release.vcf.gz")
     return [
-        Execution("fresh/data_prep", {"training_set": str(home / "mine.csv")}),
+        Execution("fresh/data_prep", {"training_set": table}),
         Execution(f"fresh/{CLASSIFIER}", {"preset": "quick"}),
-        Execution(f"fresh/{PREDICTOR}"),
         Execution("fresh/evaluation"),
+        Execution(f"fresh/{PREDICTOR}", {"chunk_rows": 500}),
         Execution(f"fresh/{CLASSIFIER}", {"seed": 5}),
+        Execution("fresh/evaluation", {"missed": 10.0}),
+        Execution("fresh/data_prep", {"training_set": "", "clinvar": release}),
+        Execution(f"fresh/{CLASSIFIER}", {"features": "biology", "split": "gene"}),
+        Execution("fresh/evaluation", {"threshold": 0.4}, restart=True),
+        Execution("fresh/data_prep", {"training_set": table, "clinvar": ""}),
+        Execution("fresh/evaluation", {"threshold": -1.0, "seed": 3}),
+    ]
+
+
+def with_annotation(home: Path) -> list[Execution]:
+    """A bare release annotated by the notebook itself, on a run of her own and without one; then another release."""
+    run = {"run_dir": str(home / "bare")}
+    cache = {"vep_cache": str(home / "vep"), "fasta": str(home / "reference.fa")}
+    first, second = ({"clinvar": str(home / f"{name}.vcf")} for name in ("bare", "bare-2"))
+    return [
+        Execution("annotate", run | first | cache),
+        Execution("data_prep", run | {"training_set": "", "clinvar": ""}),
+        Execution(CLASSIFIER, run | {"features": "biology", "split": "random", "preset": "quick", "seed": 11}),
+        Execution("evaluation", run | {"watchlist_clinvar": ""}),
+        Execution("annotate", second),
+        Execution("evaluation", {"missed": 2.0}),
+        Execution("annotate", first, restart=True),
+        Execution("data_prep", {"pick": "severe"}),
+        Execution(PREDICTOR, run | {"chunk_rows": 25}),
+        Execution("evaluation", {"seed": 5}),
+        Execution("fresh/annotate", second | cache),
+        Execution("fresh/data_prep", {"training_set": "", "clinvar": ""}),
+        Execution(f"fresh/{CLASSIFIER}", {"features": "biology", "split": "random", "preset": "quick", "seed": 5}),
         Execution("fresh/evaluation"),
     ]
 
 
-ACTS = {"run": in_a_run, "beside": beside_a_run, "fresh": without_a_folder}
+ACTS = {"run": in_a_run, "beside": beside_a_run, "fresh": without_a_folder, "annotate": with_annotation}
 
 
 class Lab:
@@ -204,8 +241,7 @@ def faults(one: Execution, cells: list[dict], told: Mapping[str, object], folder
     ]
     if left_out := sum(cell["number"] is None for cell in cells):
         found.append(f"{left_out} cells were not executed")
-    step = one.notebook.removeprefix("fresh/")
-    if found or step not in ("evaluation", CLASSIFIER, PREDICTOR):
+    if found or one.step not in ("evaluation", CLASSIFIER, PREDICTOR):
         return found
     said, job = texts(cells), json.loads((folder / "autopilot" / "job.json").read_text())
     for name in JOB:
@@ -213,7 +249,7 @@ def faults(one: Execution, cells: list[dict], told: Mapping[str, object], folder
             found.append(f"the run's job has {name} {job[name]}, {told[name]} was typed")
     if job["name"] not in said:
         found.append(f"{job['name']} is not shown")
-    if step == "evaluation":
+    if one.step == "evaluation":
         metrics = json.loads((folder / "metrics.json").read_text())
         found += [f"metrics.json has {name} {metrics[name]}" for name in JOB if metrics[name] != told[name]]
         if f"the job {job['name']}: split {told['split']}, features {told['features']}" not in said:
@@ -225,24 +261,35 @@ def faults(one: Execution, cells: list[dict], told: Mapping[str, object], folder
     return found
 
 
-def drive(lab: Lab, home: Path, runs: Path, acts: list[str]) -> list[str]:
+def worked_on(said: str, before: Path) -> Path:
+    """The folder that the notebook's first lines say it works on."""
+    named = re.search(r"^run (/.+?): (?:on|as given|the last)", said, re.MULTILINE)
+    return Path(named[1]) if named else before
+
+
+def drive(lab: Lab, home: Path, acts: list[str]) -> list[str]:
     """Execute everything; a table of what was done as lines of Markdown."""
     lines = ["| # | notebook | typed | seconds | shown |", "|---:|---|---|---:|---|"]
-    for act in (ACTS[name] for name in acts):
-        told: dict[str, object] = {"split": "random", "features": "all", "preset": "balanced", "seed": 200, "data": ""}
-        for one in act(home):
-            started = time.monotonic()
-            cells = lab.execute(one)
-            seconds = time.monotonic() - started
-            step = one.notebook.removeprefix("fresh/")
-            told |= {name: value for name, value in one.typed.items() if name in JOB and step == CLASSIFIER}
-            data = [one.typed.get(name) for name in ("training_set", "clinvar") if one.typed.get(name)]
-            told |= {"data": Path(str(data[0])).name} if data else {}
-            folder = next(runs.iterdir()) if act is without_a_folder else home / "mine"
-            lines.append(row(len(lines) - 1, one, seconds, texts(cells)))
-            print(lines[-1], flush=True)
-            if wrong := faults(one, cells, told, folder):
-                raise SystemExit(f"{one.notebook} {dict(one.typed)}: {'; '.join(wrong)}")
+    typed: dict[str, dict] = {}  # what each classifier notebook holds, and of each run its job's settings and data
+    told: dict[Path, dict] = {}
+    folder = home
+    for one in (one for name in acts for one in ACTS[name](home)):
+        started = time.monotonic()
+        cells = lab.execute(one)
+        seconds = time.monotonic() - started
+        said = texts(cells)
+        folder = worked_on(said, folder)
+        lines.append(row(len(lines) - 1, one, seconds, said))
+        print(lines[-1], flush=True)
+        known = told.setdefault(folder, {})
+        if data := next((one.typed[name] for name in ("training_set", "clinvar") if one.typed.get(name)), ""):
+            known["data"] = Path(str(data)).name
+        if one.step == CLASSIFIER:
+            settings = typed.setdefault(one.notebook, dict(zip(JOB, ("random", "all", "balanced", 200), strict=True)))
+            settings |= {name: value for name, value in one.typed.items() if name in JOB}
+            known |= settings
+        if wrong := faults(one, cells, known, folder):
+            raise SystemExit(f"{one.notebook} {dict(one.typed)}: {'; '.join(wrong)}")
     return [*lines, "", f"{len(lines) - 2} executions, no error cell, in each the data, job and settings typed last."]
 
 
@@ -253,11 +300,29 @@ def row(number: int, one: Execution, seconds: float, said: str) -> str:
     )
     restarted = " (kernel started anew)" if one.restart else ""
     shown = re.search(r"the job [\w-]+: split \w+, features \w+|\bjob [\w-]+: \w+", said)
-    again = re.search(r"Executing ([\w, -]+?) with the parameters", said)
-    words = "; ".join(
-        part for part in (shown[0] if shown else "", f"executed again first: {again[1]}" if again else "") if part
-    )
+    again = re.search(r"Executing ([\w, -]+?) with (?:the|defaults)", said)
+    annotated = re.search(r"annotated by ([\w. ]+, cache \w+)\D+([\d,]+)", said)
+    parts = [shown[0]] if shown else []
+    parts += [f"{annotated[1]}: {annotated[2]} alleles"] if annotated else []
+    words = "; ".join([*parts, f"made first: {again[1]}"] if again else parts)
     return f"| {number} | {Path(one.notebook).name} | {typed}{restarted} | {seconds:.0f} | {words} |"
+
+
+def write_bare(home: Path, cache: Path, masked_fasta: Path) -> None:
+    """Two bare releases of gene CCT8L2, and what annotates them: the cache's slice and a reference of their bases."""
+    keys = ("CLNREVSTAT", "GENEINFO")
+    declared = "".join(f'##INFO=<ID={key},Number=.,Type=String,Description="{key}">\n' for key in keys)
+    for name, every in (("bare", 1), ("bare-2", 2)):
+        records = (
+            f"22\t{place}\t{place}\tC\tT\t.\t.\tCLNREVSTAT=criteria_provided,_"
+            f"{'conflicting_classifications' if place % 3 else 'multiple_submitters,_no_conflicts'};GENEINFO=CCT8L2:1\n"
+            for place in REGION[::every]
+        )
+        head = HEAD.replace("##reference", "##source=ClinVar\n##fileDate=2026-02-26\n##reference", 1)
+        (home / f"{name}.vcf").write_text(head.replace("#CHROM", f"{declared}#CHROM", 1) + "".join(records))
+    (home / "vep").mkdir()
+    (home / "vep" / cache.name).symlink_to(cache.resolve())
+    subprocess.run([sys.executable, masked_fasta, home / "bare.vcf", home / "reference.fa"], check=True)
 
 
 def write_data(home: Path, clinvar: Path, table: Path) -> None:
@@ -325,17 +390,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clinvar", type=Path, required=True, help="a ClinVar release, VCF")
     parser.add_argument("--table", type=Path, required=True, help="the published table")
-    parser.add_argument("--acts", nargs="+", choices=list(ACTS), default=list(ACTS), help="which parts (all)")
+    parser.add_argument("--cache", type=Path, help="a VEP cache that holds gene CCT8L2, for the notebook annotate")
+    parser.add_argument("--masked-fasta", type=Path, help="the script that writes a FASTA around a VCF's records")
+    parser.add_argument("--acts", nargs="+", choices=list(ACTS), help="which parts (all; annotate with a cache)")
     parser.add_argument("--page", type=Path, help="page whose section is replaced")
     given = parser.parse_args()
+    acts = given.acts or [name for name in ACTS if given.cache or name != "annotate"]
+    if "annotate" in acts and not (given.cache and given.masked_fasta):
+        parser.error("the act annotate takes --cache and --masked-fasta")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         home = Path(temporary)
         write_data(home, given.clinvar, given.table)
+        if "annotate" in acts:
+            write_bare(home, given.cache, given.masked_fasta)
         for folder in (home, home / "fresh"):
             command = [sys.executable, "-m", "genomicslearning", "notebooks", str(folder)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         with jupyterlab(home) as address, chromium(home / "profile") as browser:
-            lines = drive(Lab(browser, address), home, home / "share" / "genomicslearning" / "runs", given.acts)
+            lines = drive(Lab(browser, address), home, acts)
     if given.page:
         replace_section(given.page, "In JupyterLab", "\n".join(lines))
 

@@ -21,6 +21,9 @@ from genomicslearning.runs.folder import ANNOTATE, AT_WORK, EXTRAS, PRODUCTS, ST
 from genomicslearning.runs.record import RUNNING, WAITING, Record
 
 SAMPLE = "sample"
+# Made where it was never made: its parameters choose nothing that the figures of a run hang on. What data and which
+# model a run has is for its owner to say.
+MADE_UNASKED = ("variant_predictor",)
 
 
 @dataclass(frozen=True)
@@ -191,14 +194,17 @@ def _make_current(folder: Path, step: str, *, is_sample: bool, say: Callable[[st
     for name in stale:
         _check_can_be_made(record, name, is_sample)
     why = record.out_of_date(stale[0]) or "the package was updated"
-    say(f"{stale[0]}: {why}. Executing {', '.join(stale)} with the parameters of the last time …")
+    told = (
+        "the parameters of the last time" if any(record.step(name).get("made_from") for name in stale) else "defaults"
+    )
+    say(f"{stale[0]}: {why}. Executing {', '.join(stale)} with {told} …")
     pages = (folder / "index.html").is_file()
     chain.execute(folder, record.given(), steps=stale, render=pages, progress=lambda text: None)
 
 
 def _check_can_be_made(record: Record, name: str, is_sample: bool) -> None:
     step = record.step(name)
-    if step["status"] == WAITING and not is_sample:
+    if step["status"] == WAITING and not is_sample and name not in MADE_UNASKED:
         missing = next((product for product in PRODUCTS[name] if not (record.run.folder / product).exists()), name)
         raise InputError(f"{record.run.folder}: {missing} is missing; run the notebook {name} on this run first")
     if step["status"] == RUNNING and step.get("by_hand") and _is_alive(step.get("process")):

@@ -292,6 +292,25 @@ def test_the_site_builds_with_every_link_right(tmp_path):
             for size, dark in ((WIDE, False), (NARROW, True)):
                 open_at(browser, tmp_path / "site" / name, size, dark=dark)
                 assert serious_findings(browser) == [], f"{name} at {size[0]} px, dark {dark}"
+        open_at(browser, tmp_path / "site" / "index.html", WIDE)
+        assert "Watch list" in found_by_search(browser, "watch list")
+        assert found_by_search(browser, "zzyzx") == ""
+
+
+def found_by_search(browser, words: str) -> str:
+    """What the site's search lists for these words, of pages that are opened from disk."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    if not (field := browser.find_element(By.NAME, "query")).is_displayed():
+        browser.find_element(By.CSS_SELECTOR, "label[for=__search]").click()
+    field.clear()
+    field.send_keys(words)
+    said = WebDriverWait(browser, 60).until(
+        lambda _: (text := browser.find_element(By.CSS_SELECTOR, ".md-search-result__meta").text) != ""
+        and "Type to start" not in text and "Initializing" not in text and text
+    )  # fmt: skip
+    return "" if "No matching" in said else browser.find_element(By.CSS_SELECTOR, ".md-search-result__list").text
 
 
 def test_links_out_of_the_readme_and_contributing_lead_to_files():

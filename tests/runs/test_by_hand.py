@@ -138,6 +138,15 @@ def test_a_step_that_was_never_executed_is_asked_for(tmp_path):
         by_hand("third", run_dir=str(tmp_path / "r"))
 
 
+def test_predictions_that_were_never_made_are_made_with_the_notebook_s_defaults(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("genomicslearning.runs.opening.MADE_UNASKED", ("second",))
+    folder = tmp_path / "r"
+    by_hand("first", run_dir=str(folder), seed=3)
+    assert by_hand("third", run_dir=str(folder))["seen"] == "sample3sample3"
+    assert "second: it was not executed yet. Executing second with defaults" in capsys.readouterr().out
+    assert statuses(folder) == ["done", "done", "done"]
+
+
 def test_own_data_stay_the_data_of_the_next_notebook(tmp_path, capsys):
     mine = tmp_path / "mine.vcf"
     mine.write_text("own ")
