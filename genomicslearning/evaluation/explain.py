@@ -216,7 +216,7 @@ def _worded(table: pd.DataFrame) -> dict[str, pd.Series]:
     condition = shown("CLNDN", "none named").str.split("|", n=1).str[0].str.slice(0, 60)
     prior_condition = shown("prior_CLNDN", "none named").str.split("|", n=1).str[0].str.slice(0, 60)
     return {
-        "allele frequency": "allele frequency " + frequency_band(table),
+        "allele frequency": "allele frequency " + frequency_band(table).astype("str"),
         "consequence": "consequence " + consequence(table).str.replace("_", " "),
         "protein change": change.fillna("no amino-acid change given"),
         "place in the transcript": exon.fillna("place in the transcript not given"),

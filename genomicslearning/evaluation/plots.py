@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from genomicslearning.evaluation.scores import average_precision, roc_auc
-from genomicslearning.evaluation.strata import FREQUENCY_BANDS
 
 BLUE, ORANGE, GREEN, PURPLE, GREY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676", "#000000"
 
@@ -22,6 +21,12 @@ def _axes(ax, size=(6.4, 5.2)):
 def _share(ax, *, x: str, y: str, title: str) -> None:
     ax.set(xlabel=x, ylabel=y, title=title, xlim=(0, 1), ylim=(0, 1.02))
     ax.grid(alpha=0.25)
+
+
+def label(name: object, longest: int = 42) -> str:
+    """A group's name beside its bar; a very long one ends in an ellipsis, so that the figure keeps its width."""
+    text = str(name)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _legend_below(ax) -> None:
@@ -121,7 +126,7 @@ def plot_thresholds(table: pd.DataFrame, *, threshold: float, ax=None):
     )
     ax.axvline(threshold, color=BLACK, lw=1, label=f"chosen threshold {threshold:.3f}")
     _share(ax, x="threshold on the probability", y="share", title="What each threshold gives")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, frameon=False, fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.46, -0.14), ncols=3, frameon=False, fontsize=9.5, columnspacing=1)
     return ax
 
 
@@ -158,6 +163,7 @@ def plot_cost(table: pd.DataFrame, *, missed: float, false_alert: float, ax=None
         xlim=(0, 1),
         ylim=(0, None),
     )
+    ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.grid(alpha=0.25)
     return ax
 
@@ -230,8 +236,6 @@ def describe_precision_at(table: pd.DataFrame, *, prevalence: float) -> str:
 def plot_strata(table: pd.DataFrame, *, by: str, overall: float, limit: int = 20, ax=None):
     """AUC in each group with its interval; `table` from `stratum_table`. Groups without both classes are left out."""
     shown = table[table["roc_auc"].notna()].head(limit)
-    if set(shown["stratum"]) <= set(FREQUENCY_BANDS):
-        shown = shown.sort_values("stratum", key=lambda names: names.map(FREQUENCY_BANDS.index))
     shown = shown.iloc[::-1]
     ax = _axes(ax, (7.2, 1.6 + 0.3 * max(len(shown), 3)))
     places = np.arange(len(shown))
@@ -240,12 +244,12 @@ def plot_strata(table: pd.DataFrame, *, by: str, overall: float, limit: int = 20
     ax.plot(shown["roc_auc_shrunk"], places, "D", color=ORANGE, ms=5, label="shrunk towards the mean")
     ax.axvline(overall, color=GREY, ls="--", lw=1, label=f"all rows, {overall:.3f}")
     ax.set_ylim(-0.6, len(shown) - 0.4)
-    ax.set_yticks(places, [f"{str(row.stratum)[:38]} ({row.rows:,})" for row in shown.itertuples()])
+    ax.set_yticks(places, [f"{label(row.stratum)} ({row.rows:,})" for row in shown.itertuples()])
     ax.set(xlabel="ROC AUC", title=f"By {by} (rows in brackets)", xlim=(min(0.4, shown["low"].min() - 0.02), 1.0))
     ax.grid(alpha=0.25, axis="x")
     # Below the axis label: the legend's place is in shares of the height of the axes, which grows with the groups.
     below = -0.62 / ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted()).height
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, below), ncols=3, frameon=False, fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.4, below), ncols=3, frameon=False, fontsize=9.5, columnspacing=1)
     return ax
 
 

@@ -68,8 +68,15 @@ def _repeated(table: pd.DataFrame) -> list[str]:
 
 
 def class_share(labels: pd.Series, groups: pd.Series) -> pd.DataFrame:
-    """Share of CLASS 1 within each group, largest first: `group`, `rows`, `share`, `low`, `high` (95 %, Wilson)."""
-    counts = labels.groupby(groups.to_numpy()).agg(["size", "sum"]).sort_values("size", ascending=False)
+    """Share of CLASS 1 within each group: `group`, `rows`, `share`, `low`, `high` (95 %, Wilson).
+
+    The largest group first; ordered categories in their order.
+    """
+    counts = labels.groupby(np.asarray(groups, dtype=object)).agg(["size", "sum"])
+    if isinstance(groups.dtype, pd.CategoricalDtype) and groups.dtype.ordered:
+        counts = counts.reindex([name for name in groups.dtype.categories if name in counts.index])
+    else:
+        counts = counts.sort_values("size", ascending=False)
     share = counts["sum"] / counts["size"]
     low, high = wilson(counts["sum"], counts["size"])
     # At a share of 0 or 1 rounding puts a limit a last bit beyond the share itself.

@@ -7,7 +7,6 @@ import pandas as pd
 
 from genomicslearning.evaluation.explain import reasons as _reasons
 from genomicslearning.evaluation.split_comparison import TOP
-from genomicslearning.evaluation.strata import FREQUENCY_BANDS
 
 BRIER_PARTS = {
     "brier": "mean squared error of the probability; 0 is perfect",
@@ -44,7 +43,8 @@ def leaderboard(table: pd.DataFrame) -> pd.DataFrame:
         shown["weight"] = shown["weight"].mask(shown["weight"] == 0)
     if "seconds" in shown:
         shown["seconds"] = shown["seconds"].mask(shown["seconds"] == 0).map("{:.1f}".format, na_action="ignore")
-    return shown.rename(columns={"LogLoss": "log loss", "AveragePrecision": "average precision"})
+    names = {"LogLoss": "log loss", "AveragePrecision": "average precision", "Accuracy": "accuracy"}
+    return shown.rename(columns=names)
 
 
 def models(table: pd.DataFrame) -> pd.DataFrame:
@@ -79,9 +79,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def strata(table: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Rows of `stratum_table`; bands of frequency in their own order, others by size."""
-    if set(table["stratum"]) <= set(FREQUENCY_BANDS):
-        table = table.sort_values("stratum", key=lambda names: names.map(FREQUENCY_BANDS.index))
+    """Rows of `stratum_table`, in its order."""
     return pd.DataFrame(
         {
             by: table["stratum"],
@@ -177,15 +175,20 @@ def reasons(rows: pd.DataFrame, probability: np.ndarray, parts: pd.DataFrame) ->
 
 
 def contributions(rows: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
-    """Parts of each variant's probability (`explain.contributions`), a row a kind of evidence, a column a variant."""
+    """Parts of each variant's probability (`explain.contributions`) in percentage points, a row a kind of evidence, a
+    column a variant."""
     named = [f"{row.SYMBOL} {row.CHROM}:{row.POS}" for row in rows.itertuples()]
-    return parts.set_axis(named).T.rename_axis("evidence").reset_index()
+    return _points(parts).set_axis(named).T.rename_axis("evidence").reset_index()
 
 
 def strongest(parts: pd.DataFrame, *, top: int = 8) -> pd.DataFrame:
-    """The largest parts of the first variant's probability, whichever their sign."""
+    """The largest parts of the first variant's probability in percentage points, whichever their sign."""
     first = parts.iloc[0].sort_values(key=abs, ascending=False).head(top)
-    return first.rename("change").rename_axis("column").reset_index()
+    return _points(first.rename("points").to_frame()).rename_axis("column").reset_index()
+
+
+def _points(parts: pd.DataFrame) -> pd.DataFrame:
+    return parts.map(lambda part: f"{100 * part:z.1f}", na_action="ignore")
 
 
 def second_submissions(table: pd.DataFrame) -> pd.DataFrame:

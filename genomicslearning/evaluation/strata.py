@@ -23,7 +23,7 @@ def groupings(table: pd.DataFrame) -> dict[str, pd.Series]:
     """
     found = {
         "consequence": consequence(table),
-        "allele frequency": frequency_band(table).astype(pd.CategoricalDtype(FREQUENCY_BANDS, ordered=True)),
+        "allele frequency": frequency_band(table),
         "gene": gene(table),
         "variant type": variant_type(table),
     }
@@ -62,15 +62,17 @@ def consequence(table: pd.DataFrame) -> pd.Series:
 
 
 def frequency_band(table: pd.DataFrame) -> pd.Series:
-    """Band of the highest of the three population frequencies that ClinVar carries; 0 and missing are `not seen`."""
+    """Band of the highest of the three population frequencies that ClinVar carries, as ordered categories; 0 and
+    missing are `not seen`."""
     known = [column for column in AF_COLUMNS if column in table]
     if not known:
-        return pd.Series(FREQUENCY_BANDS[0], index=table.index)
+        bands = pd.CategoricalDtype(FREQUENCY_BANDS, ordered=True)
+        return pd.Series(FREQUENCY_BANDS[0], index=table.index, dtype=bands)
     highest = table[known].apply(pd.to_numeric, errors="coerce").max(axis=1).fillna(0.0)
     edges = [-np.inf, 0.0, 1e-4, 1e-3, 1e-2, np.inf]
     # Right-closed at 0 only: 0.01 % itself belongs to the band it begins.
     shifted = highest.where(highest <= 0, np.nextafter(highest, np.inf))
-    return pd.Series(pd.cut(shifted, edges, labels=FREQUENCY_BANDS).astype("str"), index=table.index)
+    return pd.Series(pd.cut(shifted, edges, labels=list(FREQUENCY_BANDS)), index=table.index)
 
 
 def gene(table: pd.DataFrame) -> pd.Series:

@@ -111,7 +111,7 @@ def _new_genes(metrics: dict, groups: Sequence | None = None) -> tuple[str, str,
         if few := few_groups(groups):
             return question, NO, f"{few} {because}", rule
         return question, answer, f"Whole genes were held out. {because}", rule
-    return question, NO, f"Not tested: the split is {metrics['split']}, run with --split gene.", rule
+    return question, NO, f"Not tested: the split is {metrics['split']}, run with split gene.", rule
 
 
 def _single_submitters(metrics: dict, top: pd.DataFrame | None) -> tuple[str, str, str, str]:

@@ -13,7 +13,9 @@ NAMES = {
     "ece": "Calibration error", "f1": "F1 of conflicting", "precision": "Precision", "recall": "Recall",
     "accuracy": "Accuracy", "threshold": "Threshold", "n": "Test rows", "n_positive": "Conflicting test rows",
 }  # fmt: skip
-_SETTINGS = ("split", "features", "preset", "seed", "bootstrap_seed")  # stand among the parameters
+# Stand among the parameters, or above the figures.
+_SETTINGS = ("split", "features", "preset", "seed", "bootstrap_seed", "synthetic")
+_NO_FIGURES = ("threshold", "n", "n_positive")  # neither better nor worse
 
 
 def comparison_page(found: dict, target: Path) -> Path:
@@ -21,7 +23,7 @@ def comparison_page(found: dict, target: Path) -> Path:
     first, second = (run["id"] for run in found["runs"])
     synthetic = {bool(run.get("synthetic")) for run in found["runs"]}
     settings = [
-        ("Parameters", [(row["name"], _shown(row["first"]), _shown(row["second"])) for row in found["parameters"]]),
+        ("Parameters", [(row["name"], _told(row["first"]), _told(row["second"])) for row in found["parameters"]]),
         (
             "Inputs",
             [
@@ -65,13 +67,14 @@ def _conclusion(found: dict) -> str:
 
 
 def _figure(row: dict) -> dict[str, str]:
+    untested = "–" if row["name"] in _NO_FIGURES else "not tested"
     return {
         "measure": NAMES.get(row["name"], row["name"].replace("_", " ")),
         "first": _shown(row["first"]),
         "second": _shown(row["second"]),
         "difference": _signed(row["difference"]) if "difference" in row else "–",
         "interval": _interval(row) or "–",
-        "words": f"{row['words']} ({row['method']})" if "words" in row else "not tested",
+        "words": f"{row['words']} ({row['method']})" if "words" in row else untested,
     }
 
 
@@ -85,10 +88,14 @@ def _signed(value: float) -> str:
     return text[1:] if text.strip("+0.") == "" else text
 
 
+def _told(value: object) -> str:
+    return "not given" if value in (None, "") else str(value).lower() if isinstance(value, bool) else _shown(value)
+
+
 def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     text = str(value)
-    return "–" if value in (None, "") else Path(text).name if text.startswith("/") else text
+    return "–" if value in (None, "") else text

@@ -167,10 +167,17 @@ def verdict(text: str, answers: pd.DataFrame | None = None) -> None:
     _note(text, "verdict", {"uses": uses})
 
 
-def markdown(text: str) -> None:
-    """Display Markdown that holds data: HTML in it stays text, here and in the report."""
+def markdown(text: str, *, below: int = 0) -> None:
+    """Display Markdown that holds data: HTML in it stays text, here and in the report.
+
+    Parameters
+    ----------
+    below
+        The level of the heading under which it stands, so that its own are of a lower one.
+    """
     from genomicslearning.report.text import markdown as rendered
 
+    text = re.sub(r"^(?=#{1,4} )", "#" * below, text, flags=re.MULTILINE)
     display({"text/html": rendered(text), "text/plain": text}, raw=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shlex
 from pathlib import Path
 
 import nbformat
@@ -173,25 +174,32 @@ def next_commands(run: dict, metrics: dict | None) -> list[dict]:
     if metrics and run["status"] == "done":
         if metrics["split"] == "random":
             why = "How well does it do in genes that it has never seen, without evidence that grows with submitters?"
-            steps.append((why, f"run{data} --split gene --features biology --name {name}-genes"))
-            steps.append(("Then hold the two against each other:", f"compare {name} {name}-genes"))
+            genes = _name_with(name, "-genes")
+            steps.append((why, f"run{data} --split gene --features biology --name {genes}"))
+            steps.append(("Then hold the two against each other:", f"compare {name} {genes}"))
         elif metrics["split"] == "gene":
             why = "What will become of variants with one submitter? It takes earlier releases of ClinVar, oldest first:"
             command = f"run{data} --split time --features prospective --earlier OLD.vcf.gz --earlier NEWER.vcf.gz"
-            steps.append((why, f"{command} --name {name}-time"))
+            steps.append((why, f"{command} --name {_name_with(name, '-time')}"))
         if any(item.endswith("/model/") for item in run["artifacts"]):
             why = "Predict variants of your own, a table with the same columns:"
             steps.append((why, f"predict runs/{name} variants.csv predictions.csv"))
     return [{"why": why, "command": f"genomicslearning {command}"} for why, command in steps]
 
 
+def _name_with(name: str, ending: str) -> str:
+    """A run's name with something behind it, not longer than a name may be."""
+    return f"{name[: 64 - len(ending)]}{ending}"
+
+
 def _data_options(run: dict) -> str:
-    """The options that name the run's data, by file name only."""
-    options = []
-    for key in ("clinvar", "annotated", "training_set"):
-        if value := run["parameters"].get(key):
-            options.append(f" --{key.replace('_', '-')} {Path(str(value)).name}")
-    return "".join(options)
+    """The options that name the run's data, by file name only, and the preset that it was told."""
+    told = run["parameters"]
+    annotation = ("vep_cache", "fasta") if told.get("vep_cache") else ("annotated",)
+    keys = ("clinvar", *annotation, "training_set", "preset")
+    return "".join(
+        f" --{key.replace('_', '-')} {shlex.quote(Path(str(told[key])).name)}" for key in keys if told.get(key)
+    )
 
 
 def _reports(folder: Path, run: dict) -> list[dict]:

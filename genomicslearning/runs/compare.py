@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genomicslearning import InputError
+from genomicslearning.io import lake
 from genomicslearning.io.run_record import load
+from genomicslearning.runs import inputs
 from genomicslearning.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def comparison(first: Path, second: Path) -> dict:
         "runs": [{key: facts.get(key) for key in ("id", "started", "status", "synthetic")} for facts in (one, two)],
         "test_rows": rows,
         "metrics": _metrics(one["metrics"] or {}, two["metrics"] or {}, intervals),
-        "parameters": _differing(one["parameters"], two["parameters"], without=("run_dir",)),
+        "parameters": _differing(_told(one["parameters"]), _told(two["parameters"])),
         "inputs": _inputs(one["inputs"], two["inputs"]),
         "versions": _differing(one["versions"], two["versions"]),
     }
@@ -96,11 +98,21 @@ def _metrics(one: dict, two: dict, intervals: dict[str, dict]) -> list[dict]:
     return rows
 
 
-def _differing(one: dict, two: dict, without: tuple[str, ...] = ()) -> list[dict]:
+def _told(parameters: dict) -> dict:
+    """A run's parameters, files by their names: what is in them is compared by their checksums."""
+    named = {
+        name: ", ".join(lake.name(path.rstrip("/")) for path in inputs.named(name, parameters[name]))
+        for name in (*inputs.ROLES, *inputs.ANNOTATION)
+        if parameters.get(name)
+    }
+    return {name: value for name, value in (parameters | named).items() if name != "run_dir"}
+
+
+def _differing(one: dict, two: dict) -> list[dict]:
     return [
         {"name": name, "first": one.get(name), "second": two.get(name)}
         for name in one | two
-        if one.get(name) != two.get(name) and name not in without
+        if one.get(name) != two.get(name)
     ]
 
 

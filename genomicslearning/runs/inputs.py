@@ -30,9 +30,7 @@ def files(values: Mapping[str, object]) -> list[tuple[str, str]]:
     """Role and path of every file that these parameters name."""
     found = []
     for role in ROLES:
-        given = values.get(role)
-        named = read_list(role, given) if role in LISTS else [str(given)] if given else []
-        for path in named:
+        for path in named(role, values[role]) if values.get(role) else []:
             parts = lake.parts(path, ".parquet") if path.endswith(".parquet") else []
             found += [(role, part) for part in parts or [path]]
     return found
@@ -93,7 +91,7 @@ def resolve(values: Mapping[str, object]) -> dict[str, object]:
     for role in ROLES:
         if not values.get(role):
             continue
-        paths = [_found(path, role) for path in _named(role, values[role])]
+        paths = [_found(path, role) for path in named(role, values[role])]
         resolved[role] = json_list(paths) if role in LISTS else paths[0]
     return resolved
 
@@ -127,7 +125,8 @@ def json_list(paths: list[str]) -> str:
     return json.dumps(paths)
 
 
-def _named(role: str, value: object) -> list[str]:
+def named(role: str, value: object) -> list[str]:
+    """The paths that a parameter names."""
     return read_list(role, value) if role in LISTS else [str(value)]
 
 

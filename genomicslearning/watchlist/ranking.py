@@ -64,7 +64,7 @@ NOT_ANNOTATED = (
 def why_none(*, clinvar: str, features: str, local: bool) -> str:
     """Why a run has no watch list, in words; empty where `build` can make one."""
     if features == "all":
-        return "features `all` grow with the number of submitters; run with features biology or prospective"
+        return "features all grow with the number of submitters; run with features biology or prospective"
     if not clinvar:
         return "it needs a ClinVar VCF (--clinvar, or -p watchlist_clinvar)"
     return "" if local else "it needs a local model"

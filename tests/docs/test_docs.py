@@ -70,16 +70,31 @@ def test_a_wrong_command_would_be_noticed():
 @pytest.mark.parametrize("split", ["random", "gene", "time"])
 @pytest.mark.parametrize("status", ["done", "failed", "stale"])
 def test_the_commands_that_an_index_page_advises_are_real(split, status):
+    for step in advised(split, status):
+        parse(shlex.split(step["command"])[1:])
+
+
+def advised(split: str, status: str = "done", name: str = "first", **told) -> list[dict]:
+    """What an index page advises."""
     from genomicslearning.report.index_page import next_commands
 
     run = {
-        "id": "first", "status": status, "synthetic": False, "artifacts": ["autopilot/job/model/"],
-        "parameters": {"clinvar": "/data/clinvar.vcf.gz", "annotated": "/data/annotated.vcf.gz"},
+        "id": name, "status": status, "synthetic": False, "artifacts": ["autopilot/job/model/"],
+        "parameters": {"clinvar": "/data/clinvar.vcf.gz", "annotated": "/data/annotated.vcf.gz"} | told,
     }  # fmt: skip
-    advised = next_commands(run, {"split": split})
-    assert advised
-    for step in advised:
-        parse(shlex.split(step["command"])[1:])
+    found = next_commands(run, {"split": split})
+    assert found
+    return found
+
+
+def test_an_advised_command_keeps_the_preset_quotes_names_and_has_a_name_that_is_taken():
+    from genomicslearning.io.text import FOLDER_NAME
+
+    told = {"clinvar": "/data/my release.vcf.gz", "vep_cache": "/vep", "fasta": "/vep/GRCh38.fa", "preset": "quick"}
+    words = shlex.split(advised("random", name="r" * 64, **told)[0]["command"])
+    assert words[2:4] == ["--clinvar", "my release.vcf.gz"] and "--annotated" not in words
+    assert words[4:10] == ["--vep-cache", "vep", "--fasta", "GRCh38.fa", "--preset", "quick"]
+    assert FOLDER_NAME.fullmatch(words[-1]) and words[-1].endswith("-genes")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -258,6 +258,7 @@ def test_strata_of_a_table():
 def test_tables_for_readers(scored):
     labels, probabilities = scored
     bands = np.resize(["1 % and above", "not seen", "not seen", "0.1 to 1 %"], len(labels))
+    bands = pd.Series(bands, dtype=pd.CategoricalDtype(strata.FREQUENCY_BANDS, ordered=True))
     shown = readable.strata(ev.stratum_table(labels, probabilities, bands), "allele frequency")
     assert shown["allele frequency"].tolist() == ["not seen", "0.1 to 1 %", "1 % and above"], "bands in their order"
     assert shown["rows"].tolist() == ["1,500", "750", "750"]
@@ -347,3 +348,23 @@ def test_a_variant_in_several_rows_is_told_with_what_becomes_of_it():
         "2 variants stand in more than one row, 1 of them with both classes; a run learns from the first row of each."
         in quality._repeated(table)
     )
+
+
+def test_shares_of_ordered_bands_stand_in_their_order_and_others_by_size():
+    from genomicslearning.evaluation.quality import class_share
+
+    bands = strata.frequency_band(pd.DataFrame({"AF_EXAC": ["0.5", "0.00001", "0", "0.5", "0.5", "0.002"]}))
+    shares = class_share(pd.Series([1, 0, 1, 0, 1, 1]), bands)
+    assert shares["group"].tolist() == ["not seen", "below 0.01 %", "0.1 to 1 %", "1 % and above"]
+    assert shares["rows"].tolist() == [1, 1, 1, 3]
+    by_size = class_share(pd.Series([1, 0, 1]), pd.Series(["a", "b", "b"]))
+    assert by_size["group"].tolist() == ["b", "a"] and by_size["share"].tolist() == [0.5, 1.0]
+
+
+def test_parts_of_a_probability_are_points_and_a_long_label_shows_that_it_is_cut():
+    parts = pd.DataFrame({"gene": [0.12345, -0.00001], "site": [0.0, -0.5]})
+    rows = pd.DataFrame({"SYMBOL": ["A", "B"], "CHROM": ["1", "2"], "POS": [5, 6]})
+    assert readable.contributions(rows, parts)["A 1:5"].tolist() == ["12.3", "0.0"]
+    assert readable.contributions(rows, parts)["B 2:6"].tolist() == ["0.0", "-50.0"]
+    assert readable.strongest(parts)["points"].tolist() == ["12.3", "0.0"]
+    assert plots.label("x" * 42) == "x" * 42 and plots.label("x" * 43) == "x" * 41 + "…"

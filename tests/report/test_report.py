@@ -129,3 +129,10 @@ def test_positions_have_no_separators_and_chromosomes_are_names():
 
     found = BeautifulSoup(table_markup(pd.DataFrame({"CHROM": ["1"], "POS": [1234567]})), "html.parser").find_all("td")
     assert [(cell.get_text(), cell.get("class")) for cell in found] == [("1", ["text"]), ("1234567", None)]
+
+
+def test_headings_of_markdown_within_a_section_are_of_a_lower_level(monkeypatch):
+    shown = []
+    monkeypatch.setattr("genomicslearning.report.display.display", lambda data, **_: shown.append(data["text/html"]))
+    report.markdown("# Card\n\n## Data\n\nNo # heading", below=2)
+    assert "<h3" in shown[0] and "<h4" in shown[0] and "<h1" not in shown[0] and "No # heading" in shown[0]

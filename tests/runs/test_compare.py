@@ -109,3 +109,16 @@ def test_every_input_is_compared_by_role_and_content(rows, tmp_path):
         {"role": "watchlist_clinvar", "name": "w.vcf", "first": None, "second": "4" * 64},
     ]
     assert found["versions"] == []
+
+
+def test_files_among_the_parameters_are_shown_by_name_and_compared_by_content(rows, tmp_path):
+    given = {"training_set": "/home/ada/mine.csv", "earlier": '["/a/2015.tsv"]', "preset": "quick", "run_dir": "/x"}
+    make_run(tmp_path / "one", rows, 2.0, **given)
+    moved = {"training_set": "/mnt/data/mine.csv", "earlier": '["/b/2015.tsv", "/b/2016.tsv"]', "preset": ""}
+    make_run(tmp_path / "two", rows, 2.0, **moved)
+    found = comparison(tmp_path / "one", tmp_path / "two")
+    assert found["parameters"] == [
+        {"name": "earlier", "first": "2015.tsv", "second": "2015.tsv, 2016.tsv"},
+        {"name": "preset", "first": "quick", "second": ""},
+    ]
+    assert "/home" not in as_text(found)
