@@ -75,54 +75,61 @@ def linear_columns(trial, evidence, seed):
     )
 
 
-def boosting(trial, evidence, seed):
-    """Gradient boosting by LightGBM on the evidence columns and the token score."""
+def light_boosting(seed, **settings):
+    """LightGBM's classifier with what every candidate has in common: one core, few bins, equal trees in every run."""
     from lightgbm import LGBMClassifier
 
-    classifier = LGBMClassifier(
+    common = dict(max_bin=63, deterministic=True, force_col_wise=True, n_jobs=1, random_state=seed, verbosity=-1)
+    return LGBMClassifier(**settings, **common)
+
+
+def boosting(trial, evidence, seed):
+    """Gradient boosting by LightGBM on the evidence columns and the token score."""
+    classifier = light_boosting(
+        seed,
         learning_rate=trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
         n_estimators=trial.suggest_int("n_estimators", 50, 400),
         num_leaves=trial.suggest_int("num_leaves", 24, 512, log=True),
         min_child_samples=trial.suggest_int("min_child_samples", 5, 60, log=True),
         reg_lambda=trial.suggest_float("reg_lambda", 0.01, 50, log=True),
         feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.6),
-        path_smooth=trial.suggest_float("path_smooth", 0, 60),
-        max_bin=63,
-        deterministic=True,
-        force_col_wise=True,
-        n_jobs=1,
-        random_state=seed,
-        verbosity=-1,
     )
     return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
 
 
 def boosting_columns(trial, evidence, seed):
     """Gradient boosting by LightGBM on the evidence columns alone."""
-    from lightgbm import LGBMClassifier
-
-    classifier = LGBMClassifier(
+    classifier = light_boosting(
+        seed,
         learning_rate=trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
         n_estimators=trial.suggest_int("n_estimators", 50, 400),
         num_leaves=trial.suggest_int("num_leaves", 24, 512, log=True),
         min_child_samples=trial.suggest_int("min_child_samples", 5, 60, log=True),
         reg_lambda=trial.suggest_float("reg_lambda", 0.01, 50, log=True),
         feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.6),
-        max_bin=63,
-        deterministic=True,
-        force_col_wise=True,
-        n_jobs=1,
-        random_state=seed,
-        verbosity=-1,
     )
     return Pipeline([("evidence", evidence.columns()), ("classifier", classifier)])
 
 
+def boosting_regularised(trial, evidence, seed):
+    """Gradient boosting by LightGBM of smaller trees, leaves drawn to their parents, on columns and token score."""
+    classifier = light_boosting(
+        seed,
+        learning_rate=trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
+        n_estimators=trial.suggest_int("n_estimators", 50, 400),
+        num_leaves=trial.suggest_int("num_leaves", 12, 256, log=True),
+        min_child_samples=trial.suggest_int("min_child_samples", 5, 60, log=True),
+        reg_lambda=trial.suggest_float("reg_lambda", 1, 50, log=True),
+        path_smooth=trial.suggest_float("path_smooth", 5, 60),
+        feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.6),
+    )
+    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+
+
 def boosting_random(trial, evidence, seed):
     """Gradient boosting by LightGBM with cuts drawn at random, as extra trees have them, on columns and token score."""
-    from lightgbm import LGBMClassifier
-
-    classifier = LGBMClassifier(
+    classifier = light_boosting(
+        seed,
         learning_rate=trial.suggest_float("learning_rate", 0.03, 0.2, log=True),
         n_estimators=trial.suggest_int("n_estimators", 50, 400),
         num_leaves=trial.suggest_int("num_leaves", 24, 512, log=True),
@@ -130,12 +137,6 @@ def boosting_random(trial, evidence, seed):
         reg_lambda=trial.suggest_float("reg_lambda", 0.01, 50, log=True),
         feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.8),
         extra_trees=True,
-        max_bin=63,
-        deterministic=True,
-        force_col_wise=True,
-        n_jobs=1,
-        random_state=seed,
-        verbosity=-1,
     )
     return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
 
@@ -192,53 +193,56 @@ def extra_trees(trial, evidence, seed):
 
 
 def lightgbm(trial, evidence, seed):
-    """Gradient boosting by LightGBM on the evidence columns and the token score."""
-    from lightgbm import LGBMClassifier
-
-    classifier = LGBMClassifier(
+    """Gradient boosting by LightGBM, columns drawn anew at every cut, on the evidence columns and the token score."""
+    classifier = light_boosting(
+        seed,
         learning_rate=trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
         n_estimators=trial.suggest_int("n_estimators", 50, 300),
-        num_leaves=trial.suggest_int("num_leaves", 24, 255, log=True),
+        num_leaves=trial.suggest_int("num_leaves", 12, 255, log=True),
         min_child_samples=trial.suggest_int("min_child_samples", 5, 60, log=True),
         reg_lambda=trial.suggest_float("reg_lambda", 0.1, 50, log=True),
         feature_fraction_bynode=trial.suggest_float("feature_fraction_bynode", 0.05, 0.6),
-        max_bin=63,
-        deterministic=True,
-        force_col_wise=True,
-        n_jobs=1,
-        random_state=seed,
-        verbosity=-1,
     )
     return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+
+
+# LightGBM's trees start with as many leaves as were best for so many training rows, fewer rows with fewer leaves in
+# proportion, and no fewer than for the smaller number (docs/model.md, "Trees and rows").
+FEW_ROWS, MANY_ROWS = 5_000, 50_000
 
 
 @dataclass(frozen=True)
 class Definition:
     """A candidate: its builder, its algorithm, and the hyperparameters that its search starts from.
 
-    `first` is tried first, and alone where there is one trial; then `second`, where there is one. `cost` is about how
-    many seconds one fit takes, relative to the other candidates: it only tells the time left.
+    `first` is tried first, and alone where there is one trial. `cost` is about how many seconds one fit takes, relative
+    to the other candidates: it only tells the time left.
     """
 
     build: Callable
     algorithm: str
     first: dict = field(default_factory=dict)
     cost: float = 1.0
-    second: dict = field(default_factory=dict)
 
     @property
     def description(self) -> str:
         """What the candidate is, from its function."""
         return (self.build.__doc__ or "").strip().rstrip(".")
 
+    def for_rows(self, rows: int) -> Definition:
+        """The same, starting from trees that so many training rows can fill."""
+        if "num_leaves" not in self.first:
+            return self
+        share = min(1.0, max(FEW_ROWS, rows) / MANY_ROWS)
+        return replace(self, first=self.first | {"num_leaves": round(self.first["num_leaves"] * share)})
+
 
 _BOOSTING = dict(
     learning_rate=0.05, n_estimators=150, num_leaves=255, min_child_samples=20, reg_lambda=0.1, feature_fraction=0.3
 )
-# Smaller trees, held back more: better where there is less to learn, as on genes that nobody has seen.
-_BOOSTING_HELD_BACK = _BOOSTING | dict(num_leaves=128, reg_lambda=10.0)
-# A leaf's value is drawn towards its parent's by so many rows: of the token score small leaves learn mostly noise.
-_ROUGH, _SMOOTH = dict(path_smooth=0.0), dict(path_smooth=20.0)
+# Smaller trees whose leaves are drawn towards their parents: better where there is less to learn, as on genes that
+# nobody has seen; small leaves learn mostly noise of the token score.
+_BOOSTING_REGULARISED = _BOOSTING | dict(num_leaves=128, reg_lambda=10.0, path_smooth=20.0)
 _BOOSTING_RANDOM = dict(
     learning_rate=0.08, n_estimators=200, num_leaves=255, min_child_samples=5, reg_lambda=1.0, feature_fraction=0.3
 )
@@ -257,11 +261,12 @@ DEFINITIONS = {
         extra_trees, "Extra trees", {"n_estimators": 20, "min_samples_leaf": 2, "max_features": 0.2}, cost=10
     ),
     "histogram_boosting": Definition(histogram_boosting, "Gradient boosting (scikit-learn)", _HISTOGRAM, cost=20),
-    "boosting": Definition(
-        boosting, "Gradient boosting (LightGBM)", _BOOSTING | _ROUGH, 6, _BOOSTING_HELD_BACK | _SMOOTH
-    ),
+    "boosting": Definition(boosting, "Gradient boosting (LightGBM)", _BOOSTING, cost=6),
     "boosting_columns": Definition(
-        boosting_columns, "Gradient boosting (LightGBM)", _BOOSTING | {"reg_lambda": 1.0}, 6, _BOOSTING_HELD_BACK
+        boosting_columns, "Gradient boosting (LightGBM)", _BOOSTING | {"reg_lambda": 1.0}, cost=6
+    ),
+    "boosting_regularised": Definition(
+        boosting_regularised, "Gradient boosting (LightGBM)", _BOOSTING_REGULARISED, cost=6
     ),
     "boosting_random": Definition(boosting_random, "Gradient boosting (LightGBM)", _BOOSTING_RANDOM, cost=6),
 }
@@ -303,9 +308,9 @@ PRESETS = {
             "majority": 1,
             "token_bayes": 1,
             "token_logistic": 1,
-            "extra_trees": 1,
-            "boosting": 2,
-            "boosting_columns": 2,
+            "boosting": 1,
+            "boosting_columns": 1,
+            "boosting_regularised": 1,
             "boosting_random": 1,
         },
         folds=3,
@@ -319,23 +324,25 @@ PRESETS = {
             "random_forest": 1,
             "histogram_boosting": 1,
             "extra_trees": 3,
-            "boosting": 12,
-            "boosting_columns": 12,
+            "boosting": 8,
+            "boosting_columns": 8,
+            "boosting_regularised": 6,
             "boosting_random": 6,
         },
         folds=5,
         first={
             "extra_trees": {"n_estimators": 100, "min_samples_leaf": 2, "max_features": 0.38},
-            "boosting": _BOOSTING | _ROUGH | {"learning_rate": 0.03, "n_estimators": 300},
+            "boosting": _BOOSTING | {"learning_rate": 0.03, "n_estimators": 300},
             "boosting_columns": _BOOSTING | {"learning_rate": 0.03, "n_estimators": 300},
+            "boosting_regularised": _BOOSTING_REGULARISED | {"learning_rate": 0.03, "n_estimators": 300},
             "boosting_random": _BOOSTING_RANDOM | {"n_estimators": 300},
         },
     ),
 }
 
 
-def definitions(preset: str, extra: Sequence[str] = ()) -> dict[str, Definition]:
-    """A preset's candidates, in the order in which they run, and after them the extra ones.
+def definitions(preset: str, extra: Sequence[str], rows: int) -> dict[str, Definition]:
+    """A preset's candidates for so many training rows, in the order in which they run, and after them the extra ones.
 
     Raises
     ------
@@ -346,7 +353,10 @@ def definitions(preset: str, extra: Sequence[str] = ()) -> dict[str, Definition]
         if problem := not_loading(name):
             raise InputError(f"candidate {name}: {problem}; install it with: {install(name)}")
     own = PRESETS[preset].first
-    return {name: replace(one, first=own.get(name, one.first)) for name, one in _chosen(preset, extra).items()}
+    return {
+        name: replace(one, first=own.get(name, one.first)).for_rows(rows)
+        for name, one in _chosen(preset, extra).items()
+    }
 
 
 def trials(preset: str, extra: Sequence[str] = ()) -> dict[str, int]:

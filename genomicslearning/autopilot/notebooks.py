@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from genomicslearning import InputError, share
-from genomicslearning.autopilot.candidates import Definition, Evidence
+from genomicslearning.autopilot.candidates import Definition, Evidence, light_boosting
 from genomicslearning.io import lake
 
 DATA_EXPLORATION, CANDIDATE_DEFINITION = "data_exploration.ipynb", "candidate_definition.ipynb"
@@ -47,7 +47,8 @@ def write(
     keys = ("objective", "preset", "features", "seed", "grouped")
     own_settings = {key: settings[key] for key in keys} | {"folds": folds}
     _replace(candidates, SETTINGS, [_code(f"settings = {pprint.pformat(own_settings, sort_dicts=False)}", SETTINGS)])
-    _replace(candidates, EVIDENCE, [_code(inspect.getsource(Evidence).strip(), EVIDENCE)])
+    common = [_code(inspect.getsource(one).strip(), EVIDENCE) for one in (Evidence, light_boosting)]
+    _replace(candidates, EVIDENCE, common)
     _replace(
         candidates,
         CANDIDATES,

@@ -43,15 +43,14 @@ class Search:
     ) -> tuple[dict, list[dict]]:
         """Best hyperparameters after `trials` trials, and every trial.
 
-        The first trials have the definition's own values. Trials that the storage has already are not run again.
+        The first trial has the definition's own values. Trials that the storage has already are not run again.
         `score` may raise to end the search; the trial it was in does not count.
         """
         study = self.study(name)
-        starts = [definition.first, definition.second] if definition.second else [definition.first]
         for number in range(len(_done(study)), trials):
             study.sampler = optuna.samplers.TPESampler(seed=self._trial_seed(name, number), n_startup_trials=4)
-            if number < len(starts):
-                study.enqueue_trial(starts[number])
+            if number == 0:
+                study.enqueue_trial(definition.first)
             trial = study.ask()
             try:
                 value = score(trial)

@@ -7,7 +7,9 @@ EXTRA_CANDIDATES = ("lightgbm",)
 # (LightGBM reads its trees from its own text format).
 LIBRARY_TYPES = {"lightgbm": ("lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier")}
 # Candidates that need a library beside scikit-learn.
-LIBRARY_OF = dict.fromkeys(("boosting", "boosting_columns", "boosting_random", *EXTRA_CANDIDATES), "lightgbm")
+LIBRARY_OF = dict.fromkeys(
+    ("boosting", "boosting_columns", "boosting_regularised", "boosting_random", *EXTRA_CANDIDATES), "lightgbm"
+)
 OBJECTIVES = {
     "AUC": "area under the ROC curve",
     "AveragePrecision": "average precision of CLASS 1",

@@ -70,7 +70,10 @@ def test_run_unedited_it_gives_the_jobs_model_again(job, rows, tmp_path):
 def test_an_edited_candidate_gives_another_model(job, rows, tmp_path):
     notebook = nbformat.read(job.folder / "notebooks" / notebooks.CANDIDATE_DEFINITION, as_version=4)
     cell = next(cell for cell in notebook.cells if "def boosting(" in cell.source)
-    cell.source = cell.source.replace("max_bin=63", "max_bin=15, max_depth=3")
+    cell.source = cell.source.replace(
+        "light_boosting(\n        seed,", "light_boosting(\n        seed,\n        max_depth=3,"
+    )
+    assert "max_depth=3" in cell.source
     nbformat.write(notebook, tmp_path / "edited.ipynb")
     run(tmp_path / "edited.ipynb", tmp_path / "out.ipynb", output_folder=str(tmp_path))
     edited = Model.load(tmp_path / "model")
