@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import warnings
 import zipfile
 from importlib import import_module
 from importlib.metadata import version
@@ -22,7 +21,7 @@ from genomicslearning import InputError, autopilot
 from genomicslearning.autopilot import integrity
 from genomicslearning.autopilot import manifest as manifests
 from genomicslearning.autopilot.calibration import calibrated, calibration
-from genomicslearning.autopilot.candidates import DEFINITIONS, EXTRA, PRESETS, Evidence, definitions
+from genomicslearning.autopilot.candidates import DEFINITIONS, EXTRA, PRESETS, Evidence
 from genomicslearning.autopilot.cross_validation import CrossValidation, search_folds
 from genomicslearning.autopilot.ensemble import best_threshold, blend, greedy_ensemble, scores
 from genomicslearning.autopilot.manifest import FORMAT
@@ -308,32 +307,6 @@ def test_where_lightgbm_does_not_load_scikit_learn_boosts(train, test, tmp_path,
     assert "scikit-learn's boosting stands in" in job.notes[0]
     assert not job.model().manifest["reproducible"]
     assert roc_auc_score(test["CLASS"], job.model().predict(test)) > 0.6
-
-
-def test_presets_have_candidates_enough():
-    assert len(DEFINITIONS) >= 8
-    learners = {type(_classifier(name)).__name__ for name in DEFINITIONS} - {"DummyClassifier"}
-    assert len(learners) >= 5
-    assert set(PRESETS["quick"].trials) < set(PRESETS["balanced"].trials) < set(PRESETS["best"].trials)
-    assert set(PRESETS["best"].trials) == set(DEFINITIONS)
-    assert tuple(PRESETS) == autopilot.PRESET_NAMES and tuple(EXTRA) == autopilot.EXTRA_CANDIDATES
-
-
-@pytest.mark.parametrize(("rows", "leaves"), [(1_000, 26), (10_000, 51), (25_000, 128), (50_000, 255), (800_000, 255)])
-def test_trees_start_with_leaves_in_proportion_to_the_rows(rows, leaves):
-    chosen = definitions("balanced", [], rows)
-    assert chosen["boosting"].first["num_leaves"] == leaves
-    assert chosen["boosting_regularised"].first["num_leaves"] == pytest.approx(leaves / 2, abs=1)
-    for name in chosen:  # the search knows the place that it starts from
-        trial = optuna.trial.FixedTrial(chosen[name].first)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            chosen[name].build(trial, Evidence("all", grouped=False, seed=0), 0)
-
-
-def _classifier(name):
-    trial = optuna.trial.FixedTrial(DEFINITIONS[name].first)
-    return DEFINITIONS[name].build(trial, Evidence("all", grouped=False, seed=0), 0)[-1]
 
 
 def test_trials_are_kept_and_not_run_twice(tmp_path):
