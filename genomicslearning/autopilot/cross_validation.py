@@ -17,9 +17,11 @@ from threadpoolctl import threadpool_limits
 
 from genomicslearning import InputError
 from genomicslearning.autopilot.scoring import FORESTS, positive
-from genomicslearning.features import ScoredFeatures, Variants, folds
+from genomicslearning.autopilot.vocabulary import LIBRARY_OF
+from genomicslearning.features import ScoredFeatures, VariantFeatures, Variants, folds
 from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import cross
+from genomicslearning.io.memory import give_back
 
 # Rows that candidates are searched, weighed and calibrated on; a larger table is sampled.
 SEARCH_ROWS = 100_000
@@ -39,13 +41,15 @@ def row_hashes(table: pd.DataFrame) -> np.ndarray:
     return rows
 
 
-def canonical_order(table: pd.DataFrame) -> np.ndarray:
+def canonical_order(table: pd.DataFrame, hashes: np.ndarray | None = None) -> np.ndarray:
     """Row numbers in canonical order: by chromosome, position and alleles, then by everything else in the row.
 
-    Fitting on rows in this order makes a model independent of the order in which they came.
+    Fitting on rows in this order makes a model independent of the order in which they came. `hashes` are the table's
+    `row_hashes`, where they are known already.
     """
     cells = Cells(table)
-    return np.lexsort((row_hashes(table), cells.hashes("ALT"), cells.hashes("REF"), cells.position))
+    hashes = row_hashes(table) if hashes is None else hashes
+    return np.lexsort((hashes, cells.hashes("ALT"), cells.hashes("REF"), cells.position))
 
 
 def same_numbers(groups: np.ndarray | None) -> np.ndarray | None:
@@ -183,19 +187,37 @@ class CrossValidation:
                 rest.fit(evidence.fitted, self.y)
             return Pipeline([(pipeline.steps[0][0], evidence.step), *rest.steps])
 
-        # A forest can have every core to itself, other fits keep to one: first these side by side, then the forests.
+        # A forest can have every core to itself, as can a boosting that is alone; other fits keep to one: first these
+        # side by side, then the forests.
         forests = [name for name, pipeline in pipelines.items() if isinstance(pipeline[-1], FORESTS)]
         alone = [name for name in pipelines if name not in forests]
         while len(alone) % self.threads and forests:
             alone.append(forests.pop(0))
         with self._one_blas_thread():
-            for pipeline in pipelines.values():
-                fit_evidence(pipeline[0], shared, self.variants, self.y)
-            if last:
-                del self.variants
-            found = dict(zip(alone, self._pool.map(fitted, alone), strict=True))
+            self._fit_evidence_of_all([pipeline[0] for pipeline in pipelines.values()], shared, last=last)
+            if len(alone) == 1 and LIBRARY_OF.get(alone[0]) == "lightgbm":
+                found = {alone[0]: fitted(alone[0], n_jobs=self.threads)}
+            else:
+                found = dict(zip(alone, self._pool.map(fitted, alone), strict=True))
             found |= {name: fitted(name, n_jobs=self.threads) for name in forests}
         return {name: found[name] for name in pipelines}
+
+    def _fit_evidence_of_all(
+        self, steps: list[TransformerMixin], shared: dict[str, FittedEvidence], *, last: bool
+    ) -> None:
+        """Fit these evidence steps on all rows; with `last`, let go of tokens and columns as soon as they were read."""
+        of_tokens = [step.token_score if isinstance(step, ScoredFeatures) else step for step in steps]
+        for step in of_tokens:
+            if not isinstance(step, VariantFeatures):
+                fit_evidence(step, shared, self.variants, self.y)
+        if last:
+            self.variants = self.variants.without_tokens()
+            give_back()
+        for step in steps:
+            fit_evidence(step, shared, self.variants, self.y)
+        if last:
+            del self.variants
+            give_back()
 
     @contextmanager
     def _one_blas_thread(self) -> Iterator[None]:
@@ -237,7 +259,8 @@ def fit_evidence(
     key = settings_text(step)
     if key not in kept:
         if isinstance(step, ScoredFeatures):
-            columns, score = (fit_evidence(part, kept, rows, y, held_out) for part in (step.columns, step.token_score))
+            # The score first: what it takes most of on the way is gone before the columns are there.
+            score, columns = (fit_evidence(part, kept, rows, y, held_out) for part in (step.token_score, step.columns))
             joined = FittedEvidence(
                 ScoredFeatures.of(columns.step, score.step),
                 ScoredFeatures.joined(columns.fitted, score.fitted),
@@ -267,8 +290,8 @@ def settings_text(estimator) -> str:
     return f"{type(estimator).__name__}({', '.join(f'{name}={settings_text(value)}' for name, value in settings)})"
 
 
-def table_sha256(table: pd.DataFrame) -> str:
-    """Checksum of a table's content, whatever the order of its rows and columns."""
+def table_sha256(table: pd.DataFrame, hashes: np.ndarray | None = None) -> str:
+    """Checksum of a table's content, whatever the order of its rows and columns; `hashes` as in `canonical_order`."""
     digest = sha256("\n".join(sorted(table.columns)).encode())
-    digest.update(np.sort(row_hashes(table)).tobytes())
+    digest.update(np.sort(row_hashes(table) if hashes is None else hashes).tobytes())
     return digest.hexdigest()

@@ -24,6 +24,7 @@ from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions
 from genomicslearning.autopilot.cross_validation import (
     CrossValidation,
     canonical_order,
+    row_hashes,
     same_numbers,
     search_folds,
     table_sha256,
@@ -35,6 +36,7 @@ from genomicslearning.autopilot.search import BaseTrial, FixedTrial, Search, par
 from genomicslearning.features import Variants
 from genomicslearning.features.variants import PIECE
 from genomicslearning.io import lake
+from genomicslearning.io.memory import give_back
 
 # Of the time a job may take, this share is left for fitting the chosen candidates on all rows and writing them.
 SEARCH_SHARE = 0.75
@@ -121,17 +123,21 @@ class LocalJob(Job):
             # Parsed rows and every fold's evidence: hundreds of megabytes that nobody needs any more.
             for name in ("_train", "_groups", "cross_validation"):
                 vars(self).pop(name, None)
+            give_back()
 
     def _say(self, text: str) -> None:
         self._messages.put(text)
 
     def _prepare(self) -> None:
         table = self._train
-        order, groups = in_order(table, self._groups)
+        hashes = row_hashes(table)
+        order, groups = in_order(table, self._groups, hashes)
         self.order, self.y = order, table["CLASS"].to_numpy(np.int64)[order]
+        self.checksum = table_sha256(table, hashes)
         self._take_folder(table, groups)
         preset, features, seed = self.settings.preset, self.settings.features, self.settings.seed
         variants = Variants.read(table, features, groups, order=order)
+        give_back()
         folds = search_folds(PRESETS[preset].folds, self.y, groups, seed)
         self.cross_validation = CrossValidation(variants, self.y, folds)
         self.evidence = Evidence(features, grouped=groups is not None, seed=seed)
@@ -151,8 +157,7 @@ class LocalJob(Job):
 
         Where another job has the name, with other settings or rows, this one's is followed by a checksum of its own.
         """
-        checksum = table_sha256(table)
-        settings = self.settings.as_dict() | {"training_set_sha256": checksum, "version": __version__}
+        settings = self.settings.as_dict() | {"training_set_sha256": self.checksum, "version": __version__}
         if (self.folder / "job.json").exists() and lake.read_json(self.folder / "job.json", "job") != settings:
             digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
             self.folder = self.folder.with_name(f"{self.name[:55]}-{digest}")
@@ -285,6 +290,7 @@ class LocalJob(Job):
             truth=self.cross_validation.truth,
             out_of_fold=mixed,
             notes=self.notes,
+            sha256=self.checksum,
         )
         self._weigh(weights, described["metrics"]["out_of_fold"])
         model = Model(pipelines, described)
@@ -332,8 +338,12 @@ class LocalJob(Job):
         lake.write_json(content, self.folder / "candidates.json")
 
 
-def in_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[np.ndarray, np.ndarray | None]:
+def in_order(
+    table: pd.DataFrame, groups: Sequence | None, hashes: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Numbers of the training rows in canonical order, and their groups in that order if there are groups.
+
+    `hashes` are the table's `row_hashes`, where they are known already.
 
     Raises
     ------
@@ -342,7 +352,7 @@ def in_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[np.ndarray, 
     """
     if "CLASS" not in table or set(np.unique(table["CLASS"])) != {0, 1}:
         raise InputError("training table: needs a column CLASS with both 0 and 1; build it with `training-set`")
-    order = canonical_order(table)
+    order = canonical_order(table, hashes)
     return order, None if groups is None else same_numbers(np.asarray(groups)[order])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import matplotlib.pyplot as plt
@@ -49,7 +50,8 @@ def _is_boosted(classifier) -> bool:
 def _of_trees(classifier, matrix: np.ndarray) -> np.ndarray:
     """SHAP values (Lundberg et al. 2020), rows by columns; LightGBM computes the same ones itself, faster."""
     if hasattr(classifier, "booster_"):
-        return classifier.booster_.predict(matrix, pred_contrib=True, num_threads=1)[:, :-1]
+        # Each row is one thread's: how many there are changes no value.
+        return classifier.booster_.predict(matrix, pred_contrib=True, num_threads=os.cpu_count() or 1)[:, :-1]
     values = _shap().TreeExplainer(classifier).shap_values(matrix, check_additivity=False)
     return values[..., 1] if values.ndim == 3 else values
 

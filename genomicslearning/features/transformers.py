@@ -64,13 +64,14 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
         return self._frame(X, self._columns(Variants.read(X, self.features)))
 
     def _frame(self, X, columns: dict[str, np.ndarray]) -> pd.DataFrame:
-        # Column by column, as it is filled here and as trees and bins read it.
-        values = np.empty((len(X), len(self.feature_names_)), np.float32, order="F")
+        # Column by column, as it is filled here and as trees and bins read it; behind them there is room for another.
+        values = np.empty((len(X), len(self.feature_names_) + 1), np.float32, order="F")
+        values[:1, -1] = np.nan
         for place, name in enumerate(self.feature_names_):
             # A numeric prior_* column that training had and this table lacks is missing.
             values[:, place] = columns.get(name, np.nan)
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return pd.DataFrame(values, columns=self.feature_names_, index=index, copy=False)
+        return pd.DataFrame(values[:, :-1], columns=self.feature_names_, index=index, copy=False)
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         return np.array(self.feature_names_, dtype=object)
@@ -133,15 +134,28 @@ class VariantTokens(TransformerMixin, BaseEstimator):
     def transform(self, X) -> sparse.csr_matrix:
         check_is_fitted(self, "tokens_")
         variants = Variants.read(X, self.features)
-        place = np.minimum(np.searchsorted(self.tokens_, variants.token_hashes), len(self.tokens_) - 1)
-        column = np.where(self.tokens_[place] == variants.token_hashes, place, -1).astype(np.int32)
+        column = self._columns_of(variants.token_hashes)
         offsets = variants.tokens.offsets
-        # Some rows at a time: what is counted on the way is larger than the matrix.
-        parts = [
-            self._matrix(column[variants.tokens.values[offsets[start] : offsets[end]]], offsets[start : end + 1])
-            for start, end in _pieces(len(variants), PIECE)
-        ]
-        return parts[0] if len(parts) == 1 else sparse.vstack(parts, "csr")
+        # Some rows at a time, into the matrix itself: what is counted on the way is larger than it.
+        most = len(variants.tokens.values)
+        weights, indices = np.empty(most, np.float32), np.empty(most, np.int32)
+        ends = np.zeros(len(variants) + 1, np.int32)
+        for start, end in _pieces(len(variants), PIECE):
+            part = self._matrix(column[variants.tokens.values[offsets[start] : offsets[end]]], offsets[start : end + 1])
+            first = ends[start]
+            weights[first : first + part.nnz], indices[first : first + part.nnz] = part.data, part.indices
+            ends[start + 1 : end + 1] = first + part.indptr[1:]
+        shape = (len(variants), len(self.tokens_))
+        return sparse.csr_matrix((weights[: ends[-1]], indices[: ends[-1]], ends), shape=shape)
+
+    def _columns_of(self, hashes: np.ndarray) -> np.ndarray:
+        """The matrix's column of each token, -1 where it was not learnt."""
+        found = np.empty(len(hashes), np.int32)
+        for start, end in _pieces(len(hashes), 1 << 20):
+            piece = hashes[start:end]
+            place = np.minimum(np.searchsorted(self.tokens_, piece), len(self.tokens_) - 1)
+            found[start:end] = np.where(self.tokens_[place] == piece, place, -1)
+        return found
 
     def _matrix(self, columns: np.ndarray, offsets: np.ndarray) -> sparse.csr_matrix:
         """Rows whose tokens are `columns` of the matrix; -1 stands for a token that was not learnt."""
@@ -228,6 +242,16 @@ class TokenScore(TransformerMixin, BaseEstimator):
         return pd.DataFrame({"token_score": scores.astype(np.float32)}, index=index)
 
 
+def _with_room(columns: pd.DataFrame) -> np.ndarray | None:
+    """The memory that the columns lie in, with the column behind them where nothing was put yet; None without one."""
+    values = columns.to_numpy()
+    whole = values.base
+    if not isinstance(whole, np.ndarray) or whole.shape != (values.shape[0], values.shape[1] + 1) or not len(values):
+        return None
+    same = whole.dtype == np.float32 and whole.ctypes.data == values.ctypes.data and whole.strides == values.strides
+    return whole if same and np.isnan(whole[0, -1]) else None
+
+
 class ScoredFeatures(TransformerMixin, BaseEstimator):
     """The columns of `VariantFeatures` and, beside them, the `TokenScore`.
 
@@ -269,10 +293,16 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
 
     @staticmethod
     def joined(columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
-        """The parts' outputs for the same rows, side by side, in memory of a column after the other."""
-        values = np.empty((len(columns), columns.shape[1] + score.shape[1]), np.float32, order="F")
-        values[:, : columns.shape[1]] = columns
-        values[:, columns.shape[1] :] = score
+        """The parts' outputs for the same rows, side by side, in memory of a column after the other.
+
+        The score goes into the room behind the columns where `VariantFeatures` left some: a million rows of columns are
+        not copied, and the columns alone stay what they are.
+        """
+        values = _with_room(columns)
+        if values is None:
+            values = np.empty((len(columns), columns.shape[1] + 1), np.float32, order="F")
+            values[:, :-1] = columns
+        values[:, -1] = score["token_score"]
         return pd.DataFrame(values, columns=[*columns.columns, *score.columns], index=columns.index, copy=False)
 
     def _indexed(self, X, columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:

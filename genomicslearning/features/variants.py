@@ -105,6 +105,11 @@ class Variants:
             condition_words=submission_blocks.condition_words(cells) if submissions else None,
         )
 
+    def without_tokens(self) -> Variants:
+        """The same rows without their tokens, which are hundreds of megabytes for a million rows."""
+        none = Ragged(np.zeros(0, np.int32), np.zeros(len(self) + 1, np.int64))
+        return replace(self, tokens=none, token_hashes=self.token_hashes[:0])
+
     def take(self, rows: np.ndarray) -> Variants:
         """These rows, in their order."""
         return replace(

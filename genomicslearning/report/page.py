@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import nbformat
@@ -22,7 +22,7 @@ _PAPERMILL_NOTES = {"papermill-error-cell-tag", "papermill-error-cell"}
 LONG_OUTPUT = 12  # lines of progress from which they are folded
 
 
-def render_notebook(notebook: Path, *, home: str = "index.html") -> Path:
+def render_notebook(notebook: Path, *, home: str = "index.html", to_come: Collection[str] = ()) -> Path:
     """Render an executed notebook beside itself and return the page's path. Nothing is executed.
 
     The page opens with what the notebook found: its verdict or finding, and warnings of sections that are folded. The
@@ -32,6 +32,8 @@ def render_notebook(notebook: Path, *, home: str = "index.html") -> Path:
     ----------
     home
         The run's index page, relative to the notebook.
+    to_come
+        Names of the run's steps whose notebooks are yet to be executed, and which the page leads to all the same.
     """
     nb = nbformat.read(notebook, as_version=4)
     # papermill's own notes are HTML that says less than the page's opening does.
@@ -51,7 +53,7 @@ def render_notebook(notebook: Path, *, home: str = "index.html") -> Path:
             "title": headings[0][1] if headings else notebook.stem,
             "run": f"Run {run['id']}" if run else notebook.stem,
             "home": home if run else "",
-            "steps": _steps(run, notebook, home) if run else [],
+            "steps": _steps(run, notebook, home, to_come) if run else [],
             "date": page_text.stamp(_executed(nb)) if _executed(nb) else "",
             "synthetic": SYNTHETIC if run and run.get("synthetic") else "",
             "contents": [heading for heading in headings[1:] if heading[1] not in folded],
@@ -70,13 +72,13 @@ def render_notebook(notebook: Path, *, home: str = "index.html") -> Path:
     return target
 
 
-def _steps(run: dict, notebook: Path, home: str) -> list[tuple[str, str]]:
+def _steps(run: dict, notebook: Path, home: str, to_come: Collection[str]) -> list[tuple[str, str]]:
     """The run's reports: name and address from this page, which is empty for the page itself."""
     folder = Path(home).parent
     found = []
     for step in run["steps"]:
         beside = notebook.parent / folder / f"{step['name']}.ipynb"
-        if beside.is_file():
+        if beside.is_file() or step["name"] in to_come:
             here = beside.resolve() == notebook.resolve()
             found.append((step["name"], "" if here else (folder / f"{step['name']}.html").as_posix()))
     return found

@@ -16,6 +16,7 @@ from genomicslearning.io.text import FOLDER_NAME
 from genomicslearning.runs import inputs, lock, parameters
 from genomicslearning.runs.folder import PRODUCTS, Run, steps_of
 from genomicslearning.runs.record import INTERRUPTED, Record
+from genomicslearning.runs.reports import Rendering
 from genomicslearning.runs.time_left import TimeLeft
 from genomicslearning.runs.validation import check
 
@@ -140,6 +141,7 @@ def execute(
     steps = tuple(steps or steps_of(values))
     clock = TimeLeft(steps, str(values.get("preset", "")))
     warm: Warm | None = None
+    rendering = Rendering(folder, record.steps) if render else None
     try:
         for number, name in enumerate(steps, start=1):
             place = f"[{number}/{len(steps)}] "
@@ -149,6 +151,8 @@ def execute(
             clock.starts(name)
             warm = warm or _warm()
             _execute_step(record, name, own, partial(_say_in_place, progress, clock, place), warm)
+            if rendering:
+                rendering.step_done(name)
         record.finish(record.state())
     except KeyboardInterrupt:
         record.finish(INTERRUPTED)
@@ -161,11 +165,9 @@ def execute(
     finally:
         if warm:
             warm.close()
-        if render:
-            from genomicslearning.runs.reports import render as render_reports
-
+        if rendering:
             progress("rendering the reports")
-            render_reports(folder)
+            rendering.finish()
 
 
 def _is_kept(record: Record, name: str, values: Mapping[str, object], say: Callable[[str], None]) -> bool:

@@ -22,6 +22,8 @@ from genomicslearning.runs import parameters
 from genomicslearning.runs.folder import AT_WORK
 from genomicslearning.runs.warm import Warm, WarmProvisioner
 
+SAVE_SECONDS = 2.0
+
 
 def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[str], None], warm: Warm | None) -> None:
     """Execute a step's notebook into the run's folder, in a kernel that `warm` is forked into, where it is given.
@@ -77,6 +79,22 @@ def _kernels(log: Any, folder: Path, warm: Warm | None) -> type[AsyncKernelManag
     return Kernels
 
 
+class _SaveNowAndThen:
+    """Saves the notebook that is being executed at most every two seconds, and once it is done.
+
+    papermill writes it whole before and after each cell: a hundred times a few megabytes, while nothing else goes on.
+    """
+
+    def __init__(self, nb_man: NotebookExecutionManager):
+        self._nb_man, self._save = nb_man, nb_man.save
+        self._last = time.monotonic()
+
+    def __call__(self, **kwargs: Any) -> None:
+        if self._nb_man.end_time or time.monotonic() - self._last > SAVE_SECONDS:
+            self._save(**kwargs)
+            self._last = time.monotonic()
+
+
 class _Engine(NBClientEngine):
     """papermill's own engine, which also says which cell runs and passes on what the cell prints."""
 
@@ -112,6 +130,7 @@ class _Engine(NBClientEngine):
             return cell_start(cell, cell_index, **rest)
 
         nb_man.cell_start = announce
+        nb_man.save = _SaveNowAndThen(nb_man)
         super().execute_managed_notebook(nb_man, kernel_name, **kwargs | {"stdout_file": Lines()})
 
 

@@ -1,7 +1,8 @@
 """Kernels forked from one process that has imported what every step needs: a run of four steps imports it once.
 
 `python -m genomicslearning.runs.warm` is that process. It reads requests from its standard input, a line of JSON each,
-and answers each with a line; it ends when the input does, and its kernels end with it.
+and answers each with a line; it ends when the input does, and its kernels end with it. The first step's kernel is
+forked as soon as its own imports are there; what later steps need is imported while the first one works.
 """
 
 from __future__ import annotations
@@ -9,28 +10,53 @@ from __future__ import annotations
 import gc
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
 from jupyter_client.provisioning import LocalProvisioner
 
 _LAUNCHER = "ipykernel_launcher"
-# What the steps' notebooks import first. None of it may start a thread: a fork would not take it along.
-_MODULES = (
+# What the first step's notebook imports. None of it may start a thread: a fork would not take it along.
+_FIRST = (
     "ipykernel.kernelapp",
+    "IPython.core.completerlib",
+    "IPython.extensions.storemagic",
     "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
     "genomicslearning.report.display",
     "genomicslearning.runs.opening",
+    "genomicslearning.runs.data_source",
+    "genomicslearning.training_set.build",
+    "genomicslearning.demo.sample",
+    "genomicslearning.evaluation.quality",
+    "genomicslearning.evaluation.strata",
+)
+# What those of later steps import, in pieces of a tenth of a second: between two of them requests are answered.
+_LATER = (
+    "scipy.optimize",
+    "scipy.stats",
+    "sklearn.linear_model",
+    "sklearn.ensemble",
+    "lightgbm",
+    "optuna",
+    "skops.io",
     "genomicslearning.autopilot.local",
     "genomicslearning.endpoint",
     "genomicslearning.evaluation.attributions",
     "genomicslearning.evaluation.split_comparison",
     "genomicslearning.evaluation.plots",
+    "nbconvert.filters.markdown_mistune",
+    "shap",
 )
+# What is done without: a debugger that every kernel would load, and a checker of international web addresses that
+# jsonschema, which nbformat imports, asks for and that compiles a grammar for a second. Their importers do without.
+_WITHOUT = ("debugpy", "rfc3987_syntax")
 _INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -41,12 +67,38 @@ def main() -> None:
     """Answer requests until the input ends."""
     # ipykernel reads it once, when it is imported: a kernel whose parent is gone ends.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
-    for name in _MODULES:
+    sys.modules.update(dict.fromkeys(_WITHOUT))  # type: ignore[arg-type]  # None: there is no such module
+    for name in _FIRST:
         import_module(name)
+    for name in _LATER:
+        while select.select([sys.stdin], [], [], 0)[0]:
+            if not _answer():
+                return
+        _import_if_it_loads(name)
     gc.freeze()  # what is there stays where it is, and kernels share it
-    for line in sys.stdin:
+    while _answer():
+        pass
+
+
+def import_all() -> None:
+    """Import what any step needs: a set-up does it once, so that Python has compiled it before the first run."""
+    for name in (*_FIRST, *_LATER):
+        _import_if_it_loads(name)
+
+
+def _answer() -> bool:
+    """Answer the next request; False where there will be none. One asks at a time, so that none waits in a buffer."""
+    line = sys.stdin.readline()
+    if line:
         request = json.loads(line)
         print(json.dumps(_start(request) if "arguments" in request else _state(request["pid"])), flush=True)
+    return bool(line)
+
+
+def _import_if_it_loads(name: str) -> None:
+    """Import a module; one that does not load here (LightGBM without its OpenMP) is left to the notebook that asks."""
+    with suppress(ImportError, OSError):
+        import_module(name)
 
 
 def _start(request: dict) -> int:
@@ -104,6 +156,11 @@ class Warm:
                 stream.close()
         self._process.wait()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
     def ask(self, request: dict) -> int | None:
         """Send a request and wait for its answer.
 
@@ -126,14 +183,17 @@ class Forked:
     def __init__(self, warm: Warm, pid: int):
         self._warm, self.pid = warm, pid
         self.returncode: int | None = None
+        self._ends = os.pidfd_open(pid)  # readable once the process has ended
 
     def poll(self) -> int | None:
         """The exit code, None while it runs."""
-        if self.returncode is None:
+        if self.returncode is None and (self._warm.ended or select.select([self._ends], [], [], 0)[0]):
             try:
                 self.returncode = self._warm.ask({"pid": self.pid})
             except (OSError, ValueError):  # its parent has ended, and so it ends
                 self.returncode = -signal.SIGKILL
+            if self.returncode is not None:
+                os.close(self._ends)
         return self.returncode
 
     def wait(self) -> int:
