@@ -2,14 +2,18 @@
 
 Run:  python benchmarks/evaluation.py [SECTION…] --data ../shared/data --out FOLDER
 Sections (default: all): splits, folds, prospective, ten_years, later, leakage, watchlist, beside and growth (both after
-watchlist, whose list and model they take). Fits are kept in FOLDER: a second run takes up where the first ended.
+watchlist, whose list and model they take), changes. Fits are kept in FOLDER: a second run takes up where the first
+ended.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
+import multiprocessing
 import re
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -23,6 +27,7 @@ from genomicslearning.evaluation import leakage, split_comparison
 from genomicslearning.evaluation.explain import agreement, permutation_importance
 from genomicslearning.features import BLOCKS
 from genomicslearning.history import horizons
+from genomicslearning.history.changes_files import compare_files, write
 from genomicslearning.history.releases import read_release
 from genomicslearning.history.splits import gene_groups, learning_rows, read_past, split
 from genomicslearning.history.submissions import AlignedRelease, stated_class
@@ -31,6 +36,8 @@ from genomicslearning.training_set.table import read_table
 
 SEED = 200
 ASSEMBLY = "GRCh37"
+AGREEMENT = b"CLNREVSTAT=criteria_provided,_multiple_submitters,_no_conflicts"
+CONFLICT = b"CLNREVSTAT=criteria_provided,_conflicting_classifications"
 TABLE_DATE, LATEST = date(2018, 4, 1), date(2026, 2, 26)
 
 
@@ -246,41 +253,74 @@ class Bench:
 
     def growth(self) -> None:
         """Memory and time of the watch list at 1, 4 and 16 copies of the excerpt (positions shifted)."""
-        import gzip
-
-        release = self.data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
-        lines = gzip.open(release, "rb").read().split(b"\n")
-        header = [line for line in lines if line.startswith(b"#")]
-        records = [line for line in lines if line and not line.startswith(b"#")]
+        excerpt = self.data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
         for copies in (1, 4, 16):
             many = self.out / f"excerpt_{copies}.vcf"
-            with many.open("wb") as file:
-                file.write(b"\n".join(header) + b"\n")
-                for copy in range(copies):
-                    for line in records:
-                        chrom, pos, rest = line.split(b"\t", 2)
-                        file.write(b"\t".join((chrom, b"%d" % (int(pos) + copy), rest)) + b"\n")
+            write_copies(excerpt, many, copies)
             self.keep(f"growth_{copies}", self._watch(many, f"growth_{copies}"))
             many.unlink()
 
+    def changes(self) -> None:
+        """Memory and time of `changes` at 4, 16 and 52 copies (3.6 million records) against one altered in places."""
+        excerpt = self.data / "clinvar_2026" / "clinvar_20260226_GRCh38_excerpt.vcf.gz"
+        for copies in (4, 16, 52):
+            old, new = self.out / "old_20260226.vcf", self.out / "new_20260326.vcf"
+            write_copies(excerpt, old, copies)
+            altered = write_copies(excerpt, new, copies, alter_every=700)
+            found = in_a_process(_changes, old, new, self.out / f"changes_{copies}")
+            self.keep(f"changes_{copies}", {"altered": altered} | found)
+            old.unlink()
+            new.unlink()
+
     def _watch(self, release: Path, name: str, model: str | None = "excerpt") -> dict:
-        """Cost of one watch list, in a process of its own, so that its peak memory is its own; model None: learnt."""
-        import multiprocessing
-
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            return pool.apply(_watch, (release, model and self.out / "jobs" / model / "model", self.out / name))
+        """Cost of one watch list; model None: learnt from the release."""
+        return in_a_process(_watch, release, model and self.out / "jobs" / model / "model", self.out / name)
 
 
-def _watch(release: Path, model: Path | None, out: Path) -> dict:
+def write_copies(excerpt: Path, out: Path, copies: int, *, alter_every: int = 0) -> int:
+    """A release of so many copies of an excerpt, each at other places and with other identifiers.
+
+    Every so many records an agreement of several submitters becomes a conflict; how many did is returned.
+    """
+    with gzip.open(excerpt, "rb") as file:
+        lines = file.read().splitlines(keepends=True)
+    records = [line.split(b"\t", 3) for line in lines if not line.startswith(b"#")]
+    altered = 0
+    with out.open("wb") as file:
+        file.writelines(line for line in lines if line.startswith(b"#"))
+        for copy in range(copies):
+            for number, (chrom, position, identifier, rest) in enumerate(records):
+                if alter_every and number % alter_every == copy and AGREEMENT in rest:
+                    rest, altered = rest.replace(AGREEMENT, CONFLICT), altered + 1
+                shifted = b"%d\t%d" % (int(position) + 4_000_000 * copy, int(identifier) + 10_000_000 * copy)
+                file.write(b"\t".join((chrom, shifted, rest)))
+    return altered
+
+
+def in_a_process(what: Callable[..., dict], *given: object) -> dict:
+    """What a function says and its cost, in a process of its own, so that its peak memory is its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measured, (what, given))
+
+
+def _measured(what: Callable[..., dict], given: tuple) -> dict:
     wall, cpu = time.monotonic(), time.process_time()
-    summary = watchlist.build(clinvar=release, model=model, out=out)
-    return {
-        "variants": summary["variants"],
-        "expected_conflict": summary["expected_conflict"],
+    found = what(*given)
+    return found | {
         "seconds": time.monotonic() - wall,
         "cpu_seconds": time.process_time() - cpu,
         "peak_rss_mb": _peak_mb(),
     }
+
+
+def _watch(release: Path, model: Path | None, out: Path) -> dict:
+    summary = watchlist.build(clinvar=release, model=model, out=out)
+    return {name: summary[name] for name in ("variants", "expected_conflict")}
+
+
+def _changes(old: Path, new: Path, out: Path) -> dict:
+    summary = write(compare_files(old, new), out, progress=lambda text: None)
+    return {name: summary[name] for name in ("variants", "changes", "conflicts")}
 
 
 def _peak_mb() -> float:
@@ -289,7 +329,18 @@ def _peak_mb() -> float:
     return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
 
 
-SECTIONS = ("splits", "folds", "prospective", "ten_years", "later", "leakage", "watchlist", "beside", "growth")
+SECTIONS = (
+    "splits",
+    "folds",
+    "prospective",
+    "ten_years",
+    "later",
+    "leakage",
+    "watchlist",
+    "beside",
+    "growth",
+    "changes",
+)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from genomicslearning.io import lake
 NEEDED = ("isal", "numpy", "packaging", "pandas", "pyarrow", "scikit-learn", "skops", "starlette", "uvicorn")
 #: Notebook stack and the like stay out: these parts of the package are all that `inference.py` imports.
 MODULES = (
-    *("__init__.py", "clinvar.py", "features/*.py", "autopilot/*.py"),
+    *("__init__.py", "clinvar.py", "features/*.py", "features/gene_fields.json", "autopilot/*.py"),
     *(f"io/{name}.py" for name in ("__init__", "archives", "lake", "limits", "text")),
     # What single submissions teach, which the manifest states.
     *(

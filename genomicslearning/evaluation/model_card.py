@@ -148,5 +148,5 @@ def _list(items) -> str:
 
 def _table(head: list[str], rows) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " :--- |" * len(head)]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    lines += ["| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines)

@@ -37,6 +37,7 @@ from genomicslearning.evaluation.scores import (
 )
 from genomicslearning.evaluation.strata import consequence
 from genomicslearning.features import FEATURE_SETS
+from genomicslearning.history.horizons import YEAR
 from genomicslearning.history.splits import KINDS, Split, gene_groups, split
 from genomicslearning.history.submissions import UNCERTAIN, stated_class
 from genomicslearning.io import lake
@@ -61,6 +62,7 @@ CLASSIFICATION_BASELINES = ("classification alone", "VUS alone")
 SIDES = {"VUS": "uncertain", "B/LB": "benign side", "P/LP": "pathogenic side"}
 FOLDS = 5
 TOP = 2000
+NEAR = (2 / 3, 3 / 2)  # a horizon over the labels' distance, for labels to judge it
 NEEDS_EARLIER = "needs earlier releases"
 LEAKS_FUTURE = "CONTRAST, NOT A RESULT: reads fields of the later release, so it leaks the future"
 
@@ -154,6 +156,31 @@ def within_classification(test: pd.DataFrame, probability: np.ndarray) -> pd.Dat
     return pd.DataFrame(
         rows, columns=["classification", "rows", "observed", "predicted", "roc_auc", "average_precision"]
     )
+
+
+def at_horizons(truth: np.ndarray, predictions: pd.DataFrame, days: int | None) -> tuple[pd.DataFrame, str]:
+    """The probabilities of each horizon beside what the labels show, and in words which of them the labels can judge.
+
+    Calibration is judged (`ece`) only of a horizon about as far ahead as the labels are: `days` from the release to
+    the labels, None where it is not known.
+    """
+    rows = []
+    for name in [name for name in predictions if name.startswith("probability_")]:
+        years, chance = int(name.removeprefix("probability_").removesuffix("y")), predictions[name].to_numpy()
+        near = days is not None and NEAR[0] <= years * YEAR / days <= NEAR[1]
+        error = expected_calibration_error(truth, chance) if near else np.nan
+        rows.append((name, chance.mean(), truth.mean(), error))
+    table = pd.DataFrame(rows, columns=["score", "predicted", "observed", "ece"])
+    if days is None:
+        words = (
+            "How far after the release the labels lie is not known, so that no horizon is judged by them: "
+            "give the date of the table's release (-p table_date 2018-04-01)."
+        )
+    else:
+        words = (
+            f"The labels lie {days / YEAR:.1f} years after the release; a horizon far from that is not judged by them."
+        )
+    return table, words
 
 
 def _side(text: str) -> str | None:

@@ -108,7 +108,8 @@ def stratum_table(labels, probabilities, groups, *, min_rows: int = 50, top: int
     sizes = frame["g"].value_counts()
     kept = sizes[sizes >= min_rows].index[:top]
     small = ~frame["g"].isin(kept)
-    pooled = f"{frame.loc[small, 'g'].nunique()} smaller groups"
+    others = frame.loc[small, "g"].nunique()
+    pooled = "1 smaller group" if others == 1 else f"{others} smaller groups"
     frame.loc[small, "g"] = pooled
     rows = [_performance(name, part) for name, part in frame.groupby("g", sort=False)]
     table = pd.DataFrame(rows)

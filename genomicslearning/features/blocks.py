@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from genomicslearning.features.block import Block
+from genomicslearning.features.gene_fields import GENE_FIELD
 from genomicslearning.features.submission_blocks import DISEASE, PRIOR, SOURCES
 from genomicslearning.features.transcript_blocks import CONSEQUENCE, POSITION, PROTEIN
 from genomicslearning.features.variant_blocks import FREQUENCY, GNOMAD, LOCUS, PREDICTION, SEQUENCE
@@ -42,16 +43,18 @@ TOKENS = Block(
 )
 _ALL = (
     *(SEQUENCE, LOCUS, CONSEQUENCE, POSITION, PROTEIN, FREQUENCY, GNOMAD, PREDICTION, GENE),
-    *(REGULATORY, DISEASE, SOURCES, PRIOR, TOKENS),
+    *(GENE_FIELD, REGULATORY, DISEASE, SOURCES, PRIOR, TOKENS),
 )
 BLOCKS: dict[str, Block] = {block.name: block for block in _ALL}
 
-_BIOLOGY = tuple(b.name for b in _ALL if not b.grows_with_submitters and b not in (PRIOR, TOKENS, REGULATORY))
+# What only a question about the future asks: what the one submission said, and who else will look at the gene.
+_FORESIGHT = (GENE_FIELD, PRIOR)
+_BIOLOGY = tuple(b.name for b in _ALL if not b.grows_with_submitters and b not in (*_FORESIGHT, TOKENS, REGULATORY))
 SUBMISSIONS = tuple(b.name for b in _ALL if b.grows_with_submitters)
 FEATURE_SETS = {
     "all": (*_BIOLOGY, *SUBMISSIONS),
     "biology": _BIOLOGY,
-    "prospective": (*_BIOLOGY, PRIOR.name),
+    "prospective": (*_BIOLOGY, *(block.name for block in _FORESIGHT)),
 }
 
 

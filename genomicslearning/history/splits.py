@@ -345,10 +345,12 @@ def _days(before: date | None, after: date | None) -> int | None:
 
 
 def _first_seen(rows: pd.DataFrame, releases: Sequence[Release]) -> pd.Series:
+    """The first of the releases that has each row's variant, by its date, where it has none by its name."""
     seen = pd.Series(np.nan, index=rows.index, dtype="str")
     for number, release in reversed(list(enumerate(releases))):
         present = release.rows_of(rows) >= 0
-        seen[present] = release.name if number else f"{release.name} or before"
+        named = str(release.date or release.name)
+        seen[present] = named if number else f"{named} or before"
     return seen
 
 

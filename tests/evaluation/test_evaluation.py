@@ -288,7 +288,7 @@ def test_small_groups_are_drawn_towards_the_mean():
     labels[groups == "one class"] = 0
     scores = np.clip(0.4 + 0.15 * labels + 0.2 * rng.normal(size=len(groups)), 0, 1)
     table = ev.stratum_table(labels, scores, groups).set_index("stratum")
-    assert table.index.tolist() == ["large", "middle", "small", "one class", "1 smaller groups"]
+    assert table.index.tolist() == ["large", "middle", "small", "one class", "1 smaller group"]
     assert table.loc["large", "roc_auc"] == pytest.approx(
         roc_auc_score(labels[groups == "large"], scores[groups == "large"]), abs=1e-12
     )

@@ -394,3 +394,18 @@ def test_without_a_local_model_explanations_are_empty_and_figures_say_so(parts, 
         assert len(table) == 0, name
         report.table(table, name)
     assert capsys.readouterr().out.count(": none.") == 6
+
+
+# --- horizons
+
+
+def test_a_horizon_is_judged_by_labels_that_lie_about_as_far_ahead():
+    truth = np.array([0, 0, 0, 1])
+    answers = pd.DataFrame({"probability": truth, "probability_2y": [0.5] * 4, "probability_8y": [0.75] * 4})
+    table, words = split_comparison.at_horizons(truth, answers, 681)
+    assert table["score"].tolist() == ["probability_2y", "probability_8y"]
+    assert table["predicted"].tolist() == [0.5, 0.75] and table["observed"].tolist() == [0.25, 0.25]
+    assert table["ece"][0] == pytest.approx(0.5) and np.isnan(table["ece"][1])
+    assert "1.9 years after the release" in words
+    unknown, words = split_comparison.at_horizons(truth, answers, None)
+    assert unknown["ece"].isna().all() and "table_date" in words
