@@ -88,7 +88,7 @@ def run(
     from genomicslearning.runs import chain
 
     short = {option: context.params[option] for option in SHORT_FORMS}
-    given = short | {"earlier": json.dumps(earlier) if earlier else ""} | _pairs(parameter or [])
+    given = _together(short | {"earlier": json.dumps(earlier) if earlier else ""}, _pairs(parameter or []))
     try:
         index = chain.run(given, name=name, runs_dir=runs_dir, resume=resume, progress=teller(quiet))
     except chain.StepFailed as problem:
@@ -108,6 +108,17 @@ def _pairs(parameters: list[str]) -> dict[str, str]:
             raise InputError(f"-p {name}: given twice, as {given[name]!r} and {value!r}; give it once")
         given[name] = value
     return given
+
+
+def _together(options: dict[str, str], pairs: dict[str, str]) -> dict[str, str]:
+    """Options and parameters of one run; a name that both give differently is a mistake."""
+    for name, value in pairs.items():
+        if options.get(name) and options[name] != value:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{name} is given twice, as {option} {options[name]} and as -p {name}={value}; give it once"
+            )
+    return options | pairs
 
 
 def _outcome(folder: Path) -> str:

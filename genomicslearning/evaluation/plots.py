@@ -247,9 +247,8 @@ def plot_strata(table: pd.DataFrame, *, by: str, overall: float, limit: int = 20
     ax.set_yticks(places, [f"{label(row.stratum)} ({row.rows:,})" for row in shown.itertuples()])
     ax.set(xlabel="ROC AUC", title=f"By {by} (rows in brackets)", xlim=(min(0.4, shown["low"].min() - 0.02), 1.0))
     ax.grid(alpha=0.25, axis="x")
-    # Below the axis label: the legend's place is in shares of the height of the axes, which grows with the groups.
-    below = -0.62 / ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted()).height
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, below), ncols=3, frameon=False, fontsize=9.5, columnspacing=1)
+    # Of the figure and not of the axes: beside long names these are narrower than the legend.
+    ax.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9.5, columnspacing=1)
     return ax
 
 

@@ -184,6 +184,8 @@ def roc_band(
 
     def curve(weights=None):
         true, false = ranking.counts(weights)
+        if not true[-1] or not false[-1]:  # a resample of groups that lacks a class has no curve
+            return np.full(len(grid), np.nan)
         return np.interp(grid, np.append(0, false / false[-1]), np.append(0, true / true[-1]))
 
     return _banded("fpr", "tpr", grid, curve, bootstrap_weights(labels, groups=groups, seed=seed, resamples=resamples))
@@ -200,6 +202,8 @@ def precision_recall_band(
 
     def curve(weights=None):
         true, false = ranking.counts(weights)
+        if not true[-1]:
+            return np.full(len(grid), np.nan)
         reached = np.searchsorted(true / true[-1], grid - 1e-12).clip(max=len(true) - 1)
         return true[reached] / (true + false)[reached]
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_of
+from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_of, known_assembly
 from genomicslearning.history.release_files import VARIANT_COLUMNS, ReleaseFile, read_tsv, read_vcf
 from genomicslearning.io import archives, lake
 
@@ -154,7 +154,7 @@ def read_release(
     InputError
         The file is neither, is cut off, or its assembly is unknown or not the one given.
     """
-    given = _given(assembly)
+    given = known_assembly(assembly)
     found = _read(path, None)
     variants = found.variants
     variants["key"] = pd.Series(pd.array(_key_column(variants), dtype=pd.StringDtype(na_value=np.nan)))
@@ -169,7 +169,7 @@ def read_release(
 
 def check_release(path: str | PathLike, *, assembly: str = "") -> None:
     """Refuse by its first lines what `read_release` would refuse, so that nobody waits hours for it."""
-    _given(assembly)
+    known_assembly(assembly)
     _read(path, 5000)
 
 
@@ -181,13 +181,6 @@ def date_in_name(name: str) -> date | None:
         return date(int(found[1]), int(found[2]), int(found[3] or 1))
     except ValueError:
         return None
-
-
-def _given(assembly: str) -> str:
-    name = clinvar.assembly_name(assembly) if assembly else ""
-    if name and name not in KNOWN_ASSEMBLIES or name is None:
-        raise InputError(f"assembly: {assembly!r} is not known; give {' or '.join(KNOWN_ASSEMBLIES)}")
-    return name
 
 
 def _by_overlap(release: Release, like: pd.DataFrame | None, path: object) -> str:

@@ -35,16 +35,15 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Range:
-    """The least and the greatest value of a number; `within` leaves these two themselves out."""
+    """The least and the greatest value of a number."""
 
     low: float
     high: float = math.inf
-    within: bool = False
 
     def __contains__(self, value: object) -> bool:
         if not isinstance(value, (int, float)) or not math.isfinite(value):
             return False
-        return self.low < value < self.high if self.within else self.low <= value <= self.high
+        return self.low <= value <= self.high
 
     def __str__(self) -> str:
         if self.high == math.inf:
@@ -55,7 +54,7 @@ class Range:
 
 
 RANGES = {
-    "train_fraction": Range(0, 1, within=True),
+    "train_fraction": Range(0.01, 0.99),  # a hundredth of the rows on either side
     "seed": Range(0, 2**32 - 1),  # what numpy takes
     "max_candidates": Range(0),
     "max_runtime_seconds": Range(1),

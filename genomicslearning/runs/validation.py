@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import date
+from pathlib import Path
 
 from genomicslearning import InputError
 from genomicslearning.io import lake
@@ -94,10 +95,23 @@ def _check_together(values: Mapping[str, object]) -> None:
         raise InputError("give either --training-set or --clinvar/--annotated, not both")
     if values.get("watchlist_annotated") and not values.get("watchlist_clinvar"):
         raise InputError("watchlist_annotated goes with watchlist_clinvar, the release that was annotated; give both")
+    if values.get("assembly"):
+        from genomicslearning.history.assemblies import known_assembly
+
+        known_assembly(str(values["assembly"]))
+    _check_lake(values)
     _check_annotation(values)
     _check_own_variants(values)
     if values.get("split") == "time" and not parameters.read_list("earlier", values.get("earlier")):
         raise InputError("split time needs earlier releases: give --earlier, oldest first, once for each")
+
+
+def _check_lake(values: Mapping[str, object]) -> None:
+    """Refuse a lake on this machine that is not there, where the training set is to come from it."""
+    place = str(values.get("lake") or settings()["lake"])
+    if place and not lake.is_s3(place) and not any(values.get(name) for name in inputs.TRAINING_DATA):
+        if not Path(place).expanduser().is_dir():
+            raise InputError(f"{place}: no such folder (given as lake)")
 
 
 def _check_annotation(values: Mapping[str, object]) -> None:

@@ -128,7 +128,7 @@ def test_run_lists_and_sets_the_parameters_of_the_notebooks(tmp_path):
     assert "Parameters of evaluation (-p NAME=VALUE)" in said and "false_alert [1.0]" in said
     listed = json.loads(command("parameters", "--json", cwd=tmp_path).stdout)
     known = {item["name"]: item for item in listed}
-    assert known["train_fraction"]["allowed"] == "between 0 and 1"
+    assert known["train_fraction"]["allowed"] == "between 0.01 and 0.99"
     assert known["seed"]["notebooks"] == ["variant_classifier-autopilot", "evaluation"]
     assert all(item["help"] for item in listed)
 
@@ -137,6 +137,7 @@ def test_run_lists_and_sets_the_parameters_of_the_notebooks(tmp_path):
     ("arguments", "words"),
     [
         (["-p", "seed=1", "-p", "seed", "2"], "given twice"),
+        (["--seed", "3", "-p", "seed=4"], "seed is given twice, as --seed 3 and as -p seed=4"),
         (["-p", "seed"], "takes a name and a value"),
         (["-p", "strict=perhaps"], "'perhaps' is not a bool"),
         (["--seed", "-3"], "seed: -3 is out of range"),

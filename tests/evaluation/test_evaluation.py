@@ -368,3 +368,14 @@ def test_parts_of_a_probability_are_points_and_a_long_label_shows_that_it_is_cut
     assert readable.contributions(rows, parts)["B 2:6"].tolist() == ["0.0", "-50.0"]
     assert readable.strongest(parts)["points"].tolist() == ["12.3", "0.0"]
     assert plots.label("x" * 42) == "x" * 42 and plots.label("x" * 43) == "x" * 41 + "…"
+
+
+def test_a_resample_of_groups_without_a_class_has_no_curve_and_long_names_leave_room(recwarn):
+    labels, scores, groups = [1, 0, 0, 1], [0.9, 0.2, 0.4, 0.6], ["a", "b", "b", "a"]
+    for band in (ev.roc_band, ev.precision_recall_band):
+        assert band(labels, scores, groups=groups, resamples=50)["low"].notna().any()
+    rows = np.repeat([0, 1], 100)
+    table = ev.stratum_table(rows, np.linspace(0.1, 0.9, 200), np.resize(["G" * 300, "H"], 200))
+    plots.plot_strata(table, by="gene", overall=0.7).figure.canvas.draw()
+    assert [str(one.message) for one in recwarn if "invalid value" in str(one.message)] == []
+    assert [str(one.message) for one in recwarn if "constrained_layout" in str(one.message)] == []
