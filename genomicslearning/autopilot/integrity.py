@@ -27,6 +27,8 @@ _BLANK = "0" * 64
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # a zip entry needs a date; this is the first there is
 #: Objects in schema.json, each some 3 kB of memory while it is checked.
 _MOST_OBJECTS = 200_000
+#: Lists, objects and commas in schema.json: the text of LightGBM's trees, which is most of it, has none of them.
+_MOST_SEPARATORS = 2_000_000
 
 
 # --- the manifest ----------------------------------------------------------------------------------------------------
@@ -130,6 +132,8 @@ def check_archive(folder: Path, weights: bytes) -> None:
         if archive.getinfo("schema.json").file_size > largest << 20:
             raise InputError(f"{folder}: a schema.json of more than {largest:,} MB; {advice('MODEL_SCHEMA_MB')}")
         schema = archive.read("schema.json")
+    if sum(schema.count(separator) for separator in (b"[", b"{", b",")) > _MOST_SEPARATORS:
+        raise InputError(f"{folder}: more than {_MOST_SEPARATORS:,} values in schema.json; no model of ours")
     if schema.count(b'"__loader__"') > _MOST_OBJECTS:
         raise InputError(f"{folder}: more than {_MOST_OBJECTS:,} objects in schema.json; no model of ours")
     for node in _nodes(json.loads(schema)):

@@ -19,7 +19,8 @@ DEFAULTS = {
     "ROW_MB": (16, "one row of a table"),
     "METADATA_MB": (16, "footer of a parquet file"),
     "MODEL_MB": (1024, "weights of a model, unpacked"),
-    "MODEL_SCHEMA_MB": (24, "description of a model's objects (schema.json), unpacked"),
+    # Five candidates of the largest trees that a search may try come to 130 MB.
+    "MODEL_SCHEMA_MB": (192, "description of a model's objects (schema.json), unpacked"),
     "MANIFEST_MB": (16, "a model's manifest and other JSON"),
 }
 #: An archive may grow to this without being asked how.

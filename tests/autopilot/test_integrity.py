@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 
@@ -20,10 +21,11 @@ import skops.io
 
 from genomicslearning import InputError
 from genomicslearning.autopilot import integrity, probe
-from genomicslearning.autopilot.candidates import DEFINITIONS, Evidence
+from genomicslearning.autopilot.candidates import DEFINITIONS, Evidence, light_boosting
 from genomicslearning.autopilot.cross_validation import one_thread
 from genomicslearning.autopilot.manifest import FORMAT
 from genomicslearning.autopilot.model import MANIFEST, WEIGHTS, Model
+from genomicslearning.autopilot.vocabulary import LIBRARY_OF
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 
@@ -195,15 +197,27 @@ def test_forged_weights_are_refused(copy, kind):
     refused(copy)
 
 
+def test_a_model_of_many_large_trees_is_loaded(tmp_path):
+    values = np.random.default_rng(0).normal(size=(6_000, 3))
+    trees = light_boosting(0, n_estimators=100, num_leaves=512, min_child_samples=5, learning_rate=0.02)
+    trees.fit(values, values.sum(axis=1) + values[:, 0] ** 2 > 1)
+    weights = skops.io.dumps({name: deepcopy(trees) for name in LIBRARY_OF})
+    assert zipfile.ZipFile(BytesIO(weights)).getinfo("schema.json").file_size > 24 << 20
+    integrity.check_archive(tmp_path, weights)
+
+
 def test_bombs_are_refused_before_they_are_parsed(copy, monkeypatch):
     weights = (copy / WEIGHTS).read_bytes()
-    (copy / WEIGHTS).write_bytes(rewritten(weights, of_schema(lambda schema: schema + b" " * (30 << 20))))
+    (copy / WEIGHTS).write_bytes(rewritten(weights, of_schema(lambda schema: schema + b" " * (192 << 20))))
     seal(copy)
-    refused(copy, "a schema.json of more than 24 MB; .* raise GENOMICSLEARNING_MAX_MODEL_SCHEMA_MB")
+    refused(copy, "a schema.json of more than 192 MB; .* raise GENOMICSLEARNING_MAX_MODEL_SCHEMA_MB")
     node = b'{"__loader__":0},'
     (copy / WEIGHTS).write_bytes(rewritten(weights, of_schema(lambda schema: b"[" + node * 200_001 + b"0]")))
     seal(copy)
     refused(copy, "more than 200,000 objects")
+    (copy / WEIGHTS).write_bytes(rewritten(weights, of_schema(lambda schema: b"[" + b"[]," * 1_000_001 + b"0]")))
+    seal(copy)
+    refused(copy, "more than 2,000,000 values")
     (copy / WEIGHTS).write_bytes(rewritten(weights, lambda name, content: content + bytes(3 << 20)))
     seal(copy)
     monkeypatch.setenv("GENOMICSLEARNING_MAX_MODEL_MB", "2")
