@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -182,7 +184,8 @@ class CrossValidation:
             rest = clone(pipeline[1:])
             if isinstance(rest[-1], FORESTS):
                 settings["min_samples_leaf"] = round(rest[-1].min_samples_leaf * times)
-            rest[-1].set_params(**settings)
+            for setting, value in settings.items():  # LightGBM's set_params would note what was set, and save it
+                setattr(rest[-1], setting, value)
             with one_thread():
                 rest.fit(evidence.fitted, self.y)
             return Pipeline([(pipeline.steps[0][0], evidence.step), *rest.steps])
@@ -195,8 +198,10 @@ class CrossValidation:
             alone.append(forests.pop(0))
         with self._one_blas_thread():
             self._fit_evidence_of_all([pipeline[0] for pipeline in pipelines.values()], shared, last=last)
-            if len(alone) == 1 and LIBRARY_OF.get(alone[0]) == "lightgbm":
-                found = {alone[0]: fitted(alone[0], n_jobs=self.threads)}
+            # Threads that spin while they wait cost more than they help where others use the cores (runs/warm.py).
+            patient = os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
+            if len(alone) == 1 and LIBRARY_OF.get(alone[0]) == "lightgbm" and patient:
+                found = {alone[0]: _as_by_one_thread(fitted(alone[0], n_jobs=self.threads))}
             else:
                 found = dict(zip(alone, self._pool.map(fitted, alone), strict=True))
             found |= {name: fitted(name, n_jobs=self.threads) for name in forests}
@@ -233,6 +238,16 @@ class CrossValidation:
                 self._callers -= 1
                 if not self._callers:
                     self._limit.restore_original_limits()
+
+
+def _as_by_one_thread(pipeline: Pipeline) -> Pipeline:
+    """The same fitted pipeline, whose LightGBM does not tell how many threads fitted it: equal models, equal bytes."""
+    classifier = pipeline[-1]
+    classifier.n_jobs = 1
+    text = re.sub(r"(?<=\[num_threads: )\d+(?=\])", "1", classifier.booster_.model_to_string())
+    classifier.booster_.model_from_string(text)
+    classifier.booster_.params["num_threads"] = 1
+    return pipeline
 
 
 class FittedEvidence(NamedTuple):

@@ -8,12 +8,10 @@ model answers, `GET /metrics` what was asked so far.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +22,7 @@ from genomicslearning import InputError, __version__
 from genomicslearning.endpoint import wire
 from genomicslearning.endpoint.gate import Gate, Metrics
 from genomicslearning.endpoint.together import SMALL_BYTES, Answered, Asked, Together, answer
+from genomicslearning.io.memory import give_back
 
 if TYPE_CHECKING:
     from genomicslearning.autopilot.model import Model
@@ -156,15 +155,7 @@ def _answer(model: Model, asked: Asked) -> Answered:
         return answer(model, asked)
     finally:
         if len(asked.body) > _LARGE:
-            _give_memory_back()
-
-
-def _give_memory_back() -> None:
-    """Return what Arrow and the C library keep for later to the system."""
-    pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
-    if trim:
-        trim(0)
+            give_back()
 
 
 def _refusal(status: int, message: str, *, close: bool = False) -> JSONResponse:

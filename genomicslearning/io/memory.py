@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 
 import pyarrow as pa
 
@@ -14,7 +13,6 @@ def give_back() -> None:
     Arrow's pool and glibc's malloc keep what becomes free between what is still in use. Costs some hundredths of a
     second; where there is another malloc, Arrow's alone is given back.
     """
-    gc.collect()
     pa.default_memory_pool().release_unused()
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)

@@ -20,7 +20,7 @@ from traitlets.config import Config
 from genomicslearning import InputError
 from genomicslearning.runs import parameters
 from genomicslearning.runs.folder import AT_WORK
-from genomicslearning.runs.warm import Warm, WarmProvisioner
+from genomicslearning.runs.warm import WAITING, Warm, WarmProvisioner
 
 SAVE_SECONDS = 2.0
 
@@ -74,7 +74,7 @@ def _kernels(log: Any, folder: Path, warm: Warm | None) -> type[AsyncKernelManag
             if warm:
                 self.provisioner = WarmProvisioner(kernel_id="", kernel_spec=self.kernel_spec, parent=self)
                 self.provisioner.warm, self.provisioner.messages = warm, log.name
-            await super().start_kernel(**settings, stderr=log, env=os.environ | {AT_WORK: str(folder)})
+            await super().start_kernel(**settings, stderr=log, env=WAITING | os.environ | {AT_WORK: str(folder)})
 
     return Kernels
 

@@ -57,6 +57,9 @@ _LATER = (
 # What is done without: a debugger that every kernel would load, and a checker of international web addresses that
 # jsonschema, which nbformat imports, asks for and that compiles a grammar for a second. Their importers do without.
 _WITHOUT = ("debugpy", "rfc3987_syntax")
+# OpenMP's threads sleep while they wait for each other. By default they spin: on cores that others use too, a fit by
+# two threads then takes three times the CPU time and four times as long as by one. Read when a library loads.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 _INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -141,7 +144,7 @@ class Warm:
         # -P: what lies in the folder in which a run is started is no module of ours.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
-            env=os.environ | {"MPLBACKEND": os.environ.get("MPLBACKEND", _INLINE)},
+            env=WAITING | os.environ | {"MPLBACKEND": os.environ.get("MPLBACKEND", _INLINE)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
