@@ -186,18 +186,24 @@ class Forked:
     def __init__(self, warm: Warm, pid: int):
         self._warm, self.pid = warm, pid
         self.returncode: int | None = None
-        self._ends = os.pidfd_open(pid)  # readable once the process has ended
+        self._ends: int | None = None  # readable once the process has ended; None where the kernel has no such thing
+        with suppress(OSError, AttributeError):
+            self._ends = os.pidfd_open(pid)
 
     def poll(self) -> int | None:
         """The exit code, None while it runs."""
-        if self.returncode is None and (self._warm.ended or select.select([self._ends], [], [], 0)[0]):
+        if self.returncode is None and (self._warm.ended or self._may_have_ended()):
             try:
                 self.returncode = self._warm.ask({"pid": self.pid})
             except (OSError, ValueError):  # its parent has ended, and so it ends
                 self.returncode = -signal.SIGKILL
-            if self.returncode is not None:
+            if self.returncode is not None and self._ends is not None:
                 os.close(self._ends)
         return self.returncode
+
+    def _may_have_ended(self) -> bool:
+        """Whether it is worth asking: the process that answers may be importing, and an answer be long in coming."""
+        return self._ends is None or bool(select.select([self._ends], [], [], 0)[0])
 
     def wait(self) -> int:
         """Wait for its end."""
