@@ -19,6 +19,8 @@ SYNTHETIC = "Synthetic data from the embedded sample: nothing here says anything
 # Sections that a reader of results does not start with: folded, and opened by a click.
 FOLDED = ("Parameters", "Setup")
 _PAPERMILL_NOTES = {"papermill-error-cell-tag", "papermill-error-cell"}
+_PARAMETERS = {"parameters", "injected-parameters"}
+_FOLDERS = re.compile(r"""(?<=["'])/(?:[^"'\\\n/]*/)*(?=[^"'\\\n/])""")  # of a path that is a text in code
 LONG_OUTPUT = 12  # lines of progress from which they are folded
 
 
@@ -183,6 +185,10 @@ def _without_folders(nb: nbformat.NotebookNode, folder: Path) -> None:
         return text.replace(f"{folder}/", "").replace(str(folder), folder.name).replace(f"{Path.home()}/", "~/")
 
     for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.source = shortened(cell.source)
+            if _PARAMETERS & set(cell.metadata.get("tags", [])):
+                cell.source = _FOLDERS.sub("", cell.source)
         for output in cell.get("outputs", []):
             if "text" in output:
                 output["text"] = shortened(output["text"])

@@ -50,7 +50,7 @@ class Range:
             return f"{self.low:g} or more"
         if self.low == -math.inf:
             return f"{self.high:g} or less"
-        return f"between {self.low:g} and {self.high:g}"
+        return f"between {self.low:g} and {self.high if self.high < 1 else int(self.high)}"
 
 
 RANGES = {
@@ -108,15 +108,21 @@ def allowed(name: str) -> str:
     return str(RANGES[name]) if name in RANGES else ""
 
 
-def listed(steps: Iterable[str] = (ANNOTATE, *STEPS)) -> list[dict]:
-    """Every parameter that a run may be given, with its notebooks, for people and scripts."""
+def listed(steps: Iterable[str] = (*STEPS, ANNOTATE)) -> list[dict]:
+    """Every parameter that a run may be given, with its notebooks, for people and scripts.
+
+    What a parameter is to a second notebook is said behind what it is to the first, where that is something else.
+    """
     found: dict[str, dict] = {}
     for step in steps:
         for item in of(step).values():
             if item.name == "run_dir":
                 continue
             facts = {"name": item.name, "type": item.type, "default": item.default, "allowed": allowed(item.name)}
-            found.setdefault(item.name, facts | {"help": item.help, "notebooks": []})["notebooks"].append(step)
+            known = found.setdefault(item.name, facts | {"help": item.help, "notebooks": []})
+            known["notebooks"].append(step)
+            if item.help not in known["help"]:
+                known["help"] += f"; {step}: {item.help}"
     return list(found.values())
 
 

@@ -130,6 +130,9 @@ def test_run_lists_and_sets_the_parameters_of_the_notebooks(tmp_path):
     known = {item["name"]: item for item in listed}
     assert known["train_fraction"]["allowed"] == "between 0.01 and 0.99"
     assert known["seed"]["notebooks"] == ["variant_classifier-autopilot", "evaluation"]
+    assert known["seed"]["allowed"] == "between 0 and 4294967295"
+    assert known["seed"]["help"].endswith("so the model; evaluation: fixes the bootstrap")
+    assert known["clinvar"]["help"].startswith("ClinVar VCF(.gz), local") and known["lake"]["help"].count(";") == 1
     assert all(item["help"] for item in listed)
 
 

@@ -136,3 +136,16 @@ def test_headings_of_markdown_within_a_section_are_of_a_lower_level(monkeypatch)
     monkeypatch.setattr("genomicslearning.report.display.display", lambda data, **_: shown.append(data["text/html"]))
     report.markdown("# Card\n\n## Data\n\nNo # heading", below=2)
     assert "<h3" in shown[0] and "<h4" in shown[0] and "<h1" not in shown[0] and "No # heading" in shown[0]
+
+
+def test_a_page_shows_no_folder_of_the_machine_in_its_code(tmp_path):
+    told = 'run_dir = "/home/ada/runs/first"\nearlier = "[\\"/data/old/2015.tsv\\", \\"s3://b/k.tsv\\"]"\nshare = "a/b"'
+    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(told)]
+    cells[1].metadata["tags"] = ["injected-parameters"]
+    cells.append(nbformat.v4.new_code_cell(f"folder = '{tmp_path}/autopilot/job'"))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    page = BeautifulSoup(render_notebook(tmp_path / "a.ipynb").read_text(), "html.parser").text
+    assert "/home/ada" not in page and "/data/old" not in page and str(tmp_path) not in page
+    for kept in ('run_dir = "first"', "2015.tsv", "s3://b/k.tsv", 'share = "a/b"', "folder = 'autopilot/job'"):
+        assert kept in page
+    assert told in nbformat.read(tmp_path / "a.ipynb", 4).cells[1].source, "the notebook keeps them"
