@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -87,6 +88,10 @@ def test_every_change_has_its_word(pair, tmp_path):
     assert json.loads((tmp_path / "out" / "changes.json").read_text()) == summary
     page = (tmp_path / "out" / "release_changes.html").read_text()
     assert "resolved by expert panel" in page and "http://" not in page and "src=" not in page
+    headings = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', page)
+    assert "Kind after" in headings and "after" not in headings, "a heading says of what it is"
+    assert page.count('class="scroll" role="group" tabindex="0"') == page.count("<table"), "by keyboard too"
+    assert "<td></td></tr>\n</tbody></table></div>" in page and "<td>–</td>" in page
 
 
 def test_my_genes_stand_first(pair, tmp_path):
