@@ -318,16 +318,15 @@ PRESETS = {
     "best": Preset(
         {
             "majority": 1,
-            "token_bayes": 4,
-            "token_logistic": 4,
-            "linear_columns": 2,
+            "token_bayes": 2,
+            "token_logistic": 2,
+            "linear_columns": 1,
             "random_forest": 1,
-            "histogram_boosting": 1,
-            "extra_trees": 3,
-            "boosting": 8,
-            "boosting_columns": 8,
-            "boosting_regularised": 6,
-            "boosting_random": 6,
+            "extra_trees": 1,
+            "boosting": 4,
+            "boosting_columns": 4,
+            "boosting_regularised": 3,
+            "boosting_random": 3,
         },
         folds=5,
         first={
@@ -335,7 +334,8 @@ PRESETS = {
             "boosting": _BOOSTING | {"learning_rate": 0.03, "n_estimators": 300},
             "boosting_columns": _BOOSTING | {"learning_rate": 0.03, "n_estimators": 300},
             "boosting_regularised": _BOOSTING_REGULARISED | {"learning_rate": 0.03, "n_estimators": 300},
-            "boosting_random": _BOOSTING_RANDOM | {"n_estimators": 300},
+            "boosting_random": _BOOSTING_RANDOM
+            | {"learning_rate": 0.035, "n_estimators": 390, "feature_fraction": 0.6},
         },
     ),
 }
