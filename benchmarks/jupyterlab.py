@@ -36,6 +36,9 @@ PORT = 8917
 ROWS, EVERY = 3000, 40
 CLASSIFIER, PREDICTOR = "variant_classifier-autopilot", "variant_predictor"
 JOB = ("split", "features", "preset", "seed")
+SAID = """Each line is a notebook whose parameters were typed and whose every cell was run; no cell held an error, and
+job, data and settings were those typed last. Notebooks of the folder `fresh` were given no `run_dir`. `annotate`
+annotated two made-up releases of gene CCT8L2 with vepyr and a slice of Ensembl's VEP cache."""
 
 
 @dataclass(frozen=True)
@@ -305,7 +308,8 @@ def row(number: int, one: Execution, seconds: float, said: str) -> str:
     parts = [shown[0]] if shown else []
     parts += [f"{annotated[1]}: {annotated[2]} alleles"] if annotated else []
     words = "; ".join([*parts, f"made first: {again[1]}"] if again else parts)
-    return f"| {number} | {Path(one.notebook).name} | {typed}{restarted} | {seconds:.0f} | {words} |"
+    place = "fresh/" if one.notebook.startswith("fresh/") else ""
+    return f"| {number} | {place}{one.step} | {typed}{restarted} | {seconds:.0f} | {words} |"
 
 
 def write_bare(home: Path, cache: Path, masked_fasta: Path) -> None:
@@ -409,7 +413,7 @@ def main() -> None:
         with jupyterlab(home) as address, chromium(home / "profile") as browser:
             lines = drive(Lab(browser, address), home, acts)
     if given.page:
-        replace_section(given.page, "In JupyterLab", "\n".join(lines))
+        replace_section(given.page, "In JupyterLab", "\n".join([SAID, "", *lines]))
 
 
 if __name__ == "__main__":
