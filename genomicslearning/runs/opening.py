@@ -199,7 +199,14 @@ def _make_current(folder: Path, step: str, *, is_sample: bool, say: Callable[[st
     )
     say(f"{stale[0]}: {why}. Executing {', '.join(stale)} with {told} …")
     pages = (folder / "index.html").is_file()
-    chain.execute(folder, record.given(), steps=stale, render=pages, progress=lambda text: None)
+    try:
+        chain.execute(folder, record.given(), steps=stale, render=pages, progress=lambda text: None)
+    except (InputError, chain.StepFailed) as problem:
+        failed = Record(folder).facts.get("error", {}).get("step", stale[0])
+        raise InputError(
+            f"{problem} (the notebook {failed}, executed again with the parameters that it had); change them there and "
+            "execute it, then come back"
+        ) from None
 
 
 def _check_can_be_made(record: Record, name: str, is_sample: bool) -> None:

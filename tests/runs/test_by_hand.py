@@ -147,6 +147,21 @@ def test_predictions_that_were_never_made_are_made_with_the_notebook_s_defaults(
     assert statuses(folder) == ["done", "done", "done"]
 
 
+def test_a_step_that_fails_when_it_is_made_again_is_named_with_what_to_do(tmp_path):
+    folder = tmp_path / "r"
+    by_hand("first", run_dir=str(folder))
+    by_hand("second", run_dir=str(folder))
+    with pytest.raises(OverflowError):
+        by_hand("second", run_dir=str(folder), factor=10**20)
+    record = Record(folder)
+    record.step("second")["process"] = 2**22 + 1  # its kernel is no more
+    record.save()
+    with pytest.raises(InputError, match=r"second, cell .*OverflowError.*\(the notebook second, .*change them there"):
+        by_hand("third", run_dir=str(folder))
+    by_hand("second", run_dir=str(folder), factor=2)
+    assert by_hand("third", run_dir=str(folder))["seen"] == "sample7sample7"
+
+
 def test_own_data_stay_the_data_of_the_next_notebook(tmp_path, capsys):
     mine = tmp_path / "mine.vcf"
     mine.write_text("own ")
