@@ -153,6 +153,7 @@ def _folder_without_name(step: str, asked: Mapping[str, object]) -> Path:
     """The run that a notebook means when it names none: on her own data, else the last, else the sample's."""
     last = _last()
     if step not in (ANNOTATE, STEPS[0]):
+        _check_not_gone()
         return last or sample_folder()
     lake_ = str(asked.get("lake") or settings()["lake"])
     of_lake = lake_ or ("s3" if (asked.get("backend") or settings()["backend"]) == "sagemaker" else "")
@@ -170,6 +171,17 @@ def _last() -> Path | None:
     except OSError:
         return None
     return last if (last / "run.json").is_file() else None
+
+
+def _check_not_gone() -> None:
+    """Refuse to go on with the sample where a run on her own data was worked on last and is there no longer."""
+    note = _cache() / "last"
+    last = Path(note.read_text(encoding="utf-8").strip()) if note.is_file() else sample_folder()
+    if last != sample_folder() and not (last / "run.json").is_file():
+        raise InputError(
+            f"{last}: the run that was worked on last is gone; execute {STEPS[0]} on your data (or on none, for the "
+            "sample), or give run_dir"
+        )
 
 
 def _inputs_before(record: Record, step: str, asked: Mapping[str, object]) -> dict[str, object]:

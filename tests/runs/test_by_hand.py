@@ -176,6 +176,21 @@ def test_own_data_stay_the_data_of_the_next_notebook(tmp_path, capsys):
     assert by_hand("third")["seen"] == "sample7sample7"
 
 
+def test_the_sample_does_not_stand_in_for_a_run_that_is_gone(tmp_path):
+    mine = tmp_path / "mine.vcf"
+    mine.write_text("own ")
+    folder = by_hand("first", clinvar=str(mine))["run"].folder
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="the run that was worked on last is gone; execute first on your data"):
+        by_hand("second")
+    assert not sample_folder().exists()
+    (tmp_path / "elsewhere").rename(folder)
+    assert by_hand("second")["run"].folder == folder
+    (folder / "run.json").unlink()
+    by_hand("first")  # she asks for the sample
+    assert by_hand("second")["run"].folder == sample_folder()
+
+
 def test_her_run_is_not_filled_with_the_sample(tmp_path):
     mine = tmp_path / "mine.vcf"
     mine.write_text("own ")
