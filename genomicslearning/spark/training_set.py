@@ -71,24 +71,14 @@ def build_on_spark(
     `out` is the CSV (one object); beside it come a folder of parquet files, ``.csv`` replaced by ``.parquet``, the
     report and the quarantine. Rows are in the order of the input.
     """
-    if not str(out).endswith(".csv"):
-        raise InputError(f"{out}: the output is a CSV with a parquet folder beside it, name it ….csv")
     check_arguments(clinvar, annotated, pick)
     read = [path for path in (clinvar, annotated) if path is not None]
-    parquet = f"{out.removesuffix('.csv')}.parquet"
-    beside = (f"{out}.quarantine.vcf", f"{out}.report.json")
-    job.check_outputs(session, [*beside, out], parquet, read)
+    parquet, beside = _outputs(session, out, read)
     watch = Stopwatch(progress, "training-set on Spark")
-    source = annotated if annotated is not None else clinvar
-    assert source is not None
     vcfs = _headers(clinvar, annotated)
-    vcf = vcfs[-1]
     same_assembly = check_assemblies(*vcfs)
-    layout = transcripts.layout(vcf, csq_key) if annotated is not None else None
-    frequencies = of_files(layout.fields if layout else (), *vcfs)
-    maker = RowMaker(
-        path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict, frequencies=frequencies
-    )
+    layout = transcripts.layout(vcfs[-1], csq_key) if annotated is not None else None
+    maker = _row_maker(vcfs, layout, pick=pick, strict=strict)
     with ExitStack() as stack:
         lines, known = _records(session, read, vcfs, same_assembly, stack, progress)
         staged = job.staged(lines, partial(_rows, maker), _staged(maker))
@@ -97,22 +87,44 @@ def build_on_spark(
         stack.callback(rows.unpersist)
         account = _account(staged, rows)
         account.check(read[-1], layout.key if layout else None)
-        report = account.report() | {"frequencies": maker.frequencies(account)}
-        report["inputs"], said = _inputs(clinvar, annotated)
-        report["warnings"] = [*said[-1], *maker.warnings(), *account.warnings()]
-        aside = staged.aside
+        report, aside = _described(account, maker, clinvar, annotated), staged.aside
         if known is not None:
             report |= _unannotated(lines, known, vcfs[0].path)
-            report["warnings"] += said[0] + reference_warning(*vcfs)
+            report["warnings"] += reference_warning(*vcfs)
             aside = aside + _malformed(known)
         job.write_parquet(rows, maker.schema.names, parquet)
         with lake.output(*beside, inputs=read) as [quarantine, report_part]:
             if aside:
-                quarantine.write_bytes("\n".join(vcf.header).encode() + b"\n" + b"\n".join(aside) + b"\n")
+                quarantine.write_bytes("\n".join(vcfs[-1].header).encode() + b"\n" + b"\n".join(aside) + b"\n")
             report |= {"engine": f"Spark {session.version}", "rule": pick, **watch.cost()}
             write_json(report, report_part)
         job.write_text(rows, "csv", ",".join(COLUMNS), out)
     return report
+
+
+def _outputs(session: SparkSession, out: str, read: list[str]) -> tuple[str, tuple[str, str]]:
+    """The parquet folder, and quarantine and report, that come beside the CSV; none of them is an input."""
+    if not str(out).endswith(".csv"):
+        raise InputError(f"{out}: the output is a CSV with a parquet folder beside it, name it ….csv")
+    parquet = f"{out.removesuffix('.csv')}.parquet"
+    beside = (f"{out}.quarantine.vcf", f"{out}.report.json")
+    job.check_outputs(session, [*beside, out], parquet, read)
+    return parquet, beside
+
+
+def _row_maker(vcfs: list, layout: transcripts.Layout | None, *, pick: str, strict: bool) -> RowMaker:
+    """What makes rows of the last file's records, with VEP's blocks where there is a layout of them."""
+    vcf, frequencies = vcfs[-1], of_files(layout.fields if layout else (), *vcfs)
+    return RowMaker(
+        path=vcf.path, columns=vcf.columns, layout=layout, pick=pick, strict=strict, frequencies=frequencies
+    )
+
+
+def _described(account, maker: RowMaker, clinvar: str | None, annotated: str | None) -> dict:
+    """The report's part that both files have: counts, inputs, warnings."""
+    inputs, said = _inputs(clinvar, annotated)
+    warnings = [*said[-1], *maker.warnings(), *account.warnings(), *(said[0] if len(said) > 1 else ())]
+    return account.report() | {"frequencies": maker.frequencies(account), "inputs": inputs, "warnings": warnings}
 
 
 def _records(
