@@ -7,7 +7,9 @@ gene are alike, and drawing them one by one would make intervals too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,8 @@ from genomicslearning import InputError
 
 RESAMPLES = 1000
 LEVEL = 0.95
+# From so many rows on a resample's curves are added up beside the drawing of the next ones.
+MANY_ROWS = 10_000
 CALIBRATION_BINS = 15
 
 
@@ -166,7 +170,25 @@ def resample(labels, rankings: Sequence[Ranking], *, groups=None, seed: int = 20
     ndarray, shape (rankings, resamples, 2).
     """
     weights = bootstrap_weights(labels, groups=groups, seed=seed, resamples=resamples)
-    return np.array([[ranking.both(drawn) for ranking in rankings] for drawn in weights]).swapaxes(0, 1)
+    found = _of_each(lambda drawn: [ranking.both(drawn) for ranking in rankings], weights)
+    return np.array(list(found)).swapaxes(0, 1)
+
+
+def _of_each(work: Callable, weights: Iterator[np.ndarray]) -> Iterator:
+    """What `work` makes of each resample, in order; of many rows while the next are drawn.
+
+    NumPy adds up long arrays outside of Python's lock. No more than a few resamples are held.
+    """
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(2) as pool:
+        for drawn in weights:
+            if len(drawn) < MANY_ROWS:
+                yield work(drawn)
+                continue
+            waiting.append(pool.submit(work, drawn))
+            if len(waiting) > 2:
+                yield waiting.popleft().result()
+        yield from (one.result() for one in waiting)
 
 
 def interval(values, level: float = LEVEL) -> list[float]:
@@ -213,7 +235,7 @@ def precision_recall_band(
 
 
 def _banded(x: str, y: str, grid, curve, weights) -> pd.DataFrame:
-    resampled = np.array([curve(drawn) for drawn in weights])
+    resampled = np.array(list(_of_each(curve, weights)))
     low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return pd.DataFrame({x: grid, y: curve(), "low": low, "high": high})
 

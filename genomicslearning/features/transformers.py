@@ -3,6 +3,8 @@ score."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -221,11 +223,16 @@ class TokenScore(TransformerMixin, BaseEstimator):
         self.vectorizer_ = VariantTokens(self.features, self.min_rows).fit(variants)
         matrix = self.vectorizer_.transform(variants)
         scores = np.zeros(len(y))
-        coefficients = []
-        for fitted, scored in folds(self.cv, y, variants.groups, self.seed):
+
+        def fit_fold(fold: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+            fitted, scored = fold
             model = LogisticRegression(C=self.C, solver="newton-cg").fit(matrix[fitted], y[fitted])
             scores[scored] = model.decision_function(matrix[scored])
-            coefficients.append(np.append(model.coef_[0], model.intercept_))
+            return np.append(model.coef_[0], model.intercept_)
+
+        # Sparse products are made outside of Python's lock; each of two fits holds most of the matrix once more.
+        with ThreadPoolExecutor(2) as pool:
+            coefficients = list(pool.map(fit_fold, folds(self.cv, y, variants.groups, self.seed)))
         self.coef_ = np.mean(coefficients, axis=0)
         return self._frame(X, scores)
 
