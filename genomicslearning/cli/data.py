@@ -181,7 +181,7 @@ def changes(
     lake.check_outputs(changes_files.places(out), read)
     scored = grading.read_scored(graded) if graded else None
     found = changes_files.compare_files(old, new, assembly=assembly, genes=genes)
-    facts = None if scored is None else grading.grade(scored, found.new, name=lake.name(graded))
+    facts = None if scored is None else grading.grade(scored, found.new.of_interest(scored), name=lake.name(graded))
     summary = changes_files.write(found, out, read=read, graded=facts, progress=say)
     counts = summary["changes"] | summary["conflicts"]
     typer.echo("; ".join(f"{name} {number:,}" for name, number in counts.items()))

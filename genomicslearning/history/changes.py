@@ -7,15 +7,20 @@ fewer.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.releases import SINGLE_SUBMITTER, Release
+from genomicslearning.history.releases import SINGLE_SUBMITTER
+from genomicslearning.history.stored_releases import StoredRelease, joined
+from genomicslearning.io.partitions import Partitions
 
 NEW, GONE, CHANGED = "new", "gone", "changed"
 # What became of a conflict, or how one came about.
@@ -50,15 +55,92 @@ COLUMNS = (
     "outlier",
     "my_gene",
 )
-_PIECE = 100_000  # changed variants that are worded at a time
+T = TypeVar("T")
+_MINE, _OTHER = 0, 1  # parts of the listed rows
+
+
+class Changes:
+    """What became of every variant of two releases, counted, and those that are new, gone or changed, on disk."""
+
+    def __init__(self, old: StoredRelease, new: StoredRelease, genes: frozenset[str] = frozenset()) -> None:
+        self.old, self.new = old, new
+        self._counts = _Counts()
+        self._listed = Partitions(pa.schema([(name, pa.large_string()) for name in COLUMNS]))
+        for pair in joined(old, new):
+            some = _Joined(pair.old, pair.new, pair.old_rows, pair.new_rows, genes)
+            self._counts.add(some)
+            listed = some.worded(np.flatnonzero(some.change != ""))
+            mine = listed["my_gene"] == "yes"
+            for part, rows in ((_MINE, listed[mine]), (_OTHER, listed[~mine])):
+                cells = [pa.array(rows[name], pa.large_string(), from_pandas=True) for name in COLUMNS]
+                self._listed.add(part, pa.table(cells, self._listed.schema))
+        self._genes = genes
+
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """The variants that are new, gone or changed, in words, my genes first, then in the releases' order."""
+        for part in (_MINE, _OTHER):
+            for table in self._listed.chunks(part):
+                yield table.to_pandas(types_mapper={pa.large_string(): pd.StringDtype(na_value=np.nan)}.get)
+
+    def summary(self) -> dict:
+        """Counts: of changes, conflict events, by kind, by review status, by gene."""
+        old, new, counts = self.old, self.new, self._counts
+        kinds = [_most_first(Counter(dict(sorted(found.items())))) for found in counts.kinds]
+        return {
+            "old": _facts(old),
+            "new": _facts(new),
+            "days": (new.date - old.date).days if old.date and new.date else None,
+            "variants": {"old": old.variants, "new": new.variants},
+            "changes": {name: counts.changes[name] for name in (NEW, GONE, CHANGED)},
+            "conflicts": {name: counts.conflicts[name] for name in CONFLICT_EVENTS},
+            "medically_significant": {"old": _significant(kinds[0]), "new": _significant(kinds[1])},
+            "kinds": {"old": kinds[0], "new": kinds[1]},
+            "review_status": [
+                {"before": before, "after": after, "variants": number}
+                for (before, after), number in _most_first(counts.moves).items()
+            ],
+            "genes": self._by_gene(),
+            "single_submitters": {name: counts.singles[name] for name in _SINGLES},
+        }
+
+    def _by_gene(self) -> list[dict]:
+        """Conflict events of each gene that has any, my genes first, then by how many."""
+        genes = self._counts.genes
+        order = sorted(genes, key=lambda gene: (gene not in self._genes, -genes[gene].total(), gene))
+        return [{"gene": gene} | {name: genes[gene][name] for name in CONFLICT_EVENTS[:-1]} for gene in order]
+
+
+_SINGLES = ("old", "several", "conflict", "expert_panel", "gone")
+
+
+class _Counts:
+    """What is counted over all variants, added up piece by piece."""
+
+    def __init__(self) -> None:
+        self.changes: Counter[str] = Counter()
+        self.conflicts: Counter[str] = Counter()
+        self.moves: Counter[tuple[str, str]] = Counter()  # in the order in which they first come
+        self.genes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.kinds: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        self.singles: Counter[str] = Counter()
+
+    def add(self, some: _Joined) -> None:
+        for counted, values in ((self.changes, some.change), (self.conflicts, some.conflict)):
+            counted.update(pd.Series(values).value_counts().to_dict())
+        self.moves.update(some.moves())
+        for (gene, event), number in some.gene_events().items():
+            self.genes[gene][event] += number
+        for counted, release in zip(self.kinds, (some.old, some.new), strict=True):
+            counted.update(_counted(release["CONFLICT"]))
+        self.singles.update(some.second_submissions())
 
 
 @dataclass
-class Changes:
-    """Two releases, joined: for every variant of either its row in both (-1: not there) and what became of it."""
+class _Joined:
+    """Some variants of two releases, joined: for each of either its row in both (-1: not there)."""
 
-    old: Release
-    new: Release
+    old: pd.DataFrame
+    new: pd.DataFrame
     old_rows: np.ndarray
     new_rows: np.ndarray
     genes: frozenset[str] = frozenset()
@@ -77,7 +159,7 @@ class Changes:
         return np.select([~there, ~here, ~same], [NEW, GONE, CHANGED], default="")
 
     @property
-    def _sides(self) -> tuple[tuple[Release, np.ndarray], tuple[Release, np.ndarray]]:
+    def _sides(self) -> tuple[tuple[pd.DataFrame, np.ndarray], tuple[pd.DataFrame, np.ndarray]]:
         return (self.old, self.old_rows), (self.new, self.new_rows)
 
     def _equal(self, name: str, meaning: Callable[[str | None], str]) -> np.ndarray:
@@ -106,57 +188,20 @@ class Changes:
             default="",
         )
 
-    def pieces(self) -> Iterator[pd.DataFrame]:
-        """The variants that are new, gone or changed, in words, my genes first, then in the releases' order."""
-        listed = np.flatnonzero(self.change != "")
-        if self.genes:
-            mine = np.isin(self._gene(listed), list(self.genes))
-            listed = np.concatenate([listed[mine], listed[~mine]])
-        for start in range(0, len(listed), _PIECE):
-            yield self._worded(listed[start : start + _PIECE])
-
-    def summary(self) -> dict:
-        """Counts: of changes, conflict events, by kind, by review status, by gene."""
-        change, conflict = self.change, self.conflict
-        return {
-            "old": _facts(self.old),
-            "new": _facts(self.new),
-            "days": (self.new.date - self.old.date).days if self.old.date and self.new.date else None,
-            "variants": {"old": len(self.old.variants), "new": len(self.new.variants)},
-            "changes": {name: int((change == name).sum()) for name in (NEW, GONE, CHANGED)},
-            "conflicts": {name: int((conflict == name).sum()) for name in CONFLICT_EVENTS},
-            "medically_significant": {
-                "old": _significant(self.old),
-                "new": _significant(self.new),
-            },
-            "kinds": {"old": _kind_counts(self.old), "new": _kind_counts(self.new)},
-            "review_status": self._moves(),
-            "genes": self._by_gene(conflict),
-            "single_submitters": self._second_submissions(),
-        }
-
-    def _moves(self) -> list[dict]:
-        """How many variants moved from which review status to which, most first."""
+    def moves(self) -> dict[tuple[str, str], int]:
+        """How many variants moved from which review status to which, in the order in which they first come."""
         moved = self.change != ""
         before = _column(self.old, self.old_rows[moved], "review_status").fillna("not in the release")
         after = _column(self.new, self.new_rows[moved], "review_status").fillna("not in the release")
-        counts = pd.DataFrame({"before": before, "after": after}).value_counts()
-        return [
-            {"before": before, "after": after, "variants": int(number)} for (before, after), number in counts.items()
-        ]
+        return pd.DataFrame({"before": before, "after": after}).value_counts(sort=False).to_dict()
 
-    def _by_gene(self, conflict: np.ndarray) -> list[dict]:
-        """Conflict events of each gene that has any, my genes first, then by how many."""
-        rows = np.flatnonzero(~np.isin(conflict, ("", PERSISTS)))
-        if not len(rows):
-            return []
-        table = pd.crosstab(pd.Series(self._gene(rows), name="gene"), conflict[rows])
-        table = table.drop(index="", errors="ignore").reindex(columns=list(CONFLICT_EVENTS[:-1]), fill_value=0)
-        table = table.assign(all=table.sum(axis=1), mine=table.index.isin(list(self.genes)))
-        table = table.sort_values(["mine", "all"], ascending=False, kind="stable").drop(columns=["all", "mine"])
-        return [{"gene": gene, **{name: int(number) for name, number in row.items()}} for gene, row in table.iterrows()]
+    def gene_events(self) -> dict[tuple[str, str], int]:
+        """How many conflict events of which kind each gene has, where one is named and they do not just persist."""
+        rows = np.flatnonzero(~np.isin(self.conflict, ("", PERSISTS)))
+        events = pd.DataFrame({"gene": self._gene(rows), "event": self.conflict[rows]})
+        return events[events["gene"] != ""].value_counts().to_dict()
 
-    def _second_submissions(self) -> dict:
+    def second_submissions(self) -> dict[str, int]:
         """What became of variants with one submitter: how many have several, are gone, are in conflict now."""
         before = _column(self.old, self.old_rows, "review_status") == SINGLE_SUBMITTER
         after = _status(self.new, self.new_rows)
@@ -173,7 +218,8 @@ class Changes:
         after = _column(self.new, self.new_rows[rows], "SYMBOL")
         return after.where(after.notna(), _column(self.old, self.old_rows[rows], "SYMBOL")).fillna("").to_numpy(object)
 
-    def _worded(self, rows: np.ndarray) -> pd.DataFrame:
+    def worded(self, rows: np.ndarray) -> pd.DataFrame:
+        """Some of the variants with `COLUMNS`."""
         old, new = self.old_rows[rows], self.new_rows[rows]
         here = new >= 0
         gene = self._gene(rows)
@@ -196,7 +242,7 @@ class Changes:
 _UNSAID = ("", clinvar.UNKNOWN_CONFLICT, clinvar.OTHER_CONFLICT)
 
 
-def compare(old: Release, new: Release, *, genes: frozenset[str] = frozenset()) -> Changes:
+def compare(old: StoredRelease, new: StoredRelease, *, genes: frozenset[str] = frozenset()) -> Changes:
     """Join two releases by VariationID where both have it, else by place and trimmed alleles.
 
     Raises
@@ -206,22 +252,13 @@ def compare(old: Release, new: Release, *, genes: frozenset[str] = frozenset()) 
     """
     if old.date and new.date and old.date > new.date:
         raise InputError(f"{old.name} ({old.date}) is newer than {new.name} ({new.date}); give the older release first")
-    identified = all(release.variants["VARIATION_ID"].notna().any() for release in (old, new))
+    identified = old.identified and new.identified
     if old.assembly != new.assembly and not identified:
         raise InputError(
             f"{old.name} is {old.assembly}, {new.name} is {new.assembly}, and not both have VariationIDs; "
             "give releases of one assembly"
         )
-    in_old = old.rows_of(new.variants)
-    # Two variants of the new release may be one of the old: the first has it, the other is new.
-    _, first = np.unique(in_old, return_index=True)
-    once = np.zeros(len(in_old), dtype=bool)
-    once[first] = True
-    in_old = np.where(once, in_old, -1)
-    gone = np.setdiff1d(np.arange(len(old.variants)), in_old)
-    old_rows = np.concatenate([in_old, gone])
-    new_rows = np.concatenate([np.arange(len(new.variants)), np.full(len(gone), -1)])
-    return Changes(old, new, old_rows, new_rows, genes)
+    return Changes(old, new, genes)
 
 
 def significance(kind: str) -> str:
@@ -241,24 +278,24 @@ def outlier(clnsigconf: str) -> str:
     return named[0] if len(named) == 1 and smallest / sum(counts.values()) <= OUTLIER_SHARE else ""
 
 
-def _column(release: Release, rows: np.ndarray, name: str) -> pd.Series:
+def _column(release: pd.DataFrame, rows: np.ndarray, name: str) -> pd.Series:
     """A column of the release at these rows as text, missing where the release has no such row."""
-    if not len(release.variants):
+    if not len(release):
         return pd.Series(np.nan, index=range(len(rows)), dtype="str")
-    found = release.variants[name].iloc[np.maximum(rows, 0)].reset_index(drop=True)
+    found = release[name].iloc[np.maximum(rows, 0)].reset_index(drop=True)
     return found.astype("str").where(rows >= 0)
 
 
-def _mapped(release: Release, rows: np.ndarray, name: str, change: Callable[[str | None], str]) -> np.ndarray:
+def _mapped(release: pd.DataFrame, rows: np.ndarray, name: str, change: Callable[[str | None], str]) -> np.ndarray:
     """A repeating column with each distinct text changed once, `change(None)` where there is none."""
-    column = release.variants[name].astype("category")
+    column = release[name].astype("category")
     values = np.array([*(change(text) for text in column.cat.categories), change(None)], dtype=object)
     codes = column.cat.codes.to_numpy(np.int64)
     codes = np.where(rows >= 0, codes[np.maximum(rows, 0)] if len(codes) else -1, -1)
     return values[codes]
 
 
-def _status(release: Release, rows: np.ndarray) -> np.ndarray:
+def _status(release: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
     return _mapped(release, rows, "review_status", _status_word)
 
 
@@ -271,7 +308,7 @@ def _status_word(text: str | None) -> str:
     return "" if label is None else ("agreement", "conflict")[label]
 
 
-def _kind(release: Release, rows: np.ndarray) -> np.ndarray:
+def _kind(release: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
     return _mapped(release, rows, "CONFLICT", lambda text: text or "")
 
 
@@ -285,7 +322,7 @@ def _review(text: str | None) -> str:
     return (text or "").replace("interpretation", "classification").replace("assertion", "classification")
 
 
-def _facts(release: Release) -> dict:
+def _facts(release: StoredRelease) -> dict:
     return {
         "name": release.name,
         "date": str(release.date) if release.date else None,
@@ -293,10 +330,14 @@ def _facts(release: Release) -> dict:
     }
 
 
-def _kind_counts(release: Release) -> dict[str, int]:
-    counts = release.variants["CONFLICT"].value_counts()
-    return {str(kind): int(number) for kind, number in counts.items() if number}
+def _counted(column: pd.Series) -> dict[str, int]:
+    return {str(text): int(number) for text, number in column.value_counts().items() if number}
 
 
-def _significant(release: Release) -> int:
-    return sum(number for kind, number in _kind_counts(release).items() if significance(kind) == SIGNIFICANT)
+def _most_first(counts: Counter[T]) -> dict[T, int]:
+    """Counts by size; equal ones stay in their order."""
+    return dict(sorted(counts.items(), key=lambda one: -one[1]))
+
+
+def _significant(kinds: dict[str, int]) -> int:
+    return sum(number for kind, number in kinds.items() if significance(kind) == SIGNIFICANT)

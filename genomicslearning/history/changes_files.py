@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader
 from genomicslearning import InputError
 from genomicslearning.history import changes
 from genomicslearning.history.changes import COLUMNS, PERSISTS, Changes
-from genomicslearning.history.releases import read_release
+from genomicslearning.history.stored_releases import StoredRelease
 from genomicslearning.io import lake
 from genomicslearning.io.text import formula_safe, page_policy, write_json
 
@@ -50,7 +50,7 @@ def compare_files(
 ) -> Changes:
     """Read two releases and join them (`changes.compare`); one that does not tell its assembly has the other's."""
     mine = read_genes(genes) if genes else frozenset()
-    releases = [read_release(path, assembly=assembly, unknown="") for path in (old, new)]
+    releases = [StoredRelease(path, assembly=assembly) for path in (old, new)]
     known = [release.assembly for release in releases if release.assembly]
     for release in releases:
         release.assembly = release.assembly or (known[0] if known else "")
@@ -82,7 +82,7 @@ def write(
     summary = found.summary()
     if graded is not None:
         summary["graded"] = graded
-    first: list[pd.DataFrame] = []
+    shown = pd.DataFrame(columns=list(COLUMNS), dtype="str")
     with lake.output(*places(out), inputs=read) as [table, facts, page]:
         with table.open("w", encoding="utf-8", newline="") as file:
             file.write(",".join(COLUMNS) + "\n")
@@ -90,9 +90,8 @@ def write(
                 for name in _TEXT:
                     piece[name] = piece[name].map(formula_safe)
                 piece.to_csv(file, header=False, index=False, lineterminator="\n")
-                first.append(_of_interest(piece, SHOWN))
+                shown = _of_interest(pd.concat([shown, piece], ignore_index=True), SHOWN)
         write_json(summary, facts)
-        shown = pd.concat(first).pipe(_of_interest, SHOWN) if first else pd.DataFrame(columns=list(COLUMNS))
         _write_page(page, shown, summary)
     progress(f"changes: {out}/{CSV}, {out}/{FACTS}, {out}/{PAGE}")
     return summary

@@ -7,8 +7,8 @@ numbered, so that a whole release of today, 3.6 million records, takes hundreds 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import BinaryIO
 
@@ -61,49 +61,89 @@ _VCF_KEYS = {
 }
 _REPEATING = ("CHROM", "review_status", "CLNSIG", "CLNSIGCONF", "CLNDN", "SYMBOL")
 _BLOCK = 1 << 23  # bytes that Arrow parses at a time: larger than any record, small beside the release
-_HGVS_SEEN = 2000
+_HGVS_SEEN, _HGVS_PARTS = 2000, 5  # of so many parts the first so many
 _FILE_DATE = re.compile(rb"##fileDate=(\d{4})-?(\d\d)-?(\d\d)")
 
 
-@dataclass
 class ReleaseFile:
-    """What a release's file says: its variants, and its assembly and date where it tells them."""
+    """What a release's file says, read as it is asked for.
 
-    variants: pd.DataFrame
-    assembly: str | None
-    date: date | None = None
+    `date` is known at once; `assembly`, where the header does not tell it, when `frames` has come to its end.
+    """
+
+    def __init__(
+        self,
+        parts: Iterator[tuple[pa.Table, pa.Array]],
+        finish: Callable[[pd.DataFrame], pd.DataFrame],
+        nothing: str,
+        assembly: str | None = None,
+        day: date | None = None,
+    ) -> None:
+        self.assembly, self.date = assembly, day
+        self._parts, self._finish, self._nothing = parts, finish, nothing
+
+    def frames(self, most: int = sys.maxsize) -> Iterator[pd.DataFrame]:
+        """Its variants with `VARIANT_COLUMNS`, so many rows at a time (the last has the rest); by default all at once.
+
+        Raises
+        ------
+        InputError
+            As `open_vcf` and `open_tsv` say; there are none.
+        """
+        waiting: list[pa.Table] = []
+        hgvs: list[pa.Array] = []
+        rows, any_rows = 0, False
+        for part, named in self._parts:
+            if len(hgvs) < _HGVS_PARTS:
+                hgvs.append(named.slice(0, _HGVS_SEEN))
+            while part.num_rows:
+                waiting.append(part.slice(0, most - rows))
+                part, rows = part.slice(most - rows), rows + waiting[-1].num_rows
+                any_rows = True
+                if rows == most:
+                    yield self._finish(_frame(waiting))
+                    rows = 0
+        if not any_rows:
+            raise InputError(self._nothing)
+        if waiting:
+            yield self._finish(_frame(waiting))
+        accessions = pd.Series([text for part in hgvs for text in part.to_pylist()], dtype="str")
+        self.assembly = self.assembly or assembly_of(accessions)
 
 
 # --- VCF --------------------------------------------------------------------------------------------------------------
 
 
-def read_vcf(first: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
-    """Read a ClinVar VCF whose first line has been read.
+def open_vcf(first: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
+    """A ClinVar VCF whose first line has been read.
 
     Raises
     ------
     InputError
-        A record with fewer than 8 columns or a POS that is no number, named by line; a VCF without records.
+        The header is cut off; while it is read, a record with fewer than 8 columns or a POS that is no number, named by
+        line.
     """
     assembly, day, columns, header_lines = _vcf_header(first, lines, path)
     names = [*_VCF_COLUMNS, *(f"sample {number}" for number in range(columns - len(_VCF_COLUMNS)))]
-    parts: list[pa.Table] = []
-    hgvs: list[pa.Array] = []
-    line_number = header_lines
-    for batch in _batches(lines, names, header_lines, path, "not a VCF record (fewer than 8 columns)"):
-        part, named = _of_vcf(batch, path, line_number)
+    parts = _vcf_parts(
+        _batches(lines, names, header_lines, path, "not a VCF record (fewer than 8 columns)"), path, header_lines
+    )
+    return ReleaseFile(parts, _finished_vcf, f"{path}: a VCF without records", assembly, day)
+
+
+def _vcf_parts(
+    batches: Iterator[pa.RecordBatch], path: object, line_number: int
+) -> Iterator[tuple[pa.Table, pa.Array]]:
+    for batch in batches:
+        yield _of_vcf(batch, path, line_number)
         line_number += batch.num_rows
-        parts.append(part)
-        if sum(len(part) for part in hgvs) < _HGVS_SEEN:
-            hgvs.append(named.slice(0, _HGVS_SEEN))
-    if not parts or not sum(part.num_rows for part in parts):
-        raise InputError(f"{path}: a VCF without records")
-    frame = _frame(parts)
+
+
+def _finished_vcf(frame: pd.DataFrame) -> pd.DataFrame:
     frame["review_status"] = _mapped(frame["review_status"], lambda text: text.replace("_", " "))
     frame["SYMBOL"] = _mapped(frame["SYMBOL"], clinvar.first_symbol)
     frame["CONFLICT"] = _conflict(frame, "CLNSIGCONF", clinvar.conflict)
-    accessions = pd.Series([text for part in hgvs for text in part.to_pylist()], dtype="str")
-    return ReleaseFile(_complete(frame), assembly or assembly_of(accessions), day)
+    return _complete(frame)
 
 
 def _vcf_header(line: bytes, lines: BinaryIO, path: object) -> tuple[str | None, date | None, int, int]:
@@ -150,13 +190,14 @@ def _info(info: pa.Array) -> dict[str, pa.Array]:
 # --- tab-delimited ----------------------------------------------------------------------------------------------------
 
 
-def read_tsv(header: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
-    """Read a tab-delimited release whose header line has been read.
+def open_tsv(header: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
+    """A tab-delimited release whose header line has been read.
 
     Raises
     ------
     InputError
-        A column that a release needs is not there, a row does not fit the header, or a pos is not a number.
+        A column that a release needs is not there; while it is read, a row does not fit the header, or a pos is not a
+        number.
     """
     columns = header.decode("utf-8", "replace").rstrip("\r\n").split("\t")
     lower = [column.lower().lstrip("#") for column in columns]
@@ -167,19 +208,21 @@ def read_tsv(header: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
         )
     names = [_TSV_NAMES.get(column, f"{column} {number}") for number, column in enumerate(lower)]
     names = [name if name not in names[:number] else f"{name} {number}" for number, name in enumerate(names)]
+    return ReleaseFile(_tsv_parts(lines, names, path), _finished_tsv, f"{path}: a table without rows")
+
+
+def _tsv_parts(lines: BinaryIO, names: list[str], path: object) -> Iterator[tuple[pa.Table, pa.Array]]:
     kept = [name for name in names if name in VARIANT_COLUMNS or name == "CLNHGVS"]
-    parts: list[pa.Table] = []
-    hgvs: list[pa.Array] = []
     line_number = 1
     for batch in _batches(lines, names, 1, path, f"not a row of this table ({len(names)} columns)"):
         _check_positions(batch["POS"], path, line_number)
         line_number += batch.num_rows
         cells = {name: _missing(batch[name]) for name in kept}
-        hgvs.append(cells.pop("CLNHGVS", pa.array([], pa.string())).slice(0, _HGVS_SEEN))
-        parts.append(_coded(cells))
-    if not parts:
-        raise InputError(f"{path}: a table without rows")
-    frame = _frame(parts)
+        hgvs = cells.pop("CLNHGVS", pa.array([], pa.string()))
+        yield _coded(cells), hgvs
+
+
+def _finished_tsv(frame: pd.DataFrame) -> pd.DataFrame:
     frame["review_status"] = _mapped(frame["review_status"], lambda text: text.replace("_", " "))
     for column in ("CLNSIG", "CLNDN"):
         if column in frame:
@@ -189,8 +232,7 @@ def read_tsv(header: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
     # Tab-delimited releases list the distinct classifications, without counts; which groups they name is the conflict.
     source, read = ("CLNSIGCONF", clinvar.conflict) if "CLNSIGCONF" in frame else ("CLNSIG", _conflict_of_terms)
     frame["CONFLICT"] = _conflict(frame, source, read)
-    accessions = pd.Series([text for part in hgvs[:5] for text in part.to_pylist()], dtype="str")
-    return ReleaseFile(_complete(frame), assembly_of(accessions))
+    return _complete(frame)
 
 
 def _joined_terms(text: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -22,7 +23,7 @@ import pyarrow.compute as pc
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_of, known_assembly
-from genomicslearning.history.release_files import VARIANT_COLUMNS, ReleaseFile, read_tsv, read_vcf
+from genomicslearning.history.release_files import VARIANT_COLUMNS, ReleaseFile, open_tsv, open_vcf
 from genomicslearning.io import archives, lake
 
 __all__ = [
@@ -31,8 +32,12 @@ __all__ = [
     "Release",
     "assembly_of",
     "check_release",
+    "key_column",
     "locus_keys",
+    "open_release",
     "read_release",
+    "rows_by_identifier",
+    "rows_by_key",
 ]
 
 SINGLE_SUBMITTER = "criteria provided, single submitter"
@@ -61,16 +66,25 @@ class Release:
         Joined on VariationID where both sides have it, else on chromosome, position and trimmed alleles. An ID that
         several variants share (a haplotype's) joins those at the same place.
         """
-        by_key = _places(_arrow(self.variants["key"]), pa.array(locus_keys(table), pa.string()))
+        keys = _arrow(self.variants["key"]), pa.array(locus_keys(table), pa.string())
         if "VARIATION_ID" not in table:
-            return by_key
-        ours, theirs = (_arrow(one["VARIATION_ID"].astype("str")) for one in (table, self.variants))
-        by_id = _places(_once(theirs), _once(ours))
-        there = theirs.take(pa.array(by_key, mask=by_key < 0))
-        # A variant with another VariationID at the same place is another variant.
-        another = pc.not_equal(ours, there).fill_null(False).to_numpy(zero_copy_only=False)
-        by_key = np.where(another, -1, by_key)
-        return np.where(by_id >= 0, by_id, by_key)
+            return _places(*keys)
+        theirs, ours = (_arrow(one["VARIATION_ID"].astype("str")) for one in (self.variants, table))
+        by_id = rows_by_identifier(theirs, ours)
+        return np.where(by_id >= 0, by_id, rows_by_key(*keys, theirs, ours))
+
+
+def rows_by_identifier(theirs: pa.Array, ours: pa.Array) -> np.ndarray:
+    """Place in `theirs` of each of our VariationIDs, -1 where it is null or stands more than once on either side."""
+    return _places(_once(theirs), _once(ours))
+
+
+def rows_by_key(their_keys: pa.Array, our_keys: pa.Array, their_ids: pa.Array, our_ids: pa.Array) -> np.ndarray:
+    """Place of each of our variants by its key; one with another VariationID at that place is another variant: -1."""
+    place = _places(their_keys, our_keys)
+    there = their_ids.take(pa.array(place, mask=place < 0))
+    another = pc.not_equal(our_ids, there).fill_null(False).to_numpy(zero_copy_only=False)
+    return np.where(another, -1, place)
 
 
 def _once(identifiers: pa.Array) -> pa.Array:
@@ -103,10 +117,11 @@ def locus_keys(table: pd.DataFrame) -> np.ndarray:
 
     Trimming makes `TAG>TCG` and `A>C` one variant; indels are not left-aligned, for want of a reference sequence.
     """
-    return _key_column(table).to_numpy(zero_copy_only=False)
+    return key_column(table)[0].to_numpy(zero_copy_only=False)
 
 
-def _key_column(table: pd.DataFrame) -> pa.Array:
+def key_column(table: pd.DataFrame) -> tuple[pa.Array, np.ndarray]:
+    """`locus_keys` as Arrow has it, and the positions in them: rows with one key have one position."""
     chromosome = table["CHROM"].astype("category")
     names = {name: clinvar.chromosome(str(name)) for name in chromosome.cat.categories}
     before, after = table["REF"].astype("str"), table["ALT"].astype("str")
@@ -124,7 +139,7 @@ def _key_column(table: pd.DataFrame) -> pa.Array:
         _arrow(after),
     )
     options = {"null_handling": "replace", "null_replacement": "nan"}
-    return pc.binary_join_element_wise(*parts, pa.scalar(":", pa.large_string()), **options)
+    return pc.binary_join_element_wise(*parts, pa.scalar(":", pa.large_string()), **options), position
 
 
 def _trim(position: int, before: str, after: str) -> tuple[int, str, str]:
@@ -155,9 +170,9 @@ def read_release(
         The file is neither, is cut off, or its assembly is unknown or not the one given.
     """
     given = known_assembly(assembly)
-    found = _read(path, None)
-    variants = found.variants
-    variants["key"] = pd.Series(pd.array(_key_column(variants), dtype=pd.StringDtype(na_value=np.nan)))
+    with open_release(path) as found:
+        [variants] = found.frames()
+    variants["key"] = pd.Series(pd.array(key_column(variants)[0], dtype=pd.StringDtype(na_value=np.nan)))
     variants = variants.drop_duplicates("key", ignore_index=True)
     release = Release(lake.name(path), found.assembly or given, variants, found.date or date_in_name(lake.name(path)))
     if not release.assembly and unknown is not None:
@@ -170,7 +185,9 @@ def read_release(
 def check_release(path: str | PathLike, *, assembly: str = "") -> None:
     """Refuse by its first lines what `read_release` would refuse, so that nobody waits hours for it."""
     known_assembly(assembly)
-    _read(path, 5000)
+    with open_release(path, 5000) as found:
+        for _ in found.frames():
+            pass
 
 
 def date_in_name(name: str) -> date | None:
@@ -200,13 +217,14 @@ def _by_overlap(release: Release, like: pd.DataFrame | None, path: object) -> st
     )
 
 
-def _read(path: str | PathLike, most: int | None) -> ReleaseFile:
+@contextmanager
+def open_release(path: str | PathLike, most: int | None = None) -> Iterator[ReleaseFile]:
+    """A release's file, VCF or tab-delimited, open to be read; of its first so many lines, where that is given."""
     with ExitStack() as stack:
         start, raw = archives.first_bytes(path, stack.enter_context(lake.open_input(path)))
         lines: BinaryIO = stack.enter_context(archives.open_text(path, start, raw))
         if most is not None:
             lines = io.BytesIO(b"".join(islice(lines, most)))
         first = lines.readline(1 << 20)
-        if first.startswith(b"##fileformat=VCF"):
-            return read_vcf(first, lines, path)
-        return read_tsv(first, lines, path)
+        opened = open_vcf if first.startswith(b"##fileformat=VCF") else open_tsv
+        yield opened(first, lines, path)

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 
+import pandas as pd
 import pytest
 from browser import HOSTILE, WIDE, chromium, listener, open_at, serious_findings, shows_text_alone
 
@@ -97,7 +98,7 @@ def test_every_change_has_its_word(pair, tmp_path):
 def test_my_genes_stand_first(pair, tmp_path):
     (tmp_path / "genes.txt").write_text("# mine\nD\n\n")
     found = compare_files(*pair, assembly="GRCh37", genes=tmp_path / "genes.txt")
-    rows = next(found.pieces())
+    rows = pd.concat(found.pieces(), ignore_index=True)
     assert rows["gene"].tolist()[:2] == ["D", "D"] and "D" not in rows["gene"].tolist()[2:]
     assert found.summary()["genes"][0] == {
         "gene": "D", "conflict appeared": 0, "new and in conflict": 0, "resolved by agreement": 0,
