@@ -6,7 +6,7 @@ import random
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from genomicslearning.evaluation import grading
@@ -68,8 +68,15 @@ def in_memory(old, new) -> list[tuple[str, str]]:
     return found + [(symbol, "") for row, symbol in enumerate(before.variants["SYMBOL"]) if row not in taken]
 
 
+# One variant of the new release is the old one by its place, the other by its identifier: the first has it.
+BY_PLACE, BY_IDENTIFIER = ("1", 10, "A", "G", ""), ("1", 11, "A", "G", "1")
+
+
 @settings(max_examples=60, deadline=None)
 @given(old=variants, new=variants)
+@example(old=[("1", 10, "A", "G", "1")], new=[BY_PLACE, BY_IDENTIFIER])
+@example(old=[("1", 10, "A", "G", "1")], new=[BY_IDENTIFIER, BY_PLACE])
+@example(old=[("1", 10, "A", "G", "1")], new=[BY_IDENTIFIER, *[("X", 10, "A", "G", "")] * 5, BY_PLACE])
 def test_the_pieces_join_what_whole_releases_join_in_the_same_order(old, new, folder):
     paths = release(folder / "old.tsv", old), release(folder / "new.tsv", new)
     with pytest.MonkeyPatch.context() as patch:
