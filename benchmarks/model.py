@@ -82,7 +82,10 @@ def permuted_rows(table: pd.DataFrame, seed: int) -> tuple:
 def sampled_rows(table: pd.DataFrame, seed: int) -> tuple:
     """The reference split, in a process where candidates are compared on the share that a million rows are."""
     parts = random_rows(table, seed)
-    cross_validation.search_folds.__kwdefaults__["rows"] = len(parts[0]) * cross_validation.SEARCH_ROWS // 831_702
+    share = len(parts[0]) / 831_702
+    cross_validation.search_folds.__kwdefaults__["rows"] = int(cross_validation.SEARCH_ROWS * share)
+    cross_validation.CALIBRATION_ROWS = int(cross_validation.CALIBRATION_ROWS * share)
+    cross_validation.FEWEST_CALIBRATION_ROWS = 0
     return parts
 
 

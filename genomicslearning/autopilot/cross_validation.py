@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from genomicslearning import InputError
+from genomicslearning.autopilot.ensemble import blend
 from genomicslearning.autopilot.scoring import FORESTS, positive
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
 from genomicslearning.features import ScoredFeatures, VariantFeatures, Variants, folds
@@ -25,8 +26,10 @@ from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import cross
 from genomicslearning.io.memory import give_back
 
-# Rows that candidates are searched, weighed and calibrated on; a larger table is sampled.
+# Rows that candidates are searched and weighed on; a larger table is sampled.
 SEARCH_ROWS = 100_000
+# Rows of a sampled table that calibrate the model and learn nothing; none where there are too few beside the sample.
+CALIBRATION_ROWS, FEWEST_CALIBRATION_ROWS = 20_000, 5_000
 
 
 def row_hashes(table: pd.DataFrame) -> np.ndarray:
@@ -73,6 +76,20 @@ def search_folds(
     return [(chosen[fitted], chosen[scored]) for fitted, scored in parts]
 
 
+def calibration_rows(folds: list, groups: np.ndarray | None, seed: int, *, count: int) -> np.ndarray:
+    """Rows to set aside for calibration and threshold where `folds` are of a sample of `count` rows; else none.
+
+    A model of all rows is surer than those of a part of the sample, so that their out-of-fold predictions would
+    calibrate it badly (on eight times as many rows as were compared the calibration error was 0.035). Rows are drawn by
+    `seed` from those outside of the sample, a quarter of them at most, whole groups where there are groups.
+    """
+    others = np.setdiff1d(np.arange(count), np.concatenate([scored for _, scored in folds]))
+    rows = min(CALIBRATION_ROWS, len(others) // 4)
+    if rows < FEWEST_CALIBRATION_ROWS:
+        return np.array([], np.int64)
+    return others[_drawn(len(others), None if groups is None else groups[others], seed, rows)]
+
+
 def _drawn(count: int, groups: np.ndarray | None, seed: int, rows: int) -> np.ndarray:
     """At most `rows` of `count` row numbers, sorted; of groups as many whole ones as fit."""
     random = np.random.default_rng(seed)
@@ -110,6 +127,7 @@ class CrossValidation:
     variants : parsed rows, in canonical order.
     y : their labels.
     folds : (training rows, validation rows) of each fold; `search_folds` makes them.
+    aside : rows that no fit sees (`calibration_rows`).
     threads : fits that run at a time.
 
     Attributes
@@ -118,8 +136,11 @@ class CrossValidation:
     truth : labels of these rows.
     """
 
-    def __init__(self, variants: Variants, y: np.ndarray, folds: list, *, threads: int = 2):
+    def __init__(
+        self, variants: Variants, y: np.ndarray, folds: list, *, aside: np.ndarray | tuple = (), threads: int = 2
+    ):
         self.variants = variants
+        self.aside = np.asarray(aside, np.int64)
         self.y = y
         self.folds = folds
         self.threads = threads
@@ -163,7 +184,7 @@ class CrossValidation:
         return self._predicted[key]
 
     def fit_all(self, pipelines: dict[str, Pipeline], *, last: bool = False) -> dict[str, Pipeline]:
-        """Each pipeline fitted on all rows; those with equal first steps share one fitted step.
+        """Each pipeline fitted on all rows but those set aside; those with equal first steps share one fitted step.
 
         Where candidates were compared on a sample, a forest's smallest leaf holds the same share of all rows as it held
         of the sample: else a million rows would make trees of hundreds of megabytes.
@@ -177,6 +198,7 @@ class CrossValidation:
             kept.clear()
         shared: dict[str, FittedEvidence] = {}
         times = len(self.y) / len(self.scored)
+        learnt = self._let_go_of_rows_aside() if len(self.aside) else self.y
 
         def fitted(name: str, **settings) -> Pipeline:
             pipeline = pipelines[name]
@@ -187,7 +209,7 @@ class CrossValidation:
             for setting, value in settings.items():  # LightGBM's set_params would note what was set, and save it
                 setattr(rest[-1], setting, value)
             with one_thread():
-                rest.fit(evidence.fitted, self.y)
+                rest.fit(evidence.fitted, learnt)
             return Pipeline([(pipeline.steps[0][0], evidence.step), *rest.steps])
 
         # A forest can have every core to itself, as can a boosting that is alone; other fits keep to one: first these
@@ -197,7 +219,7 @@ class CrossValidation:
         while len(alone) % self.threads and forests:
             alone.append(forests.pop(0))
         with self._one_blas_thread():
-            self._fit_evidence_of_all([pipeline[0] for pipeline in pipelines.values()], shared, last=last)
+            self._fit_evidence_of_all([pipeline[0] for pipeline in pipelines.values()], learnt, shared, last=last)
             # Threads that spin while they wait cost more than they help where others use the cores (runs/warm.py).
             patient = os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
             if len(alone) == 1 and LIBRARY_OF.get(alone[0]) == "lightgbm" and patient:
@@ -207,19 +229,40 @@ class CrossValidation:
             found |= {name: fitted(name, n_jobs=self.threads) for name in forests}
         return {name: found[name] for name in pipelines}
 
+    def set_aside(self, pipelines: dict[str, Pipeline], weights: dict[str, float]) -> tuple | None:
+        """Labels of the rows set aside, and the weighted members' P(CLASS=1) of them; None where there are none.
+
+        Parameters
+        ----------
+        pipelines : as `fit_all` gave them.
+        weights : of each.
+        """
+        if not len(self.aside):
+            return None
+        rows = self._rows_aside
+        found = [positive(pipelines[name][1:], pipelines[name][0].transform(rows)) for name in weights]
+        return self.y[self.aside], blend(found, list(weights.values()))
+
+    def _let_go_of_rows_aside(self) -> np.ndarray:
+        """Part the rows that calibrate from those that are learnt from; gives the labels of the latter."""
+        others = np.setdiff1d(np.arange(len(self.y)), self.aside)
+        self._rows_aside = self.variants.take(self.aside)
+        self.variants = self.variants.take(others)
+        return self.y[others]
+
     def _fit_evidence_of_all(
-        self, steps: list[TransformerMixin], shared: dict[str, FittedEvidence], *, last: bool
+        self, steps: list[TransformerMixin], y: np.ndarray, shared: dict[str, FittedEvidence], *, last: bool
     ) -> None:
         """Fit these evidence steps on all rows; with `last`, let go of tokens and columns as soon as they were read."""
         of_tokens = [step.token_score if isinstance(step, ScoredFeatures) else step for step in steps]
         for step in of_tokens:
             if not isinstance(step, VariantFeatures):
-                fit_evidence(step, shared, self.variants, self.y)
+                fit_evidence(step, shared, self.variants, y)
         if last:
             self.variants = self.variants.without_tokens()
             give_back()
         for step in steps:
-            fit_evidence(step, shared, self.variants, self.y)
+            fit_evidence(step, shared, self.variants, y)
         if last:
             del self.variants
             give_back()

@@ -23,6 +23,7 @@ from genomicslearning.autopilot import manifest, notebooks
 from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions, stand_in_note, trials
 from genomicslearning.autopilot.cross_validation import (
     CrossValidation,
+    calibration_rows,
     canonical_order,
     row_hashes,
     same_numbers,
@@ -139,7 +140,8 @@ class LocalJob(Job):
         variants = Variants.read(table, features, groups, order=order)
         give_back()
         folds = search_folds(PRESETS[preset].folds, self.y, groups, seed)
-        self.cross_validation = CrossValidation(variants, self.y, folds)
+        aside = calibration_rows(folds, groups, seed, count=len(table))
+        self.cross_validation = CrossValidation(variants, self.y, folds, aside=aside)
         self.evidence = Evidence(features, grouped=groups is not None, seed=seed)
         whole = " of whole groups" if groups is not None else ""
         self._say(
@@ -149,7 +151,8 @@ class LocalJob(Job):
         searched = len(self.cross_validation.scored)
         if searched < len(table):
             self._say(
-                f"candidates are compared on {searched:,} of these rows, drawn by seed; the model learns from all"
+                f"candidates are compared on {searched:,} of these rows, drawn by seed; the model learns from "
+                + (f"all but {len(aside):,}, which calibrate it" if len(aside) else "all")
             )
 
     def _take_folder(self, table: pd.DataFrame, groups: np.ndarray | None) -> None:
@@ -289,6 +292,7 @@ class LocalJob(Job):
             weights=weights,
             truth=self.cross_validation.truth,
             out_of_fold=mixed,
+            set_aside=self.cross_validation.set_aside(pipelines, weights),
             notes=self.notes,
             sha256=self.checksum,
         )

@@ -124,6 +124,7 @@ def describe(
     truth: np.ndarray,
     out_of_fold: np.ndarray,
     notes: list[str],
+    set_aside: tuple[np.ndarray, np.ndarray] | None = None,
     sha256: str | None = None,
 ) -> dict:
     """Manifest of a model, with its calibration and threshold.
@@ -136,17 +137,19 @@ def describe(
     weights : share of each member of the model.
     truth : labels of the training rows that candidates were compared on.
     out_of_fold : the weighted members' P(CLASS=1) of each of these rows, before calibration.
+    set_aside : labels and P(CLASS=1) of rows that no member learnt from, where there are such rows: calibration and
+        threshold come of them, else of the out-of-fold predictions.
     notes : what makes the job not reproducible, if anything.
     sha256 : the table's checksum (`table_sha256`), where it is known already.
     """
-    fitted = calibration(truth, out_of_fold)
-    probability = calibrated(out_of_fold, fitted)
+    known, predicted = set_aside or (truth, out_of_fold)
+    fitted = calibration(known, predicted)
     return {
         "format": FORMAT,
         "job": job,
         "features": settings["features"],
         "classes": [0, 1],
-        "threshold": best_threshold(truth, probability)[0],
+        "threshold": best_threshold(known, calibrated(predicted, fitted))[0],
         "calibration": fitted,
         "members": {
             name: {"weight": weight, "algorithm": candidates[name].algorithm, "parameters": parameters[name]}
@@ -157,8 +160,9 @@ def describe(
         "single_submissions": learnt_rates(table)
         if settings["features"] == "prospective" and "prior_CLNSIG" in table
         else None,
-        "training_set": {"sha256": sha256 or table_sha256(table)} | _described_rows(table, len(truth)),
-        "metrics": {"out_of_fold": scores(truth, probability)},
+        "training_set": {"sha256": sha256 or table_sha256(table)}
+        | _described_rows(table, len(truth), 0 if set_aside is None else len(known)),
+        "metrics": {"out_of_fold": scores(truth, calibrated(out_of_fold, fitted))},
         "settings": settings,
         "reproducible": not notes,
         "notes": notes,
@@ -168,12 +172,13 @@ def describe(
     }
 
 
-def _described_rows(table: pd.DataFrame, compared_on: int) -> dict:
+def _described_rows(table: pd.DataFrame, compared_on: int, set_aside: int) -> dict:
     """The training rows in figures."""
     return {
         "rows": len(table),
         "class_1": int(table["CLASS"].sum()),
         "compared_on": compared_on,
+        "set_aside": set_aside,
         # Whether VEP's columns say anything.
         "annotated": "Consequence" in table and bool(table["Consequence"].notna().any()),
     }

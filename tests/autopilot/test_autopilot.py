@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 from genomicslearning import InputError, autopilot
-from genomicslearning.autopilot import integrity
+from genomicslearning.autopilot import cross_validation, integrity
 from genomicslearning.autopilot import manifest as manifests
 from genomicslearning.autopilot.calibration import calibrated, calibration
 from genomicslearning.autopilot.candidates import DEFINITIONS, EXTRA, PRESETS, Evidence
@@ -366,6 +366,38 @@ def test_what_was_searched_on_is_what_the_model_is_calibrated_on(train, tmp_path
     assert facts["compared_on"] == 500 and facts["rows"] == len(train)
     assert any("compared on 500 of these rows" in line for line in said)
     assert all(len(np.load(path)) == 500 for path in (job.folder / "out_of_fold").iterdir())
+
+
+def test_rows_set_aside_calibrate_a_sampled_table(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_folds, "__kwdefaults__", {"rows": 500})
+    monkeypatch.setattr(cross_validation, "CALIBRATION_ROWS", 150)
+    monkeypatch.setattr(cross_validation, "FEWEST_CALIBRATION_ROWS", 100)
+    said = []
+    job = autopilot.start(train, folder=tmp_path, name="aside", preset="quick", progress=said.append).wait()
+    model = job.model()
+    assert model.manifest["training_set"]["set_aside"] == 150 and any("all but 150" in line for line in said)
+    # What they say reaches calibration and threshold, and nothing that is learnt.
+    variants, y = Variants.read(train, order=job.order), train["CLASS"].to_numpy()[job.order]
+    folds = search_folds(2, y, None, 200)
+    aside = cross_validation.calibration_rows(folds, None, 200, count=len(y))
+    assert len(aside) == 150 and not set(aside) & set(np.concatenate([scored for _, scored in folds]))
+    rest = np.setdiff1d(np.arange(len(y)), aside)
+    name, definition = "token_logistic", DEFINITIONS["token_logistic"]
+    pipeline = definition.build(optuna.trial.FixedTrial({"C": 3.0}), Evidence("all", grouped=False, seed=200), 200)
+    asked = CrossValidation(variants, y, folds, aside=aside)
+    fitted = asked.fit_all({name: pipeline}, last=True)
+    alone = pipeline.fit(Variants.read(train, order=job.order[rest]), y[rest])
+    np.testing.assert_allclose(fitted[name].predict_proba(train), alone.predict_proba(train), rtol=1e-5)
+    known, probability = asked.set_aside(fitted, {name: 1.0})
+    np.testing.assert_array_equal(known, y[aside])
+    np.testing.assert_allclose(probability, alone.predict_proba(train.iloc[job.order[aside]])[:, 1], rtol=1e-5)
+
+
+def test_few_rows_beside_the_sample_are_not_set_aside():
+    y = np.tile([0, 0, 0, 1], 30_000)
+    folds = search_folds(2, y, None, 7)
+    assert len(cross_validation.calibration_rows(folds, None, 7, count=len(y))) == 5_000
+    assert not len(cross_validation.calibration_rows(folds, None, 7, count=len(y) - 1_000))
 
 
 def test_a_forests_leaves_keep_their_share_of_rows(train):
