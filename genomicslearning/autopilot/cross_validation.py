@@ -198,7 +198,11 @@ class CrossValidation:
             kept.clear()
         shared: dict[str, FittedEvidence] = {}
         times = len(self.y) / len(self.scored)
-        learnt = self._let_go_of_rows_aside() if len(self.aside) else self.y
+        whole, learnt = None if last else self.variants, self.y
+        if len(self.aside):
+            others = np.setdiff1d(np.arange(len(self.y)), self.aside)
+            learnt, self._rows_aside = self.y[others], self.variants.take(self.aside)
+            self.variants = self.variants.narrowed(others) if last else self.variants.take(others)
 
         def fitted(name: str, **settings) -> Pipeline:
             pipeline = pipelines[name]
@@ -227,6 +231,8 @@ class CrossValidation:
             else:
                 found = dict(zip(alone, self._pool.map(fitted, alone), strict=True))
             found |= {name: fitted(name, n_jobs=self.threads) for name in forests}
+        if whole is not None:
+            self.variants = whole
         return {name: found[name] for name in pipelines}
 
     def set_aside(self, pipelines: dict[str, Pipeline], weights: dict[str, float]) -> tuple | None:
@@ -242,13 +248,6 @@ class CrossValidation:
         rows = self._rows_aside
         found = [positive(pipelines[name][1:], pipelines[name][0].transform(rows)) for name in weights]
         return self.y[self.aside], blend(found, list(weights.values()))
-
-    def _let_go_of_rows_aside(self) -> np.ndarray:
-        """Part the rows that calibrate from those that are learnt from; gives the labels of the latter."""
-        others = np.setdiff1d(np.arange(len(self.y)), self.aside)
-        self._rows_aside = self.variants.take(self.aside)
-        self.variants = self.variants.take(others)
-        return self.y[others]
 
     def _fit_evidence_of_all(
         self, steps: list[TransformerMixin], y: np.ndarray, shared: dict[str, FittedEvidence], *, last: bool
