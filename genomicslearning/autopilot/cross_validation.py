@@ -198,11 +198,8 @@ class CrossValidation:
             kept.clear()
         shared: dict[str, FittedEvidence] = {}
         times = len(self.y) / len(self.scored)
-        whole, learnt = None if last else self.variants, self.y
-        if len(self.aside):
-            others = np.setdiff1d(np.arange(len(self.y)), self.aside)
-            learnt, self._rows_aside = self.y[others], self.variants.take(self.aside)
-            self.variants = self.variants.narrowed(others) if last else self.variants.take(others)
+        whole = None if last else self.variants
+        learnt = self._part_rows_aside(last=last) if len(self.aside) else self.y
 
         def fitted(name: str, **settings) -> Pipeline:
             pipeline = pipelines[name]
@@ -248,6 +245,13 @@ class CrossValidation:
         rows = self._rows_aside
         found = [positive(pipelines[name][1:], pipelines[name][0].transform(rows)) for name in weights]
         return self.y[self.aside], blend(found, list(weights.values()))
+
+    def _part_rows_aside(self, *, last: bool) -> np.ndarray:
+        """Part the rows that calibrate from those that are learnt from; gives the labels of the latter."""
+        others = np.setdiff1d(np.arange(len(self.y)), self.aside)
+        self._rows_aside = self.variants.take(self.aside)
+        self.variants = self.variants.narrowed(others) if last else self.variants.take(others)
+        return self.y[others]
 
     def _fit_evidence_of_all(
         self, steps: list[TransformerMixin], y: np.ndarray, shared: dict[str, FittedEvidence], *, last: bool

@@ -156,10 +156,7 @@ def describe(
             for name, weight in weights.items()
         },
         "schema": _schema(table),
-        # What carries the model's answers to a stated distance from the release.
-        "single_submissions": learnt_rates(table)
-        if settings["features"] == "prospective" and "prior_CLNSIG" in table
-        else None,
+        "single_submissions": _single_submissions(table, settings["features"]),
         "training_set": {"sha256": sha256 or table_sha256(table)}
         | _described_rows(table, len(truth), 0 if set_aside is None else len(known)),
         "metrics": {"out_of_fold": scores(truth, calibrated(out_of_fold, fitted))},
@@ -170,6 +167,11 @@ def describe(
         | {name: version(name) for name in (*LIBRARIES, *extra_libraries(weights))},
         "licence": LICENCE,
     }
+
+
+def _single_submissions(table: pd.DataFrame, features: str) -> dict | None:
+    """What carries the model's answers to a stated distance from the release."""
+    return learnt_rates(table) if features == "prospective" and "prior_CLNSIG" in table else None
 
 
 def _described_rows(table: pd.DataFrame, compared_on: int, set_aside: int) -> dict:
