@@ -19,6 +19,9 @@ from genomicslearning.features.ragged import in_several
 from genomicslearning.features.submission_blocks import THEMES
 from genomicslearning.features.variants import PIECE, Variants
 
+# From so many training rows on a token score's folds are fitted one by one: a million rows' tokens are half a gigabyte.
+MANY_ROWS = 200_000
+
 
 class VariantFeatures(TransformerMixin, BaseEstimator):
     """Numeric features of variants, learnt from training rows without their labels.
@@ -230,8 +233,8 @@ class TokenScore(TransformerMixin, BaseEstimator):
             scores[scored] = model.decision_function(matrix[scored])
             return np.append(model.coef_[0], model.intercept_)
 
-        # Sparse products are made outside of Python's lock; each of two fits holds most of the matrix once more.
-        with ThreadPoolExecutor(2) as pool:
+        # Sparse products are made outside of Python's lock; but each of two fits holds most of the matrix once more.
+        with ThreadPoolExecutor(2 if len(y) < MANY_ROWS else 1) as pool:
             coefficients = list(pool.map(fit_fold, folds(self.cv, y, variants.groups, self.seed)))
         self.coef_ = np.mean(coefficients, axis=0)
         return self._frame(X, scores)
