@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from genomicslearning import InputError
 from genomicslearning.autopilot.ensemble import blend
-from genomicslearning.autopilot.scoring import FORESTS, positive
+from genomicslearning.autopilot.scoring import FORESTS, member_probabilities, positive
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
 from genomicslearning.features import ScoredFeatures, VariantFeatures, Variants, folds
 from genomicslearning.features.cells import Cells
@@ -242,8 +242,7 @@ class CrossValidation:
         """
         if not len(self.aside):
             return None
-        rows = self._rows_aside
-        found = [positive(pipelines[name][1:], pipelines[name][0].transform(rows)) for name in weights]
+        found = member_probabilities([pipelines[name] for name in weights], self._rows_aside)
         return self.y[self.aside], blend(found, list(weights.values()))
 
     def _part_rows_aside(self, *, last: bool) -> np.ndarray:

@@ -18,9 +18,9 @@ from genomicslearning.autopilot import integrity, probe
 from genomicslearning.autopilot.calibration import calibrated
 from genomicslearning.autopilot.ensemble import blend
 from genomicslearning.autopilot.manifest import FORMAT, extra_libraries
-from genomicslearning.autopilot.scoring import positive
+from genomicslearning.autopilot.scoring import member_probabilities
 from genomicslearning.autopilot.vocabulary import LIBRARY_TYPES
-from genomicslearning.features import ScoredFeatures, Variants
+from genomicslearning.features import Variants
 from genomicslearning.io import lake
 from genomicslearning.io.limits import advice, limit
 from genomicslearning.io.text import first_line, one_line
@@ -99,12 +99,8 @@ class Model:
         return self._probabilities(Variants.read(table.iloc[rows], features))
 
     def _probabilities(self, variants: Variants) -> np.ndarray:
-        evidence: dict[int, object] = {}
         try:
-            members = [
-                positive(pipeline[1:], _transformed(pipeline[0], variants, evidence))
-                for pipeline in self.pipelines.values()
-            ]
+            members = member_probabilities(self.pipelines.values(), variants)
         except ValueError as problem:  # scikit-learn's word for evidence that is not finite: weights that were forged
             raise InputError(f"the model cannot score these rows ({first_line(problem)}); train again") from problem
         weights = [self.manifest["members"][name]["weight"] for name in self.pipelines]
@@ -186,14 +182,3 @@ def _pipelines(folder: Path, weights: bytes, manifest: dict) -> dict[str, Pipeli
     except Exception as problem:  # skops raises whatever a node of its tree happens to run into
         why = first_line(problem)
         raise InputError(f"{folder / WEIGHTS}: damaged or forged ({why}); copy the model folder again") from None
-
-
-def _transformed(step, variants: Variants, kept: dict[int, object]):
-    """An evidence step's output; members that share a step, or its columns, share the output."""
-    if id(step) not in kept:
-        if isinstance(step, ScoredFeatures):
-            parts = (_transformed(part, variants, kept) for part in (step.columns_, step.token_score_))
-            kept[id(step)] = ScoredFeatures.joined(*parts)
-        else:
-            kept[id(step)] = step.transform(variants)
-    return kept[id(step)]

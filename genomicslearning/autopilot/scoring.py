@@ -5,12 +5,16 @@ Equal, bit for bit, to ``predict_proba(rows)[:, 1]``: a test holds it, as scikit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
+
+from genomicslearning.features import ScoredFeatures, Variants
 
 FORESTS = (ExtraTreesClassifier, RandomForestClassifier)
 
@@ -61,3 +65,20 @@ def _boosted(boosted: HistGradientBoostingClassifier, rows: pd.DataFrame) -> np.
     raw = np.full((len(rows), 1), boosted._baseline_prediction, order="F")
     boosted._predict_iterations(binned, boosted._predictors, raw, is_binned=True, n_threads=1)
     return expit(raw[:, 0])
+
+
+def member_probabilities(pipelines: Iterable[Pipeline], variants: Variants) -> list[np.ndarray]:
+    """P(CLASS=1) of each row by each fitted pipeline; what their first steps have in common is computed once."""
+    evidence: dict[int, object] = {}
+    return [positive(pipeline[1:], _transformed(pipeline[0], variants, evidence)) for pipeline in pipelines]
+
+
+def _transformed(step, variants: Variants, kept: dict[int, object]):
+    """An evidence step's output; members that share a step, or its columns, share the output."""
+    if id(step) not in kept:
+        if isinstance(step, ScoredFeatures):
+            parts = (_transformed(part, variants, kept) for part in (step.columns_, step.token_score_))
+            kept[id(step)] = ScoredFeatures.joined(*parts)
+        else:
+            kept[id(step)] = step.transform(variants)
+    return kept[id(step)]
