@@ -27,7 +27,7 @@ MALFORMED_SHARE = 0.001
 MALFORMED_RECORDS = 10
 # ClinVar has had 21 review statuses since 2017.
 MOST_STATUSES = 1_000
-_STATUS_BYTES = 100  # of a review status, for a report
+STATUS_BYTES = 100  # of a review status, for a report
 
 
 def check_malformed(path: str, read: int, malformed: int, first_problem: str | None, what: str = "records") -> None:
@@ -82,9 +82,9 @@ class Account:
         """The counts as plain values."""
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
 
-    def drop_status(self, status: bytes, path: str) -> None:
-        """Count a record left out for its review status; releases too old to have one in words are refused."""
-        text = status[:_STATUS_BYTES].decode("utf-8", "replace")
+    def drop_status(self, status: bytes, path: str, count: int = 1) -> None:
+        """Count records left out for their review status; releases too old to have one in words are refused."""
+        text = status[:STATUS_BYTES].decode("utf-8", "replace")
         reason = REVIEW_STATUS + text
         if reason not in self.dropped:
             if any(part in clinvar.OLD_REVIEW_STATUSES or part.isdigit() for part in re.split(r"[|,]", text)):
@@ -97,7 +97,7 @@ class Account:
                     f"{path}: CLNREVSTAT has more than {MOST_STATUSES:,} different values, such as {text[:40]}; "
                     "ClinVar's has some twenty: is it ClinVar's key?"
                 )
-        self.dropped[reason] += 1
+        self.dropped[reason] += count
 
     def count_rows(self, kind: dict, count: int) -> None:
         """Count rows of one kind: `label`, `conflict`, `submissions`, `rule`, `by_gene`, `strange`."""

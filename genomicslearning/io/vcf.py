@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.io.lines import LineFile
+
+_Group = TypeVar("_Group")
 
 _FIXED = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 # A header has to fit in memory: some assemblies name hundreds of thousands of contigs, none needs more than this.
@@ -344,8 +346,8 @@ class InfoReader:
             return self.arranged(match.groups(b""))
         return None
 
-    def arranged(self, groups: Sequence[bytes]) -> Sequence[bytes]:
-        """The groups that `pattern` found as values of the keys in their order."""
+    def arranged(self, groups: Sequence[_Group]) -> Sequence[_Group]:
+        """The groups that `pattern` found (or columns of them) as values of the keys in their order."""
         return groups if self._straight else [groups[place] for place in self._places]
 
     def values(self, info: bytes) -> Sequence[bytes]:
@@ -370,12 +372,14 @@ class InfoReader:
             if fits and flag:
                 del found[key]
         rest = [key if value is None else key + b"=" + value for key, value in found.items()]
-        if self._lessons and not repeated and not (self._only and rest):
-            self._learn(info)
+        if not repeated and not (self._only and rest):
+            self.learn(info)
         return values, rest
 
-    def _learn(self, info: bytes) -> None:
+    def learn(self, info: bytes) -> None:
         """Take in one record's order; an order that contradicts what is known stays unknown."""
+        if not self._lessons:
+            return
         self._lessons -= 1
         items = [(key, value is None) for key, value in parse_info(info)[0].items()]
         if len(items) > _MOST_LEARNT or any(len(key) > MOST_KEY_BYTES for key, _ in items):

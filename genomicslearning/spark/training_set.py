@@ -34,8 +34,9 @@ from genomicslearning.training_set.matching import (
     wanted,
 )
 from genomicslearning.training_set.row_writer import csv_line, to_table
-from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker
+from genomicslearning.training_set.rows import RowMaker
 from genomicslearning.training_set.table import COLUMNS, SITE_COLUMNS
+from genomicslearning.training_set.usual import SELF_CLASSIFIED
 
 _KEPT = kept_marks(LABELS)
 # ClinVar's records under each of their keys; or a line that is none, and why.

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,9 @@ from genomicslearning.training_set import transcripts
 from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.matching import Partners, check_assemblies
 from genomicslearning.training_set.row_writer import to_table
-from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker
+from genomicslearning.training_set.rows import RowMaker
 from genomicslearning.training_set.table import COLUMNS, SCHEMA
+from genomicslearning.training_set.usual import SELF_CLASSIFIED
 
 # Rows that become one parquet row group: enough to compress well, little enough to hold.
 _GROUP_BYTES = 12 << 20
@@ -174,7 +174,7 @@ def _make_rows(
     for lines in inputs.source.batches():
         rows: list[bytes] = []
         malformed: list[bytes] = []
-        partners = inputs.partners.of(lines) if inputs.partners else repeat(SELF_CLASSIFIED, len(lines))
+        partners = inputs.partners.of(lines) if inputs.partners else [SELF_CLASSIFIED] * len(lines)
         maker.make(lines, partners, inputs.source.line + 1, rows, malformed, plain=inputs.source.plain)
         write(rows)
         quarantine.add(malformed)

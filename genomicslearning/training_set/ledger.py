@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -52,15 +52,24 @@ class Ledger:
         """The number by which a kind is added."""
         return self._numbers.setdefault(kind, len(self._numbers))
 
-    def extend(self, variants: Sequence[int], rows: Sequence[int], kinds: Sequence[int]) -> None:
-        """Take in rows: of each the hashes of its variant and of all its cells, and its kind's number."""
+    def kinds_from(self, number: int) -> list[RowKind]:
+        """The kinds of this number and those after it."""
+        return list(islice(self._numbers, number, None))
+
+    def append(self, variant: int, row: int, kind: int, *, further: bool) -> None:
+        """Take in a row: the hashes of its variant and of all its cells, its kind's number, and whether it is of the
+        record of the row before it."""
+        if further:
+            self._further.append(len(self._rows))
+        self._variants.append(variant)
+        self._rows.append(row)
+        self._kinds.append(kind)
+
+    def extend(self, variants: array, rows: array, kinds: array) -> None:
+        """Take in rows of as many records."""
         self._variants.extend(variants)
         self._rows.extend(rows)
         self._kinds.extend(kinds)
-
-    def note_further(self, place: int) -> None:
-        """Note that the row at this place, from 0, of those taken in next is of the record of the row before it."""
-        self._further.append(len(self._rows) + place)
 
     def take_kinds(self) -> list[RowKind]:
         """The kind of each row, in order; the rows are forgotten."""
@@ -81,10 +90,12 @@ class Ledger:
         kept[repeated] = False
         variants = np.frombuffer(self._variants, np.int64)[kept]
         account.count_repeated(_further_times(variants), self._records_without_rows(kept) if len(repeated) else 0)
-        numbers = np.frombuffer(self._kinds, np.uint32)[kept]
-        for kind, count in zip(self._numbers, np.bincount(numbers, minlength=len(self._numbers)), strict=True):
-            if count:
-                account.count_rows(kind._asdict(), int(count))
+        numbers = np.frombuffer(self._kinds, np.uint32)
+        counts = np.bincount(numbers[kept], minlength=len(self._numbers))
+        kinds = list(self._numbers)
+        for number in _by_first(numbers, len(kinds)):
+            if counts[number]:
+                account.count_rows(kinds[number]._asdict(), int(counts[number]))
         return repeated
 
     def _records_without_rows(self, kept: np.ndarray) -> int:
@@ -92,6 +103,13 @@ class Ledger:
         begins = np.ones(len(self), np.int64)
         begins[np.frombuffer(self._further, np.uint32)] = 0
         return int(begins.sum()) - len(np.unique(np.cumsum(begins)[kept]))
+
+
+def _by_first(numbers: np.ndarray, count: int) -> list[int]:
+    """The numbers below `count` in the order in which they first come, which is that of the report."""
+    first = np.full(count, len(numbers))
+    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)  # of several, the last that is set stands
+    return np.argsort(first, kind="stable").tolist()
 
 
 def _further_times(hashes: np.ndarray) -> int:

@@ -25,7 +25,7 @@ from genomicslearning.io import lake
 from genomicslearning.io.lines import is_plain
 from genomicslearning.io.vcf import Vcf, check_no_header, problem
 from genomicslearning.training_set.alleles import moved_key, place_key
-from genomicslearning.training_set.rows import SELF_CLASSIFIED
+from genomicslearning.training_set.usual import SELF_CLASSIFIED
 
 # Records read ahead before the order of the two files is taken to differ.
 _AHEAD = 10_000

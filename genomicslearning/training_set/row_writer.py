@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
 
@@ -26,9 +28,6 @@ _CLN_CELLS = itemgetter(*map(KEYS.index, CLN_COLUMNS))
 _CLASSES = (b"0", b"1")
 _NOT_CHOSEN = (None, False, False)
 _FIRST_COMMAS = len(SITE_COLUMNS) + len(AF_COLUMNS) - 1  # between the cells that begin a row
-_MOST_KINDS = 50_000
-_NO_AF = (b"",) * len(AF_COLUMNS)
-_NEVER_SEEN = (b"0",) * len(AF_COLUMNS)
 
 #: CHROM, POS, REF and ALT of one variant.
 Site = tuple[bytes, bytes, bytes, bytes]
@@ -63,19 +62,14 @@ class RowWriter:
         self.schema = schema_with(frequencies.columns)
         self._picker = picker
         self._frequencies = frequencies
-        self._as_csv = as_csv
+        self.as_csv = as_csv
         self._account = account
         # INFO's item of the annotation, where a value of it may belong to an earlier definition.
         self._csq_item = f"{picker.layout.key}=".encode() if picker and picker.layout.earlier else None
         # Whether no frequency can come from VEP.
         self._of_info = frequencies.source == OF_INFO and not frequencies.columns
-        self._seen = [0] * len(AF_COLUMNS)  # rows that INFO has a value of, where they come from there alone
-        self._kinds: dict[tuple, tuple[bytes, int]] = {}
-        self._agreeing = Cache(self._agreeing_kind)
-        # Of the rows of a batch: hashes of the variant and of the cells, and the kind's number.
-        self._variants: list[int] = []
-        self._hashes: list[int] = []
-        self._kind_numbers: list[int] = []
+        # CLASS, CLNSIGCONF and what was chosen of VEP -> CONFLICT, and the number of the row's kind.
+        self._kinds = Cache(self._kind)
 
     def append(
         self,
@@ -109,51 +103,76 @@ class RowWriter:
         vep = self._annotation(csq, gene, info)
         picker = self._picker
         chosen = (picker.rule, picker.by_gene, picker.strange) if picker else _NOT_CHOSEN
-        if label:
-            conflict, kind = self._kind(values[SIGCONF], chosen)
-        else:
-            conflict, kind = b"", self._agreeing[chosen]
-        af: Sequence[bytes] = _AF_CELLS(values)
-        gnomad: tuple[bytes, ...] = ()
-        if self._of_info and af == _NO_AF:
-            af = _NEVER_SEEN
-        else:
-            af, gnomad = self._frequencies_of(af, csq)
+        conflict, kind = self._kinds[label, values[SIGCONF], chosen]
+        af, gnomad = self._frequencies_of(_AF_CELLS(values), csq, self._account.frequencies)
         if name == b".":
             name = b""
-        if self._as_csv:
+        if self.as_csv:
             cells = self._csv(site, af, _CLN_CELLS(values), _CLASSES[label], vep, quote)
             rows.append(cells)
         else:
             cells = b"\t".join((*site, *af, *_CLN_CELLS(values), _CLASSES[label], vep.replace(b"|", b"\t"), name))
             rows.append(b"\t".join((cells, gene, conflict, *gnomad)))
-        if further:
-            self.ledger.note_further(len(self._hashes))
-        self._variants.append(hash(site))
-        self._hashes.append(hash((cells, name)))
-        self._kind_numbers.append(kind)
+        self.ledger.append(hash(site), hash((cells, name)), kind, further=further)
+
+    def columns(
+        self, site: Sequence[Sequence[bytes]], values: Sequence[Sequence[bytes]], labels: Sequence[int]
+    ) -> tuple[list[bytes], array, array, array, dict[str, int]]:
+        """Rows of many records, each of one ALT and without quotes and carriage returns; not entered in the ledger.
+
+        Parameters
+        ----------
+        site
+            Columns CHROM, POS, ID, REF, ALT.
+        values
+            A column for each of `KEYS`, and VEP's blocks.
+        labels
+            CLASS.
+
+        Returns
+        -------
+        The rows; hashes of variant and cells, and the kind's number, of each; how many have a value of which frequency.
+
+        Raises
+        ------
+        LayoutError
+            One of VEP's blocks does not fit the header.
+        """
+        chrom, pos, names, ref, alt = site
+        csqs, genes = values[CSQ], values[GENE]
+        texts = [NO_CELLS] * len(labels)
+        chosen: list[tuple] = [_NOT_CHOSEN] * len(labels)
+        if self._picker:
+            texts, chosen = self._picker.texts(csqs, genes)
+        kinds_of = map(self._kinds.__getitem__, zip(labels, values[SIGCONF], chosen, strict=True))
+        conflicts, kinds = zip(*kinds_of, strict=True)
+        counts: Counter[str] = Counter()
+        af, gnomad = self._frequency_columns(_AF_CELLS(values), csqs, counts)
+        if b"." in names:
+            names = [b"" if name == b"." else name for name in names]
+        place = (chrom, pos, ref, alt)
+        classes = [_CLASSES[label] for label in labels]
+        vep = _replaced(texts, b"|", b"," if self.as_csv else b"\t")
+        if self.as_csv:
+            quoted = map(_with_quotes, (*af, *_CLN_CELLS(values)))
+            rows = cells = list(map(b",".join, zip(*place, *quoted, classes, vep, strict=True)))
+        else:
+            of_clinvar = _CLN_CELLS(values)
+            cells = list(map(b"\t".join, zip(*place, *af, *of_clinvar, classes, vep, names, strict=True)))
+            rows = list(map(b"\t".join, zip(cells, genes, conflicts, *gnomad, strict=True)))
+        variants = array("q", map(hash, zip(*place, strict=True)))
+        hashes = array("q", map(hash, zip(cells, names, strict=True)))
+        return rows, variants, hashes, array("I", kinds), counts
 
     def unlabelled(
         self, site: Site, name: bytes, label: int | None, values: Sequence[bytes], csq: bytes | None, info: bytes
     ) -> bytes:
         """A row for `to_table` that is not remembered; CLASS is empty without a `label`. Else as `append`."""
         gene = values[GENE]
-        af, gnomad = self._frequencies_of(_AF_CELLS(values), csq)
+        af, gnomad = self._frequencies_of(_AF_CELLS(values), csq, self._account.frequencies)
         known = b"" if label is None else _CLASSES[label]
         vep = self._annotation(csq, gene, info).replace(b"|", b"\t")
         return b"\t".join((*site, *af, *_CLN_CELLS(values), known, vep, name, gene, b"", *gnomad))
-
-    def note_rows(self) -> None:
-        """Enter the rows since the last call into the ledger."""
-        self.ledger.extend(self._variants, self._hashes, self._kind_numbers)
-        self._variants.clear()
-        self._hashes.clear()
-        self._kind_numbers.clear()
-
-    def count_frequencies(self) -> None:
-        """Enter into the account how many rows have a value of which frequency."""
-        self._account.frequencies.update(of_info(self._seen))
-        self._seen = [0] * len(AF_COLUMNS)
 
     @staticmethod
     def _csv(site: Site, af: Sequence[bytes], cln: Sequence[bytes], label: bytes, vep: bytes, quote: bool) -> bytes:
@@ -176,34 +195,27 @@ class RowWriter:
         return picker.text(csq, gene)
 
     def _frequencies_of(
-        self, own: Sequence[bytes], csq: bytes | None
+        self, own: Sequence[bytes], csq: bytes | None, counts: Counter[str]
     ) -> tuple[tuple[bytes, bytes, bytes], tuple[bytes, ...]]:
         """Cells of the allele frequencies, and of gnomAD's; `own` are ClinVar's."""
-        gnomad: tuple[bytes, ...] = ()
-        if self._of_info:
-            esp, exac, tgp = own
-            seen = self._seen
-            seen[0] += esp != b""
-            seen[1] += exac != b""
-            seen[2] += tgp != b""
-        else:
-            (esp, exac, tgp), gnomad = self._frequencies.of(own, csq, self._account.frequencies)
+        (esp, exac, tgp), gnomad = self._frequencies.of(own, csq, counts)
         return (esp or b"0", exac or b"0", tgp or b"0"), gnomad
 
-    def _kind(self, sigconf: bytes, chosen: tuple) -> tuple[bytes, int]:
-        """CONFLICT, and the number of the kind of a row of CLASS 1, worked out once for each text."""
-        key = (sigconf, chosen)
-        if found := self._kinds.get(key):
-            return found
-        if len(self._kinds) > _MOST_KINDS:
-            self._kinds.clear()
-        conflict, submissions = _conflict_of(sigconf)
-        found = self._kinds[key] = conflict, self.ledger.number_of(RowKind(1, conflict, submissions, *chosen))
-        return found
+    def _frequency_columns(
+        self, own: Sequence[Sequence[bytes]], csqs: Sequence[bytes], counts: Counter[str]
+    ) -> tuple[list[Sequence[bytes]], list[Sequence[bytes]]]:
+        """As `_frequencies_of`, of many rows column by column."""
+        if self._of_info:
+            counts.update(of_info([len(csqs) - column.count(b"") for column in own]))
+            return [[cell or b"0" for cell in column] for column in own], []
+        made = [self._frequencies_of(cells, csq, counts) for *cells, csq in zip(*own, csqs, strict=True)]
+        af, gnomad = zip(*made, strict=True)
+        return list(zip(*af, strict=True)), list(zip(*gnomad, strict=True))
 
-    def _agreeing_kind(self, chosen: tuple) -> int:
-        """The number of the kind of a row of CLASS 0."""
-        return self.ledger.number_of(RowKind(0, b"", (), *chosen))
+    def _kind(self, key: tuple[int, bytes, tuple]) -> tuple[bytes, int]:
+        label, sigconf, chosen = key
+        conflict, submissions = _conflict_of(sigconf) if label else (b"", ())
+        return conflict, self.ledger.number_of(RowKind(label, conflict, submissions, *chosen))
 
 
 def _conflict_of(text: bytes) -> tuple[bytes, tuple[int, ...]]:
@@ -216,6 +228,18 @@ def _conflict_of(text: bytes) -> tuple[bytes, tuple[int, ...]]:
 def _occurrences(info: bytes, item: bytes) -> int:
     """How many values an INFO key (`key=`) has in a record."""
     return info.startswith(item) + info.count(b";" + item)
+
+
+def _replaced(texts: list[bytes], old: bytes, new: bytes) -> list[bytes]:
+    """Texts without line ends with a byte replaced by another."""
+    return b"\n".join(texts).replace(old, new).split(b"\n")
+
+
+def _with_quotes(column: Sequence[bytes]) -> Sequence[bytes]:
+    """A column of CSV cells without quotes and carriage returns, in quotes where they need them."""
+    if COMMA not in b"".join(column):
+        return column
+    return [b'"' + cell + b'"' if COMMA in cell else cell for cell in column]
 
 
 def _quoted(cell: bytes) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from array import array
+from collections.abc import Mapping, Sequence
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.io.accounting import (
     NO_GERMLINE,
     NO_MATCH,
+    STATUS_BYTES,
     UNSUPPORTED_ALLELE,
     Account,
 )
@@ -30,20 +31,11 @@ from genomicslearning.training_set.row_writer import (
     RowWriter,
 )
 from genomicslearning.training_set.transcripts import Layout, LayoutError, TranscriptPicker
+from genomicslearning.training_set.usual import SELF_CLASSIFIED, STATUS_ITEM, UsualRecords, UsualRows
 
-# Stands for the ClinVar line of a record that has ClinVar's classification in its own INFO: the annotated file repeats
-# ClinVar's record, or there is no second file.
-SELF_CLASSIFIED: Any = "the record's own INFO"
-
-_STATUS_ITEM = b"CLNREVSTAT="
 # A lone dot is missing in every key, except where ClinVar says with it that an included variant's condition has no
 # identifier, and where the published table has it.
 _DOTS = tuple(key for key in KEYS if key != "CLNDISDBINCL")
-# The columns before INFO of a record as most are: POS in digits, one sequence as ALT. The empty group is where INFO
-# begins.
-_USUAL_START = (
-    rb"([^\t,]*+)\t([0-9]{1,%d}+)\t([^\t]*+)\t([^\t,]++)\t([A-Za-z]++)\t[^\t]*+\t[^\t]*+\t()" % MOST_POS_DIGITS
-)
 _SUBSTITUTION = re.compile(rb":g\.\d+([ACGT])>([ACGT])\Z").search
 
 
@@ -102,14 +94,14 @@ class RowMaker:
         self._row = self._writer.append
         self.ledger = self._writer.ledger
         self.schema = self._writer.schema
-        # Lines as most are: eight columns, and INFO in the order that is known, which `_learnt` is. What belongs to
-        # which of several definitions of VEP's key has to be found out record by record.
-        self._has_usual = columns == 8 and not (layout and layout.earlier)
-        self._usual_line = re.compile(_USUAL_START + self._own.pattern).fullmatch
-        self._learnt = self._own.pattern
+        # What belongs to which of several definitions of VEP's key has to be found out record by record.
+        self._usual = (
+            UsualRecords(self._own, self._writer, self._picker, self._label_of)
+            if columns == 8 and not (layout and layout.earlier)
+            else None
+        )
         self._quote = False  # whether the line being read has quotes or carriage returns
         self._number = 0
-        self._mostly_labelled = False  # the records of the last lines
 
     @property
     def rows(self) -> int:
@@ -118,7 +110,6 @@ class RowMaker:
 
     def finish(self) -> Account:
         """The account of what was read, without the rows: those are in the ledger."""
-        self._writer.count_frequencies()
         self.account.repeated_keys = self._own.repeated + self._clinvar.repeated
         return self.account
 
@@ -133,7 +124,7 @@ class RowMaker:
     def make(
         self,
         lines: Sequence[bytes],
-        partners: Iterable,
+        partners: Sequence,
         first: int,
         rows: list[bytes],
         malformed: list[bytes],
@@ -154,48 +145,72 @@ class RowMaker:
         plain
             Whether all the lines are known to be ASCII without NUL bytes.
         """
-        self.account.read += len(lines)
-        made = len(self.ledger)
-        try:
-            self._make(lines, partners, first, rows, malformed, plain)
-        except LayoutError as error:
-            raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
-        self._writer.note_rows()
-        self._mostly_labelled = 4 * (len(self.ledger) - made) > 3 * len(lines)
+        self.take(self.usual(lines, partners, plain=plain), lines, partners, first, rows, malformed)
 
-    def _make(
+    def usual(self, lines: Sequence[bytes], partners: Sequence, *, plain: bool = False) -> UsualRows:
+        """The rows of those lines that are usual records, for `take`, which counts them."""
+        if self._usual:
+            return self._usual.read(lines, partners, plain=plain)
+        others = [(place, 0) for place in range(len(lines))]
+        return UsualRows([], array("q"), array("q"), array("I"), {}, {}, others)
+
+    def learn(self, line: bytes) -> None:
+        """Learn the order of the INFO keys from a line that is no usual record."""
+        if self._usual:
+            self._usual.learn(line)
+
+    def take(
         self,
+        usual: UsualRows,
         lines: Sequence[bytes],
-        partners: Iterable,
+        partners: Sequence,
         first: int,
         rows: list[bytes],
         malformed: list[bytes],
-        plain: bool,
     ) -> None:
-        as_csv = self._as_csv
-        self_classified = self._self_classified
-        usual = self._usual if self._has_usual else None
-        for number, (line, partner) in enumerate(zip(lines, partners, strict=True), first):
-            self._number = number
-            if usual and partner is SELF_CLASSIFIED and (plain or is_plain(line)) and usual(line, rows):
-                continue
-            fields = line.split(b"\t", 8)
-            if len(fields) != 8 or not (
-                fields[3] and fields[1].isdigit() and len(fields[1]) <= MOST_POS_DIGITS and (plain or is_plain(line))
-            ):
-                if not line.strip():
-                    self.account.read -= 1  # an empty line is no record
-                    continue
-                if why := self._problem(line, number):
-                    self._set_aside(line, why, malformed)
-                    continue
-            self._quote = as_csv and (QUOTE in line or RETURN in line)
-            if partner is SELF_CLASSIFIED:
-                self_classified(fields, rows)
-            elif partner is None:
-                self.account.dropped[NO_MATCH] += 1
-            else:
-                self._joined(fields, partner, rows)
+        """Append the rows of lines of which `usual` has those of the usual records; else as `make`."""
+        account = self.account
+        account.read += len(lines)
+        account.written += len(usual.rows)
+        account.frequencies.update(usual.frequencies)
+        for status, count in usual.left_out.items():
+            account.drop_status(status, self.path, count)
+        start = 0
+        try:
+            for place, end in usual.others:
+                self._take_rows(usual, start, end, rows)
+                start = end
+                self._number = first + place
+                self._make(lines[place], partners[place], rows, malformed)
+        except LayoutError as error:
+            raise InputError(f"{self.path}:{self._number}: {error}; the header belongs to another file") from None
+        self._take_rows(usual, start, len(usual.rows), rows)
+
+    def _take_rows(self, usual: UsualRows, start: int, end: int, rows: list[bytes]) -> None:
+        """Take those of the usual rows that stand between two of the other lines."""
+        if start < end:
+            rows += usual.rows[start:end]
+            self.ledger.extend(usual.variants[start:end], usual.hashes[start:end], usual.kinds[start:end])
+
+    def _make(self, line: bytes, partner, rows: list[bytes], malformed: list[bytes]) -> None:
+        """The rows of one line."""
+        fields = line.split(b"\t", 8)
+        if len(fields) != 8 or not (
+            fields[3] and fields[1].isdigit() and len(fields[1]) <= MOST_POS_DIGITS and is_plain(line)
+        ):
+            if not line.strip():
+                self.account.read -= 1  # an empty line is no record
+                return
+            if why := self._problem(line, self._number):
+                self._set_aside(line, why, malformed)
+                return
+        self._quote = self._as_csv and (QUOTE in line or RETURN in line)
+        if partner is SELF_CLASSIFIED:
+            self._self_classified(fields, rows)
+        elif partner is None:
+            self.account.dropped[NO_MATCH] += 1
+        else:
+            self._joined(fields, partner, rows)
 
     def _problem(self, line: bytes, number: int) -> str | None:
         check_no_header(line, f"{self.path}:{number}")
@@ -209,50 +224,20 @@ class RowMaker:
         self.account.first_problem = self.account.first_problem or why
         malformed.append(line)
 
-    def _usual(self, line: bytes, rows: list[bytes]) -> bool:
-        """The row of a labelled record as most are; False where it is not one, and nothing is done.
-
-        Such records are read by one regular expression, from CHROM to the end of INFO.
-        """
-        if not self._mostly_labelled:
-            # A look at what is probably the review status: most of ClinVar is left out by it.
-            start = line.find(_STATUS_ITEM)
-            if self._label_of(line[start + len(_STATUS_ITEM) : line.find(b";", start)]) is None:
-                return False
-        if self._learnt is not self._own.pattern:  # learnt anew from another record; groups are arranged for this one
-            self._learnt = self._own.pattern
-            self._usual_line = re.compile(_USUAL_START + self._learnt).fullmatch
-        if (self._as_csv and (QUOTE in line or RETURN in line)) or not (found := self._usual_line(line)):
-            return False
-        groups = found.groups(b"")
-        chrom, pos, name, ref, alt = groups[:5]
-        values = self._own.arranged(groups[6:])
-        label = self._label_of(values[STATUS])
-        csq = values[CSQ]
-        if (
-            label is None
-            or line.find(b"\t", found.end(6)) > 0
-            or (COMMA in csq and self._picker and not self._picker.is_of_one_allele(csq))
-        ):
-            return False
-        self._row((chrom, pos, ref, alt), name, label, values, csq, b"", rows)
-        self.account.written += 1
-        return True
-
     def _self_classified(self, fields: Sequence[bytes], rows: list[bytes]) -> None:
         """Rows of a record that has ClinVar's classification itself."""
         account = self.account
         info = fields[7]
         # Look at the review status before reading the rest: most of ClinVar is left out by it.
-        start = info.find(_STATUS_ITEM)
+        start = info.find(STATUS_ITEM)
         if start > 0 and info[start - 1] != SEMICOLON:  # another key that ends in these letters
-            start = info.find(b";" + _STATUS_ITEM) + 1 or -1
+            start = info.find(b";" + STATUS_ITEM) + 1 or -1
         if start < 0:
             account.dropped[NO_GERMLINE] += 1
             return
         end = info.find(b";", start)
-        status = info[start + len(_STATUS_ITEM) : end] if end > 0 else info[start + len(_STATUS_ITEM) :]
-        if self._label_of(status) is None and info.find(b";" + _STATUS_ITEM, start) < 0:
+        status = info[start + len(STATUS_ITEM) : end] if end > 0 else info[start + len(STATUS_ITEM) :]
+        if self._label_of(status) is None and info.find(b";" + STATUS_ITEM, start) < 0:
             self._drop_status(status)
             return
         values = self._own.values(info)
@@ -338,6 +323,8 @@ class RowMaker:
             self.account.dropped[NO_GERMLINE] += 1
         else:
             self.account.drop_status(status, self.path)
+            if self._usual and len(status) <= STATUS_BYTES and status.isascii():
+                self._usual.left_out.add(status)
 
     def _joined_rows(
         self,

@@ -229,6 +229,20 @@ class TranscriptPicker:
         text = self._joined_runs(runs)
         return _without_scores(text) if _PARENTHESIS in block else text
 
+    def texts(self, csqs: Sequence[bytes], genes: Sequence[bytes]) -> tuple[list[bytes], list[tuple[str, bool, bool]]]:
+        """As `text`, of many records; and of each `rule`, `by_gene` and `strange`."""
+        joined = b"".join(csqs)
+        found = [] if self._preferred or _COMMA in joined else list(map(self._whole_block, csqs))
+        if not found or None in found:  # as an empty one is
+            made = [(self.text(*of), (self.rule, self.by_gene, self.strange)) for of in zip(csqs, genes, strict=True)]
+            texts, chosen = zip(*made, strict=True)
+            return list(texts), list(chosen)
+        consequences, *runs = zip(*[match.groups() for match in found if match], strict=True)
+        cells = list(map(self._joined_runs, zip(*runs, strict=True)))
+        if _PARENTHESIS in joined:
+            cells = [_without_scores(text) for text in cells]
+        return cells, [(self._otherwise, False, not self._known[consequence]) for consequence in consequences]
+
     def none(self, why: str) -> bytes:
         """The empty cells of a row that gets no annotation, and why."""
         self.rule, self.by_gene, self.strange = why, False, False

@@ -23,8 +23,9 @@ from genomicslearning.training_set import transcripts
 from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.matching import Partners, check_assemblies
 from genomicslearning.training_set.row_writer import to_table
-from genomicslearning.training_set.rows import SELF_CLASSIFIED, RowMaker
+from genomicslearning.training_set.rows import RowMaker
 from genomicslearning.training_set.table import SCHEMA
+from genomicslearning.training_set.usual import SELF_CLASSIFIED
 
 SINGLE = SINGLE_SUBMITTER.replace(" ", "_")
 # Variants with one submitter stand in for CLASS 0, so that one pass gives both them and the conflicts.
