@@ -81,6 +81,8 @@ def main() -> None:
         _fail(problem, 2)
     except MemoryError:
         _fail("not enough memory; give the machine more, or less at a time", 1)
+    except ChildProcessError as problem:
+        _fail(problem, 1)
     except OSError as problem:  # a disk that is full or gone, a folder without rights
         where = f"{problem.filename}: " if problem.filename else ""
         _fail(f"{where}{problem.strerror or first_line(problem)}; nothing more was written", 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from genomicslearning.io.lines import rereadable
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Quarantine, Vcf
 from genomicslearning.training_set import transcripts
+from genomicslearning.training_set.blocks import Block, with_usual_rows
 from genomicslearning.training_set.frequencies import of_files
 from genomicslearning.training_set.matching import Partners, check_assemblies
 from genomicslearning.training_set.row_writer import to_table
@@ -171,14 +172,22 @@ def _make_rows(
     inputs: Inputs, maker: RowMaker, write: Callable[[list[bytes]], None], quarantine: Quarantine, watch: Stopwatch
 ) -> None:
     """Read the source to its end, and hand rows and malformed lines on."""
-    for lines in inputs.source.batches():
-        rows: list[bytes] = []
-        malformed: list[bytes] = []
-        partners = inputs.partners.of(lines) if inputs.partners else [SELF_CLASSIFIED] * len(lines)
-        maker.make(lines, partners, inputs.source.line + 1, rows, malformed, plain=inputs.source.plain)
-        write(rows)
-        quarantine.add(malformed)
-        watch.tick(maker.account.read, f", {maker.rows:,} rows")
+    with closing(with_usual_rows(_blocks(inputs), maker)) as blocks:
+        for block, usual in blocks:
+            rows: list[bytes] = []
+            malformed: list[bytes] = []
+            maker.take(usual, block.lines, block.partners, block.first, rows, malformed)
+            write(rows)
+            quarantine.add(malformed)
+            watch.tick(maker.account.read, f", {maker.rows:,} rows")
+
+
+def _blocks(inputs: Inputs) -> Iterator[Block]:
+    """The source's lines with their partners."""
+    source, partners = inputs.source, inputs.partners
+    for lines in source.batches():
+        found = partners.of(lines) if partners else [SELF_CLASSIFIED] * len(lines)
+        yield Block(lines, found, source.line + 1, source.plain)
 
 
 def _report(account: Account, inputs: Inputs, maker: RowMaker, quarantine: Quarantine) -> dict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -52,9 +51,10 @@ class Ledger:
         """The number by which a kind is added."""
         return self._numbers.setdefault(kind, len(self._numbers))
 
-    def kinds_from(self, number: int) -> list[RowKind]:
-        """The kinds of this number and those after it."""
-        return list(islice(self._numbers, number, None))
+    @property
+    def kinds(self) -> list[RowKind]:
+        """All kinds, in the order of their numbers."""
+        return list(self._numbers)
 
     def append(self, variant: int, row: int, kind: int, *, further: bool) -> None:
         """Take in a row: the hashes of its variant and of all its cells, its kind's number, and whether it is of the
@@ -73,7 +73,7 @@ class Ledger:
 
     def take_kinds(self) -> list[RowKind]:
         """The kind of each row, in order; the rows are forgotten."""
-        kinds = list(self._numbers)
+        kinds = self.kinds
         found = [kinds[number] for number in self._kinds]
         self._start()
         return found
@@ -92,7 +92,7 @@ class Ledger:
         account.count_repeated(_further_times(variants), self._records_without_rows(kept) if len(repeated) else 0)
         numbers = np.frombuffer(self._kinds, np.uint32)
         counts = np.bincount(numbers[kept], minlength=len(self._numbers))
-        kinds = list(self._numbers)
+        kinds = self.kinds
         for number in _by_first(numbers, len(kinds)):
             if counts[number]:
                 account.count_rows(kinds[number]._asdict(), int(counts[number]))

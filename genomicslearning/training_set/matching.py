@@ -35,6 +35,8 @@ _STATUS = b"CLNREVSTAT="
 _SEMICOLON = ord(";")
 # POS is a number and REF is not empty.
 _has_place = re.compile(rb"[^\t]*+\t[0-9]{1,18}+\t[^\t]*+\t[^\t]").match
+# And there are eight columns.
+_is_record = re.compile(rb"[^\t]*+\t[0-9]{1,18}+\t[^\t]*+\t[^\t]++(?:\t[^\t]*+){4}").fullmatch
 
 
 class Known(NamedTuple):
@@ -172,19 +174,14 @@ class Partners:
 
     def _records(self, vcf: Vcf, malformed: list[bytes]) -> Iterator[list[bytes]]:
         for lines in vcf.batches():
-            plain = vcf.plain
-            unsure = [  # told quickly of most lines
-                place
-                for place, line in enumerate(lines)
-                if not (line.count(b"\t") == 7 and _has_place(line) and (plain or is_plain(line)))
-            ]
+            unsure = _unsure(lines, plain=vcf.plain)
             for place in reversed(
-                [place for place in unsure if not self._is_record(lines[place], vcf, place + 1, malformed)]
+                [place for place in unsure if not self._is_one(lines[place], vcf, place + 1, malformed)]
             ):
                 del lines[place]
             yield lines
 
-    def _is_record(self, line: bytes, vcf: Vcf, place: int, malformed: list[bytes]) -> bool:
+    def _is_one(self, line: bytes, vcf: Vcf, place: int, malformed: list[bytes]) -> bool:
         """Whether a line, at a place in its batch from 1, is a record; what is none, and not empty, is malformed."""
         if not line.strip():
             return False
@@ -299,6 +296,14 @@ class Partners:
             return _Index(
                 chain.from_iterable(self._records(vcf, [])), total, self._kept, same_assembly=self._same_assembly
             )
+
+
+def _unsure(lines: Sequence[bytes], *, plain: bool) -> list[int]:
+    """Places of the lines that have to be looked at for being records; few."""
+    found = [place for place, match in enumerate(map(_is_record, lines)) if not match]
+    if not plain:
+        found = sorted({*found, *(place for place, line in enumerate(lines) if not is_plain(line))})
+    return found
 
 
 class _Index:
