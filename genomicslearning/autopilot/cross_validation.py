@@ -21,7 +21,7 @@ from genomicslearning import InputError
 from genomicslearning.autopilot.ensemble import blend
 from genomicslearning.autopilot.scoring import FORESTS, member_probabilities, positive
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
-from genomicslearning.features import ScoredFeatures, VariantFeatures, Variants, folds
+from genomicslearning.features import ScoredFeatures, TokenScore, VariantFeatures, Variants, folds
 from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import cross
 from genomicslearning.io.memory import give_back
@@ -257,12 +257,20 @@ class CrossValidation:
     ) -> None:
         """Fit these evidence steps on all rows; with `last`, let go of tokens and columns as soon as they were read."""
         of_tokens = [step.token_score if isinstance(step, ScoredFeatures) else step for step in steps]
+        token_scores = [step for step in of_tokens if isinstance(step, TokenScore)]
+        asked = {settings_text(step) for step in steps}
+        only_scored = {settings_text(step.tokens()) for step in token_scores} - asked
         for step in of_tokens:
             if not isinstance(step, VariantFeatures):
-                fit_evidence(step, shared, self.variants, y)
+                fit_evidence(step.tokens() if isinstance(step, TokenScore) else step, shared, self.variants, y)
         if last:
             self.variants = self.variants.without_tokens()
             give_back()
+        for step in token_scores:
+            fit_evidence(step, shared, self.variants, y)
+        for name in only_scored:
+            shared.pop(name)
+        give_back()
         for step in steps:
             fit_evidence(step, shared, self.variants, y)
         if last:
@@ -330,6 +338,11 @@ def fit_evidence(
             # The columns alone are a view of the same memory from now on.
             views = [None if table is None else _without_last(table) for table in joined[1:]]
             kept[settings_text(step.columns)] = FittedEvidence(columns.step, *views)
+        elif isinstance(step, TokenScore):
+            tokens = fit_evidence(step.tokens(), kept, rows, y, held_out)
+            step = clone(step)
+            scores = step.fit_matrix(tokens.step, tokens.fitted, y, rows.groups)
+            kept[key] = FittedEvidence(step, scores, None if held_out is None else step.of_matrix(tokens.held_out))
         else:
             step = clone(step)
             values = step.fit_transform(rows, y)

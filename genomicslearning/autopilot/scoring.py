@@ -14,7 +14,7 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
-from genomicslearning.features import ScoredFeatures, Variants
+from genomicslearning.features import ScoredFeatures, TokenScore, Variants
 
 FORESTS = (ExtraTreesClassifier, RandomForestClassifier)
 
@@ -79,6 +79,8 @@ def _transformed(step, variants: Variants, kept: dict[int, object]):
         if isinstance(step, ScoredFeatures):
             parts = (_transformed(part, variants, kept) for part in (step.columns_, step.token_score_))
             kept[id(step)] = ScoredFeatures.joined(*parts)
+        elif isinstance(step, TokenScore):
+            kept[id(step)] = step.of_matrix(_transformed(step.vectorizer_, variants, kept))
         else:
             kept[id(step)] = step.transform(variants)
     return kept[id(step)]

@@ -222,9 +222,18 @@ class TokenScore(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X, y) -> pd.DataFrame:
         variants = Variants.read(X, self.features)
-        y = np.asarray(y)
-        self.vectorizer_ = VariantTokens(self.features, self.min_rows).fit(variants)
-        matrix = self.vectorizer_.transform(variants)
+        tokens = self.tokens().fit(variants)
+        return _indexed(X, self.fit_matrix(tokens, tokens.transform(variants), y, variants.groups))
+
+    def tokens(self) -> VariantTokens:
+        """The tokens that it reads, not fitted yet."""
+        return VariantTokens(self.features, self.min_rows)
+
+    def fit_matrix(
+        self, tokens: VariantTokens, matrix: sparse.csr_matrix, y: np.ndarray, groups: np.ndarray | None
+    ) -> pd.DataFrame:
+        """What `fit_transform` does, where others have fitted the tokens and made them a matrix."""
+        self.vectorizer_, y = tokens, np.asarray(y)
         scores = np.zeros(len(y))
 
         def fit_fold(fold: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -235,21 +244,29 @@ class TokenScore(TransformerMixin, BaseEstimator):
 
         # Sparse products are made outside of Python's lock; but each of two fits holds most of the matrix once more.
         with ThreadPoolExecutor(2 if len(y) < MANY_ROWS else 1) as pool:
-            coefficients = list(pool.map(fit_fold, folds(self.cv, y, variants.groups, self.seed)))
+            coefficients = list(pool.map(fit_fold, folds(self.cv, y, groups, self.seed)))
         self.coef_ = np.mean(coefficients, axis=0)
-        return self._frame(X, scores)
+        return self._frame(scores)
 
     def transform(self, X) -> pd.DataFrame:
         check_is_fitted(self, "coef_")
-        matrix = self.vectorizer_.transform(X)
-        return self._frame(X, matrix @ self.coef_[:-1] + self.coef_[-1])
+        return _indexed(X, self.of_matrix(self.vectorizer_.transform(X)))
+
+    def of_matrix(self, matrix: sparse.csr_matrix) -> pd.DataFrame:
+        """The score of rows whose tokens are a matrix already."""
+        return self._frame(matrix @ self.coef_[:-1] + self.coef_[-1])
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         return np.array(["token_score"], dtype=object)
 
-    def _frame(self, X, scores: np.ndarray) -> pd.DataFrame:
-        index = X.index if isinstance(X, pd.DataFrame) else None
-        return pd.DataFrame({"token_score": scores.astype(np.float32)}, index=index)
+    @staticmethod
+    def _frame(scores: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame({"token_score": scores.astype(np.float32)})
+
+
+def _indexed(X, found: pd.DataFrame) -> pd.DataFrame:
+    """The rows under the names that they have in the input, where it is a table."""
+    return found.set_axis(X.index, axis=0) if isinstance(X, pd.DataFrame) else found
 
 
 def _with_room(columns: pd.DataFrame) -> np.ndarray | None:
@@ -291,12 +308,13 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
     def fit_transform(self, X, y, **fit_params) -> pd.DataFrame:
         self.columns_, self.token_score_ = clone(self.columns), clone(self.token_score)
         variants = Variants.read(X, self.columns.features)
-        return self._indexed(X, self.columns_.fit_transform(variants), self.token_score_.fit_transform(variants, y))
+        columns = self.columns_.fit_transform(variants)
+        return _indexed(X, self.joined(columns, self.token_score_.fit_transform(variants, y)))
 
     def transform(self, X) -> pd.DataFrame:
         check_is_fitted(self, "columns_")
         variants = Variants.read(X, self.columns.features)
-        return self._indexed(X, self.columns_.transform(variants), self.token_score_.transform(variants))
+        return _indexed(X, self.joined(self.columns_.transform(variants), self.token_score_.transform(variants)))
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         return np.append(self.columns_.get_feature_names_out(), self.token_score_.get_feature_names_out())
@@ -314,7 +332,3 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
             values[:, :-1] = columns
         values[:, -1] = score["token_score"]
         return pd.DataFrame(values, columns=[*columns.columns, *score.columns], index=columns.index, copy=False)
-
-    def _indexed(self, X, columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
-        joined = self.joined(columns, score)
-        return joined.set_axis(X.index, axis=0) if isinstance(X, pd.DataFrame) else joined

@@ -114,7 +114,7 @@ class Variants:
     def without_tokens(self) -> Variants:
         """The same rows without their tokens, which are hundreds of megabytes for a million rows."""
         none = Ragged(np.zeros(0, np.int32), np.zeros(len(self) + 1, np.int64))
-        return replace(self, tokens=none, token_hashes=self.token_hashes[:0])
+        return replace(self, tokens=none, token_hashes=np.zeros(0, np.uint64))
 
     def take(self, rows: np.ndarray) -> Variants:
         """These rows, in their order."""
