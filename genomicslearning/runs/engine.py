@@ -8,13 +8,17 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import papermill
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.client import KernelClient
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from traitlets import Type
 from traitlets.config import Config
 
 from genomicslearning import InputError
@@ -23,6 +27,8 @@ from genomicslearning.runs.folder import AT_WORK
 from genomicslearning.runs.warm import WAITING, Warm, WarmProvisioner
 
 SAVE_SECONDS = 2.0
+# How long a kernel's answer is waited for before it is asked again, and how often it is asked whether it has ended.
+ASK_AGAIN_SECONDS, ENDED_SECONDS = 0.05, 0.01
 
 
 def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[str], None], warm: Warm | None) -> None:
@@ -70,6 +76,11 @@ def _kernels(log: Any, folder: Path, warm: Warm | None) -> type[AsyncKernelManag
     """
 
     class Kernels(AsyncKernelManager):
+        client_factory = Type(_Client, klass=KernelClient)
+
+        async def _async_finish_shutdown(self, waittime=None, pollinterval=ENDED_SECONDS, restart=False) -> None:
+            await super()._async_finish_shutdown(waittime, pollinterval, restart)
+
         async def start_kernel(self, **settings) -> None:  # type: ignore[override]
             if warm:
                 self.provisioner = WarmProvisioner(kernel_id="", kernel_spec=self.kernel_spec, parent=self)
@@ -77,6 +88,37 @@ def _kernels(log: Any, folder: Path, warm: Warm | None) -> type[AsyncKernelManag
             await super().start_kernel(**settings, stderr=log, env=WAITING | os.environ | {AT_WORK: str(folder)})
 
     return Kernels
+
+
+class _Client(AsyncKernelClient):
+    """A client that is ready once the kernel has done its first request.
+
+    jupyter_client's own then listens on until it has heard nothing for 0.2 seconds: most of a second a run.
+    """
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Ask the kernel what it is until it says that it has answered; `timeout` is in seconds.
+
+        Raises
+        ------
+        RuntimeError
+            The kernel has ended, or did not answer in time.
+        """
+        latest = time.monotonic() + (float("inf") if timeout is None else timeout)
+        asked = {self.kernel_info()}
+        while True:
+            try:
+                message = await self.iopub_channel.get_msg(timeout=ASK_AGAIN_SECONDS)
+            except Empty:  # it is still starting, or was not listened to yet when it answered
+                if not await self.is_alive():
+                    raise RuntimeError("Kernel died before replying to kernel_info") from None
+                if time.monotonic() > latest:
+                    raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds") from None
+                asked.add(self.kernel_info())
+                continue
+            if message["parent_header"].get("msg_id") in asked and message["content"].get("execution_state") == "idle":
+                break
+        self._handle_kernel_info_reply(await self.shell_channel.get_msg(timeout=timeout))
 
 
 class _SaveNowAndThen:
