@@ -12,6 +12,7 @@ import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ CSQ_FIELDS = (
     "MANE_SELECT CANONICAL REFSEQ_MATCH GIVEN_REF USED_REF BAM_EDIT SIFT PolyPhen MOTIF_NAME MOTIF_POS HIGH_INF_POS "
     "MOTIF_SCORE_CHANGE LoFtool CADD_PHRED CADD_RAW BLOSUM62"
 ).split()
+_fields, _NO_FIELDS = itemgetter(*CSQ_FIELDS), dict.fromkeys(CSQ_FIELDS, "")
 _INFO = """\
 AF_ESP 1 Float allele frequencies from GO-ESP
 AF_EXAC 1 Float allele frequencies from ExAC
@@ -390,7 +392,7 @@ class _Sample:
             main["BLOSUM62"] = genome.blosum62(main["Amino_acids"])
         blocks = self._beside(gene, main, everywhere)
         blocks.insert(len(blocks) if gene.other_first else 0, main)
-        return ",".join("|".join(block.get(name, "") for name in CSQ_FIELDS) for block in blocks)
+        return ",".join("|".join(_fields({**_NO_FIELDS, **block})) for block in blocks)
 
     def _beside(self, gene: genome.Gene, main: dict[str, str], everywhere: dict[str, str]) -> list[dict[str, str]]:
         """Blocks of the gene's other transcripts and of its neighbour."""

@@ -29,7 +29,7 @@ for _block in BLOCKS.values():
         EVIDENCE[_block.evidence] = (*EVIDENCE.get(_block.evidence, ()), *_block.reads)
 # Known for every variant, so they cannot be taken away; permuted together they are evidence as well.
 SITE = EVIDENCE.pop(SITE_EVIDENCE)
-TOGETHER = 8000  # rows asked for in one call: two chunks of a model, one a core
+TOGETHER = 16_000  # rows asked for in one call: texts that come again are parsed once a call and core
 
 
 def present(table: pd.DataFrame) -> dict[str, list[str]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import expit, ndtri
 
 from genomicslearning.evaluation.comparison import delong
 from genomicslearning.evaluation.scores import average_precision
@@ -151,7 +150,7 @@ def logit_interval(area: float, variance: float) -> tuple[float, float]:
     """95 % interval of an AUC on the logit scale, which stays within 0 and 1."""
     if not 0 < area < 1:
         return (np.nan, np.nan)
-    middle, half = np.log(area / (1 - area)), norm.ppf(0.975) * np.sqrt(variance) / (area * (1 - area))
+    middle, half = np.log(area / (1 - area)), ndtri(0.975) * np.sqrt(variance) / (area * (1 - area))
     return float(expit(middle - half)), float(expit(middle + half))
 
 

@@ -12,8 +12,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import assembly_of
@@ -378,6 +376,10 @@ def gene_groups(table: pd.DataFrame) -> np.ndarray:
     -------
     ndarray of int, one id a row, numbered from 0 in order of first appearance.
     """
+    # Imported where they are used: a run's first step only asks for a variant's key.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     symbol = table["SYMBOL"] if "SYMBOL" in table else pd.Series(np.nan, index=table.index)
     genes = table["GENEINFO"].where(table["GENEINFO"].notna(), symbol) if "GENEINFO" in table else symbol
     rows, names = [], []

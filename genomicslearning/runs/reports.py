@@ -27,8 +27,11 @@ class Rendering:
         self._pages: dict[Path, Future] = {}
 
     def step_done(self, name: str) -> None:
-        """Render what a step has left."""
+        """Render what a step has left: its own notebook, and those that its job wrote."""
         self._pages[self._folder / f"{name}.ipynb"] = self._pool.submit(_page, self._folder, name, self._steps)
+        for path in _of_jobs(self._folder):
+            if path not in self._pages:
+                self._pages[path] = self._pool.submit(_page_of_job, self._folder, path)
 
     def finish(self) -> Path:
         """Render what is left, and the index page; return its path.
@@ -48,6 +51,17 @@ def _page(folder: Path, step: str, to_come: Collection[str]) -> None:
     from genomicslearning.report.page import render_notebook
 
     render_notebook(folder / f"{step}.ipynb", to_come=to_come)
+
+
+def _of_jobs(folder: Path) -> list[Path]:
+    """The notebooks that a run's jobs wrote."""
+    return sorted(folder.glob("autopilot/*/notebooks/*.ipynb"))
+
+
+def _page_of_job(folder: Path, path: Path) -> None:
+    from genomicslearning.report.page import render_notebook
+
+    render_notebook(path, home=os.path.relpath(folder / "index.html", path.parent))
 
 
 def render(folder: Path, *, without: Collection[Path] = ()) -> Path:
@@ -70,8 +84,9 @@ def render(folder: Path, *, without: Collection[Path] = ()) -> Path:
         path = folder / f"{step['name']}.ipynb"
         if path.is_file() and path not in without:
             render_notebook(path)
-    for path in sorted(folder.glob("autopilot/*/notebooks/*.ipynb")):
-        render_notebook(path, home=os.path.relpath(folder / "index.html", path.parent))
+    for path in _of_jobs(folder):
+        if path not in without:
+            _page_of_job(folder, path)
     return render_index(folder)
 
 
