@@ -12,26 +12,28 @@ from genomicslearning.io.text import FORMULA_PATTERN
 
 
 def text_table(schema: pa.Schema, rows: Sequence[bytes], separator: str = "\t") -> pa.Table:
-    """Rows of separated cells as an Arrow table, empty cells null.
+    """Rows of separated cells as an Arrow table, as `table_of`."""
+    return table_of(schema, b"\n".join(rows), separator) if rows else schema.empty_table()
+
+
+def table_of(schema: pa.Schema, text: bytes, separator: str = "\t") -> pa.Table:
+    """A text of rows of separated cells as an Arrow table, empty cells null.
 
     Parameters
     ----------
     schema
         Names and types of the columns; each row has a cell for each.
-    rows
-        UTF-8 without line ends.
+    text
+        Rows in UTF-8, with line ends between them.
 
     Raises
     ------
     ValueError
         A row has another number of cells, or a cell is not of its column's type.
     """
-    if not rows:
-        return schema.empty_table()
-    text = b"\n".join(rows)
-    if b"\r" in text or (len(schema) == 1 and b"" in rows):
-        # Arrow's reader takes a lone carriage return for a line's end, and skips empty lines.
-        columns = zip(*(row.split(separator.encode()) for row in rows), strict=True)
+    # Arrow's reader takes a lone carriage return for a line's end, and skips empty lines.
+    if b"\r" in text or len(schema) == 1:
+        columns = zip(*(row.split(separator.encode()) for row in text.split(b"\n")), strict=True)
         return pa.table(
             [
                 pa.array([cell.decode() or None for cell in column], pa.string()).cast(field.type)

@@ -100,12 +100,11 @@ class _Tokens:
         # Separators are the only bytes up to a line's end, or the text is none that can be read here.
         ends = np.flatnonzero((chars <= _LINE_END) | (chars == _SEMICOLON))
         self.kinds = chars[ends]
-        # With the separator behind each, tokens lie side by side, as Arrow wants them.
         self._starts = np.zeros(len(ends) + 1, np.int32)
         self._starts[1:] = ends + 1
         self._ends = np.append(ends, size).astype(np.int32)
-        buffers = [None, pa.py_buffer(self._starts), pa.py_buffer(text)]
-        self._tokens = pa.BinaryArray.from_buffers(pa.binary(), len(ends), buffers)
+        self._text = pa.py_buffer(text)
+        self._even = np.arange(0, 2 * len(ends), 2, dtype=np.int32)
         # The eight bytes at every place as one number.
         self._words = np.ndarray((len(text) - _WORD + 1,), "<u8", text, strides=(1,))
 
@@ -131,25 +130,30 @@ class _Tokens:
         """The tokens `present` as text without their first `skip` bytes; null elsewhere, and for an empty one."""
         every = bool(present.all())
         chosen = numbers if every else numbers[present]
-        lengths = self.lengths(chosen) - skip
-        wanted = lengths > 0
+        starts, ends = self._starts[chosen] + np.int32(skip), self._ends[chosen]
+        wanted = ends > starts
         if dots:
-            wanted &= (lengths > 1) | (self._chars[self._starts[chosen] + skip] != _DOT)
+            wanted &= (ends - starts > 1) | (self._chars[starts] != _DOT)
         if not wanted.all():
             every = False
-            chosen = chosen[wanted]
+            starts, ends = starts[wanted], ends[wanted]
             present = present.copy()
             present[present] = wanted
-        if not len(chosen):
+        count = len(starts)
+        if not count:
             return pa.nulls(len(numbers), pa.string())
-        values = pac.binary_slice(self._tokens.take(arrays.of_numbers(chosen)), skip, -1)  # without the separator
+        # Arrow wants texts that lie side by side: every second one is what stands between two of the column.
+        bounds = np.empty(2 * count, np.int32)
+        bounds[::2], bounds[1::2] = starts, ends
+        both = pa.StringArray.from_buffers(2 * count - 1, pa.py_buffer(bounds), self._text)
+        values = both.take(arrays.of_numbers(self._even[:count]))
         if every:
-            return values.view(pa.string())
+            return values
         offsets = np.zeros(len(numbers) + 1, np.int64)
         np.cumsum(present, out=offsets[1:])
-        ends = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1)[offsets]
+        found = np.frombuffer(values.buffers()[1], np.int32, count + 1)[offsets]
         valid = pa.py_buffer(np.packbits(present, bitorder="little"))
-        return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(ends), values.buffers()[2], valid)
+        return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(found), values.buffers()[2], valid)
 
 
 def _nothing(count: int, width: int, order: Sequence[tuple[bytes, bool]]) -> Columns:

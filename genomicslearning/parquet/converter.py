@@ -12,7 +12,7 @@ import pyarrow.compute as pac
 from genomicslearning import InputError
 from genomicslearning.io import arrays, lake
 from genomicslearning.io.lines import unique_names
-from genomicslearning.io.separated import text_table
+from genomicslearning.io.separated import table_of, text_table
 from genomicslearning.io.vcf import MOST_KEY_BYTES, Definition, InfoReader, Vcf, problem
 from genomicslearning.parquet import columns as vcf_columns
 from genomicslearning.parquet.numbers import to_numbers
@@ -173,17 +173,19 @@ class Converter:
         read = vcf_columns.read(text, self._columns, self._reader.order, self._dots)
         count = len(read.fits)
         read.fits[list(single)] = False
-        if len(left := np.setdiff1d(np.flatnonzero(~read.fits), list(single))):
+        left = [place for place in np.flatnonzero(~read.fits).tolist() if place not in single]
+        if left:
             every = text.split(b"\n")
-            for place in left.tolist():
+            for place in left:
                 lines[place] = every[place]
                 single[place] = self._record(every[place])
         records = {place: record for place, record in single.items() if record}
         others: dict[int, list[str]] = {}
         cells = self._cells(read, records, others) if records else self._regular(read)
         bad = {place: lines[place] for place, record in single.items() if record is None}
-        kept = np.setdiff1d(np.arange(count), list(bad))
+        kept = np.arange(count)
         if bad:
+            kept = np.delete(kept, list(bad))
             cells = {name: column.take(arrays.of_numbers(kept)) for name, column in cells.items()}
             others = {int(np.searchsorted(kept, place)): items for place, items in others.items()}
         self._numbers = kept + first if first else None
@@ -283,16 +285,16 @@ class Converter:
         ends = arrays.of_numbers(np.array([0, len(values)], np.int32))
         joined = pac.binary_join(pa.ListArray.from_arrays(ends, values), _LINE_END)[0]
         text = joined.as_buffer().to_pybytes().replace(b",", b"\n")
-        rows = text.split(b"\n") if text else []
+        blocks = pa.schema([(name, pa.string()) for name in names])
         try:
-            table = text_table(pa.schema([(name, pa.string()) for name in names]), rows, "|")
+            table = table_of(blocks, text, "|") if text else blocks.empty_table()
         except ValueError:  # blocks of other lengths than the header's; found one by one, with their lines
             rows = [
                 self._padded(block, record).encode()
                 for record, value in enumerate(csq.to_pylist())
                 for block in (value.split(",") if value else ())
             ]
-            table = text_table(pa.schema([(name, pa.string()) for name in names]), rows, "|")
+            table = text_table(blocks, rows, "|")
         structs = pa.StructArray.from_arrays([column.combine_chunks() for column in table.columns], names=names)
         return pa.ListArray.from_arrays(offsets, structs, mask=csq.is_null())
 

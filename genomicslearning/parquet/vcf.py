@@ -105,7 +105,7 @@ def _write(
         _meanwhile(writer.write_table) as write_table,
         Quarantine(quarantine_part, vcf.header) as quarantine,
     ):
-        for text in _groups(vcf):
+        for text in _ahead(_groups(vcf)):
             table, bad = converter.convert(text, first)
             write_table(table)
             read += len(table)
@@ -145,6 +145,16 @@ def _meanwhile(work: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.Table]
         yield begin
         for last in begun:
             last.result()
+
+
+def _ahead(texts: Iterator[bytes]) -> Iterator[bytes]:
+    """The texts, each made in another thread while the caller works on the one before it."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, texts, b"")
+        while text := coming.result():
+            coming = thread.submit(next, texts, b"")
+            yield text
+            del text  # not to be held while the next is waited for
 
 
 def counts_of(read: int, aside: int) -> dict[str, object]:
