@@ -20,6 +20,8 @@ from genomicslearning.io.vcf import MOST_POS_DIGITS
 _TAB, _LINE_END, _SEMICOLON, _DOT = b"\t\n;."
 _FIXED = 7  # columns before INFO
 _WORD = 8
+_PIECE = 512 << 10
+_STEP = 16  # texts that Arrow sees for one of a column
 _TOO_MANY_DIGITS = arrays.number(MOST_POS_DIGITS + 1, np.int32)
 
 
@@ -98,15 +100,17 @@ class _Tokens:
         self._chars = np.frombuffer(text, np.uint8)
         chars = self._chars[:size]
         # Separators are the only bytes up to a line's end, or the text is none that can be read here.
-        ends = np.flatnonzero((chars <= _LINE_END) | (chars == _SEMICOLON))
+        ends = _separators(chars)
         self.kinds = chars[ends]
+        self._ends = np.empty(len(ends) + 1, np.int32)
+        self._ends[:-1] = ends
+        self._ends[-1] = size
         self._starts = np.zeros(len(ends) + 1, np.int32)
-        self._starts[1:] = ends + 1
-        self._ends = np.append(ends, size).astype(np.int32)
+        np.add(self._ends[:-1], 1, out=self._starts[1:])
         self._text = pa.py_buffer(text)
-        self._even = np.arange(0, 2 * len(ends), 2, dtype=np.int32)
-        # The eight bytes at every place as one number.
+        # The eight bytes at every place as one number, and those that each token begins with.
         self._words = np.ndarray((len(text) - _WORD + 1,), "<u8", text, strides=(1,))
+        self._begins = [self._words[self._starts], self._words[self._starts + _WORD]]
 
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
         """Lengths in bytes."""
@@ -118,35 +122,48 @@ class _Tokens:
 
     def start_with(self, numbers: np.ndarray, prefix: bytes) -> np.ndarray:
         """Which tokens start with a prefix that has no separator in it."""
-        starts = self._starts[numbers]
-        found = np.ones(len(numbers), bool)
-        for at in range(0, len(prefix), _WORD):
+        found = None
+        for number, at in enumerate(range(0, len(prefix), _WORD)):
             part = prefix[at : at + _WORD]
-            mask = np.uint64((1 << 8 * len(part)) - 1)
-            found &= (self._words[starts + at if at else starts] & mask) == np.uint64(int.from_bytes(part, "little"))
+            if number < len(self._begins):
+                words = self._begins[number][numbers]
+            else:
+                words = self._words[self._starts[numbers] + at]
+            if len(part) < _WORD:
+                words &= np.uint64((1 << 8 * len(part)) - 1)
+            fits = words == np.uint64(int.from_bytes(part, "little"))
+            found = fits if found is None else found & fits
+            if not found.any():
+                break
+        assert found is not None
         return found
 
     def column(self, numbers: np.ndarray, present: np.ndarray, *, skip: int = 0, dots: bool = False) -> pa.Array:
         """The tokens `present` as text without their first `skip` bytes; null elsewhere, and for an empty one."""
+        if not present.any():
+            return pa.nulls(len(numbers), pa.string())
         every = bool(present.all())
         chosen = numbers if every else numbers[present]
         starts, ends = self._starts[chosen] + np.int32(skip), self._ends[chosen]
-        wanted = ends > starts
-        if dots:
-            wanted &= (ends - starts > 1) | (self._chars[starts] != _DOT)
-        if not wanted.all():
-            every = False
+        lengths = ends - starts
+        if lengths.min() <= dots:  # one of them may be missing
+            wanted = lengths > 0
+            if dots:
+                wanted &= (lengths > 1) | (self._chars[starts] != _DOT)
+            every = every and bool(wanted.all())
             starts, ends = starts[wanted], ends[wanted]
             present = present.copy()
             present[present] = wanted
         count = len(starts)
         if not count:
             return pa.nulls(len(numbers), pa.string())
-        # Arrow wants texts that lie side by side: every second one is what stands between two of the column.
-        bounds = np.empty(2 * count, np.int32)
-        bounds[::2], bounds[1::2] = starts, ends
-        both = pa.StringArray.from_buffers(2 * count - 1, pa.py_buffer(bounds), self._text)
-        values = both.take(arrays.of_numbers(self._even[:count]))
+        # Arrow wants texts that lie side by side: between two of the column stands what is not of it. It sets memory
+        # aside by the mean length of all of them, which empty ones keep near that of the column's.
+        bounds = np.empty((count, _STEP), np.int32)
+        bounds[:, 0] = starts
+        bounds[:, 1:] = ends[:, None]
+        both = pa.StringArray.from_buffers(_STEP * count - 1, pa.py_buffer(bounds), self._text)
+        values = both.take(arrays.of_numbers(np.arange(0, _STEP * count, _STEP, dtype=np.int32)))
         if every:
             return values
         offsets = np.zeros(len(numbers) + 1, np.int64)
@@ -154,6 +171,19 @@ class _Tokens:
         found = np.frombuffer(values.buffers()[1], np.int32, count + 1)[offsets]
         valid = pa.py_buffer(np.packbits(present, bitorder="little"))
         return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(found), values.buffers()[2], valid)
+
+
+def _separators(chars: np.ndarray) -> np.ndarray:
+    """Places of the separators, looked for in pieces that stay in the processor's cache."""
+    found = []
+    for start in range(0, len(chars), _PIECE):
+        piece = chars[start : start + _PIECE]
+        is_one = piece <= _LINE_END
+        is_one |= piece == _SEMICOLON
+        places = np.flatnonzero(is_one)
+        places += start
+        found.append(places)
+    return np.concatenate(found)
 
 
 def _nothing(count: int, width: int, order: Sequence[tuple[bytes, bool]]) -> Columns:

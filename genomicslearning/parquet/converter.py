@@ -278,13 +278,13 @@ class Converter:
     def _blocks(self, csq: pa.StringArray, kind: pa.ListType) -> pa.ListArray:
         """CSQ as a list of structs; null where a record has none."""
         names = [field.name for field in kind.value_type]
-        present = arrays.flags_of(csq.is_valid())
-        counts = np.where(present, arrays.numbers_of(pac.count_substring(csq, ","), np.int32) + 1, 0)
-        offsets = arrays.of_numbers(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
         values = csq.drop_null() if csq.null_count else csq
-        ends = arrays.of_numbers(np.array([0, len(values)], np.int32))
-        joined = pac.binary_join(pa.ListArray.from_arrays(ends, values), _LINE_END)[0]
-        text = joined.as_buffer().to_pybytes().replace(b",", b"\n")
+        bounds = arrays.of_numbers(np.array([0, len(values)], np.int32))
+        text = pac.binary_join(pa.ListArray.from_arrays(bounds, values), _LINE_END)[0].as_buffer().to_pybytes()
+        counts = np.zeros(len(csq), np.int32)
+        counts[arrays.flags_of(csq.is_valid())] = _blocks_by_line(text)
+        offsets = arrays.of_numbers(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+        text = text.replace(b",", b"\n")
         blocks = pa.schema([(name, pa.string()) for name in names])
         try:
             table = table_of(blocks, text, "|") if text else blocks.empty_table()
@@ -335,6 +335,15 @@ def _layout(vcf: Vcf, csq_key: str | None) -> transcripts.Layout | None:
         return transcripts.layout(vcf)
     except InputError:
         return None
+
+
+def _blocks_by_line(text: bytes) -> np.ndarray | int:
+    """How many blocks, with commas between them, each line has."""
+    if b"," not in text:
+        return 1
+    chars = np.frombuffer(text, np.uint8)
+    ends = np.append(np.flatnonzero(chars == ord("\n")), len(text))
+    return np.diff(np.searchsorted(np.flatnonzero(chars == ord(",")), ends), prepend=0) + 1
 
 
 def _values(line: bytes, key: str) -> int:
