@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ _SHORT = 2048
 #: More names than this are no header.
 MOST_COLUMNS = 100_000
 KNOWN = (*COLUMNS, *EXTRA_COLUMNS, *GNOMAD_COLUMNS, *PRIOR_COLUMNS)
+_MOST_SHOWN = 3  # names in a line for people
 _CLASSES = {"0": "0", "1": "1", "0.0": "0", "1.0": "1", "false": "0", "true": "1"}
 _DECIMALS = (*AF_COLUMNS, "LoFtool", "CADD_PHRED", "CADD_RAW")
 
@@ -104,8 +106,14 @@ def check_names(names: Sequence[str]) -> None:
         if name not in KNOWN and by_capitals.get(_capitals(name), name) not in names
     }
     if misspelt:
-        wrong, right = ", ".join(map(one_line, misspelt)), ", ".join(misspelt.values())
-        raise InputError(f"the header says {wrong} where {right} is meant; write the names exactly so, capitals count")
+        shown = [
+            f"{one_line(wrong, 40)} where {right} is meant" for wrong, right in list(misspelt.items())[:_MOST_SHOWN]
+        ]
+        if more := len(misspelt) - len(shown):
+            shown.append(f"and {more} more alike")
+        raise InputError(
+            f"the header says {', '.join(shown)}; write the names exactly as the data dictionary does, capitals count"
+        )
 
 
 def _capitals(name: str) -> str:

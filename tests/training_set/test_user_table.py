@@ -78,7 +78,11 @@ def test_a_byte_order_mark_and_crlf_are_no_text(tmp_path, expected):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("chrom,pos,ref,alt,CLASS", "the header says chrom, pos, ref, alt where CHROM, POS, REF, ALT is meant"),
+        (
+            "chrom,pos,ref,alt,CLASS,gene",
+            "the header says chrom where CHROM is meant, pos where POS is meant, ref where REF is meant, and 1 more "
+            "alike; write the names exactly as the data dictionary does, capitals count",
+        ),
         ("#CHROM,POS,REF,ALT,CLASS", "the header says #CHROM where CHROM is meant"),
         ("CHROM,POS,REF,ALT,class", "the header says class where CLASS is meant"),
         ("CHROM;POS;REF;ALT;CLASS;symbol", "the header says symbol where SYMBOL is meant"),
