@@ -106,9 +106,8 @@ def check_names(names: Sequence[str]) -> None:
         if name not in KNOWN and by_capitals.get(_capitals(name), name) not in names
     }
     if misspelt:
-        shown = [
-            f"{one_line(wrong, 40)} where {right} is meant" for wrong, right in list(misspelt.items())[:_MOST_SHOWN]
-        ]
+        first = islice(misspelt.items(), _MOST_SHOWN)
+        shown = [f"{one_line(wrong, 40)} where {right} is meant" for wrong, right in first]
         if more := len(misspelt) - len(shown):
             shown.append(f"and {more} more alike")
         raise InputError(
