@@ -4,8 +4,9 @@ Run:  python benchmarks/conflict_rates.py --data ../shared/data [--out FILE] [--
 
 States of variants with one submitter come from the releases of 2015-11 and 2016-05; what became of them from the
 published table (2018-04) and the release of 2026-02. The level of each distance is fitted beside the answers of a model
-of single submissions drawn in 2016, since that is what it corrects. What such a table is worth is judged first: fitted
-on the genes of four fifths and judged by the others. `--judge` stops there and writes nothing.
+of single submissions drawn in 2016, since that is what it corrects; bands are fitted within genes (`fitted`). What such
+a table is worth is judged first: fitted on the genes of four fifths and judged by the others. `--judge` stops there and
+writes nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -37,7 +39,8 @@ TABLE_DATE = date(2018, 4, 1)
 LATEST = date(2026, 2, 26)
 ROUNDED = 3
 DECAY = 0.1  # inverse strength of the penalty on bands: so many parameters would follow noise
-SHUFFLES = 3  # of the genes into fifths, to judge: which fifth the largest genes fall into moves the figures
+FREE = 30.0  # what a column is multiplied by that the penalty is hardly to hold
+SHUFFLES = 6  # of the genes into fifths, to judge: which fifth the largest genes fall into moves the figures
 LEAST_OF_BAND = 20  # variants of a class in a band that has a number of its own
 
 
@@ -63,11 +66,23 @@ def design(rows: pd.DataFrame, probability: np.ndarray, centre: dict, *, bands: 
 
 
 def fitted(rows: pd.DataFrame, labels: np.ndarray, probability: np.ndarray, centre: dict, *, bands: bool) -> dict:
-    """Level by class, slope and bands: a penalised logistic regression, the levels all but free."""
+    """Level by class, slope and bands: a penalised logistic regression, the levels all but free.
+
+    Bands are fitted beside a level of each gene's own, which is then forgotten: else a gene with hundreds of variants
+    would make bands of what is its own. Levels and slope are fitted after that, and by how much the bands are
+    stretched, so that they are those of all variants.
+    """
     matrix, names = design(rows, probability, centre, bands=bands)
-    scale = np.array([30.0 if name[0] in ("level", "slope") else 1.0 for name in names])
-    model = LogisticRegression(C=DECAY, fit_intercept=False, solver="newton-cholesky").fit(matrix * scale, labels)
-    value = model.coef_[0] * scale
+    free = np.array([name[0] in ("level", "slope") for name in names])
+    value = np.zeros(len(names))
+    columns = matrix[:, free]
+    if bands:
+        value[~free] = within_genes(matrix, labels, gene_groups(rows), free)[~free]
+        columns = np.column_stack([columns, matrix[:, ~free] @ value[~free]])
+    model = LogisticRegression(C=DECAY, fit_intercept=False, solver="newton-cholesky").fit(columns * FREE, labels)
+    value[free] = model.coef_[0][: free.sum()] * FREE
+    if bands:
+        value[~free] *= model.coef_[0][-1] * FREE
     found: dict = {"level": {}} | ({kind: {} for kind in horizons.BANDS} if bands else {})
     found["slope"] = round(float(value[names.index(("slope",))]), ROUNDED)
     said = classes(rows)
@@ -81,6 +96,16 @@ def fitted(rows: pd.DataFrame, labels: np.ndarray, probability: np.ndarray, cent
             found[kind][name] = {names[place][2]: round(float(value[place] - mean), ROUNDED) for place in places}
         found["level"][name] = round(float(level), ROUNDED)
     return found
+
+
+def within_genes(matrix: np.ndarray, labels: np.ndarray, genes: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Coefficients of the columns beside a level of each gene that has two rows or more, as free as the class's own."""
+    several = np.flatnonzero(np.bincount(genes) > 1)
+    own = sparse.csc_array((np.ones(len(genes)), (np.arange(len(genes)), genes)))[:, several]
+    scale = np.where(free, FREE, 1.0)
+    columns = sparse.hstack([sparse.csr_array(matrix * scale), own * FREE]).tocsr()
+    model = LogisticRegression(C=DECAY, fit_intercept=False, solver="newton-cg", max_iter=1000).fit(columns, labels)
+    return model.coef_[0][: len(free)] * scale
 
 
 def carried(found: dict, rows: pd.DataFrame, probability: np.ndarray, centre: dict) -> np.ndarray:

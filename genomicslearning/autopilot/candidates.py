@@ -41,7 +41,10 @@ class Evidence:
         return VariantFeatures(self.features, without=self.without)
 
     def columns_and_token_score(self):
-        """The columns, and beside them what a cross-fitted linear model makes of the tokens."""
+        """The columns and, but for `prospective`, beside them what a cross-fitted linear model makes of the tokens."""
+        # Drawn submissions name other conditions than real ones, and tokens learn them (docs/model.md).
+        if self.features == "prospective":
+            return self.columns()
         return ScoredFeatures(self.columns(), TokenScore(self.features, seed=self.seed))
 
 
@@ -209,6 +212,10 @@ def lightgbm(trial, evidence, seed):
 # LightGBM's trees start with as many leaves as were best for so many training rows, fewer rows with fewer leaves in
 # proportion, and no fewer than for the smaller number (docs/model.md, "Trees and rows").
 FEW_ROWS, MANY_ROWS = 5_000, 50_000
+# Up to so many training rows a forest costs little, and a mean with it ranks better (docs/model.md, "Few rows").
+FOREST_ROWS = 20_000
+# Read tokens alone, and so are no candidates where submissions are drawn.
+_OF_TOKENS = ("token_bayes", "token_logistic")
 
 
 @dataclass(frozen=True)
@@ -249,6 +256,7 @@ _BOOSTING_RANDOM = dict(
 _HISTOGRAM = dict(
     learning_rate=0.05, max_iter=150, max_leaf_nodes=128, min_samples_leaf=20, l2_regularization=10.0, max_features=0.2
 )
+_FOREST = {"n_estimators": 100, "min_samples_leaf": 4, "max_features": 0.38}
 DEFINITIONS = {
     "majority": Definition(majority, "Majority baseline", cost=0.3),
     "token_bayes": Definition(token_bayes, "Naive Bayes", {"alpha": 1.0}, cost=0.3),
@@ -294,11 +302,15 @@ EXTRA = {
 
 @dataclass(frozen=True)
 class Preset:
-    """How much a job does: trials of each candidate, folds that choose, and own values to start a search from."""
+    """How much a job does: trials of each candidate, folds that choose, and own values to start a search from.
+
+    `of_few_rows` are more candidates, where there are `FOREST_ROWS` at most.
+    """
 
     trials: dict[str, int]
     folds: int
     first: dict[str, dict] = field(default_factory=dict)
+    of_few_rows: dict[str, int] = field(default_factory=dict)
 
 
 PRESETS = {
@@ -314,6 +326,8 @@ PRESETS = {
             "boosting_random": 1,
         },
         folds=3,
+        first={"extra_trees": _FOREST},
+        of_few_rows={"extra_trees": 1},
     ),
     "best": Preset(
         {
@@ -330,7 +344,7 @@ PRESETS = {
         },
         folds=5,
         first={
-            "extra_trees": {"n_estimators": 100, "min_samples_leaf": 2, "max_features": 0.38},
+            "extra_trees": _FOREST | {"min_samples_leaf": 2},
             "boosting": _BOOSTING | {"learning_rate": 0.03, "n_estimators": 300},
             "boosting_columns": _BOOSTING | {"learning_rate": 0.03, "n_estimators": 300},
             "boosting_regularised": _BOOSTING_REGULARISED | {"learning_rate": 0.03, "n_estimators": 300},
@@ -341,7 +355,7 @@ PRESETS = {
 }
 
 
-def definitions(preset: str, extra: Sequence[str], rows: int) -> dict[str, Definition]:
+def definitions(preset: str, extra: Sequence[str], rows: int, features: str = "all") -> dict[str, Definition]:
     """A preset's candidates for so many training rows, in the order in which they run, and after them the extra ones.
 
     Raises
@@ -355,18 +369,22 @@ def definitions(preset: str, extra: Sequence[str], rows: int) -> dict[str, Defin
     own = PRESETS[preset].first
     return {
         name: replace(one, first=own.get(name, one.first)).for_rows(rows)
-        for name, one in _chosen(preset, extra).items()
+        for name, one in _chosen(preset, extra, rows, features).items()
     }
 
 
-def trials(preset: str, extra: Sequence[str] = ()) -> dict[str, int]:
+def trials(preset: str, extra: Sequence[str], rows: int, features: str = "all") -> dict[str, int]:
     """How many trials each candidate has; a stand-in and the extra ones as many as `boosting`."""
-    known = PRESETS[preset].trials
-    return {name: known.get(name, known["boosting"]) for name in _chosen(preset, extra)}
+    known = PRESETS[preset].of_few_rows | PRESETS[preset].trials
+    return {name: known.get(name, known["boosting"]) for name in _chosen(preset, extra, rows, features)}
 
 
-def _chosen(preset: str, extra: Sequence[str]) -> dict[str, Definition]:
+def _chosen(preset: str, extra: Sequence[str], rows: int, features: str) -> dict[str, Definition]:
     names = list(PRESETS[preset].trials)
+    if rows <= FOREST_ROWS:
+        names += PRESETS[preset].of_few_rows
+    if features == "prospective":
+        names = [name for name in names if name not in _OF_TOKENS]
     if not_loading("lightgbm"):
         names = [name for name in names if name not in (*LIBRARY_OF, STAND_IN)] + [STAND_IN]
     return {name: DEFINITIONS[name] for name in names} | {name: EXTRA[name] for name in extra}

@@ -66,8 +66,8 @@ class LocalJob(Job):
         self.settings = settings
         self.candidates: list[Candidate] = []
         self.notes: list[str] = list(filter(None, [stand_in_note()]))
-        self.definitions = definitions(settings.preset, settings.extra_candidates, len(train))
-        self.trials = trials(settings.preset, settings.extra_candidates)
+        asked = (settings.preset, settings.extra_candidates, len(train), settings.features)
+        self.definitions, self.trials = definitions(*asked), trials(*asked)
         self.predictions: dict[str, np.ndarray] = {}
         self._train, self._groups = train, groups
         self._progress = progress
