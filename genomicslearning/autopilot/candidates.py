@@ -20,7 +20,7 @@ from sklearn.preprocessing import QuantileTransformer
 
 from genomicslearning import InputError, install
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
-from genomicslearning.features import ScoredFeatures, TokenScore, VariantFeatures, VariantTokens
+from genomicslearning.features import PartedColumns, ScoredFeatures, TokenScore, VariantFeatures, VariantTokens
 
 
 class Evidence:
@@ -46,6 +46,14 @@ class Evidence:
         if self.features == "prospective":
             return self.columns()
         return ScoredFeatures(self.columns(), TokenScore(self.features, seed=self.seed))
+
+    def before_boosting(self):
+        """Steps before a boosting: the columns and the token score; for `prospective` the columns, parted by the claim.
+
+        What makes others contradict a variant that is called uncertain is not what makes them contradict other claims.
+        """
+        parted = [("parted", PartedColumns("prior_uncertain"))] if self.features == "prospective" else []
+        return [("evidence", self.columns_and_token_score()), *parted]
 
 
 def majority(trial, evidence, seed):
@@ -97,7 +105,7 @@ def boosting(trial, evidence, seed):
         reg_lambda=trial.suggest_float("reg_lambda", 0.01, 50, log=True),
         feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.6),
     )
-    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+    return Pipeline([*evidence.before_boosting(), ("classifier", classifier)])
 
 
 def boosting_columns(trial, evidence, seed):
@@ -126,7 +134,7 @@ def boosting_regularised(trial, evidence, seed):
         path_smooth=trial.suggest_float("path_smooth", 5, 60),
         feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.6),
     )
-    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+    return Pipeline([*evidence.before_boosting(), ("classifier", classifier)])
 
 
 def boosting_random(trial, evidence, seed):
@@ -141,7 +149,7 @@ def boosting_random(trial, evidence, seed):
         feature_fraction=trial.suggest_float("feature_fraction", 0.1, 0.8),
         extra_trees=True,
     )
-    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+    return Pipeline([*evidence.before_boosting(), ("classifier", classifier)])
 
 
 def histogram_boosting(trial, evidence, seed):

@@ -34,9 +34,12 @@ def positive(classifier: Pipeline, rows: pd.DataFrame) -> np.ndarray:
         return _forest(classifier[-1], values)
     if isinstance(classifier[-1], HistGradientBoostingClassifier) and len(classifier) == 1:
         return _boosted(classifier[-1], rows)
-    if hasattr(classifier[-1], "booster_") and len(classifier) == 1:
+    if hasattr(classifier[-1], "booster_"):
+        values = rows
+        for _, step in classifier.steps[:-1]:
+            values = step.transform(values)
         # LightGBM itself, without the checks of its scikit-learn side, which cost more than a few rows do.
-        return np.asarray(classifier[-1].booster_.predict(np.asarray(rows, np.float32), num_threads=1))
+        return np.asarray(classifier[-1].booster_.predict(np.asarray(values, np.float32), num_threads=1))
     return classifier.predict_proba(rows)[:, 1]
 
 

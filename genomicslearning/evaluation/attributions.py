@@ -13,7 +13,7 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from tqdm import TqdmWarning
 
 from genomicslearning.autopilot.model import Model
-from genomicslearning.features import BLOCKS, Variants
+from genomicslearning.features import BLOCKS, PartedColumns, Variants
 from genomicslearning.features.blocks import TOKENS, by_block
 
 STACKED = TOKENS.evidence
@@ -77,6 +77,9 @@ def shap_values(model: Model | None, table: pd.DataFrame, *, seed: int = 200) ->
     for step in pipeline[1:-1]:
         matrix = step.transform(matrix)
     values = _of_trees(pipeline[-1], np.asarray(matrix))
+    for step in pipeline[1:-1]:
+        if isinstance(step, PartedColumns):
+            values = step.added_up(values)
     names = [f"{column} ({STACKED})" if column == "token_score" else column for column in features.columns]
     return (
         pd.DataFrame(values[:, : len(names)], columns=names, index=sample.index),

@@ -2,13 +2,21 @@
 
 from genomicslearning.features.block import Block
 from genomicslearning.features.blocks import BLOCKS, FEATURE_SETS
-from genomicslearning.features.transformers import ScoredFeatures, TokenScore, VariantFeatures, VariantTokens, folds
+from genomicslearning.features.transformers import (
+    PartedColumns,
+    ScoredFeatures,
+    TokenScore,
+    VariantFeatures,
+    VariantTokens,
+    folds,
+)
 from genomicslearning.features.variants import Variants
 
 __all__ = [
     "BLOCKS",
     "FEATURE_SETS",
     "Block",
+    "PartedColumns",
     "ScoredFeatures",
     "TokenScore",
     "VariantFeatures",

@@ -332,3 +332,38 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
             values[:, :-1] = columns
         values[:, -1] = score["token_score"]
         return pd.DataFrame(values, columns=[*columns.columns, *score.columns], index=columns.index, copy=False)
+
+
+class PartedColumns(TransformerMixin, BaseEstimator):
+    """Columns twice, side by side: where a flag is set, and where it is not; missing elsewhere.
+
+    A tree that cuts such a column leaves the rows of the other side together, so that boosting learns each side's own
+    rules and still ranks all rows together.
+
+    Parameters
+    ----------
+    flag : name of the column of 0 and 1 that parts the rows. Without it there is one side, and columns stay as they
+        are; a row whose flag is missing is on the side of 0.
+    """
+
+    def __init__(self, flag: str):
+        self.flag = flag
+
+    def fit(self, X, y=None):
+        self.place_ = list(X.columns).index(self.flag) if self.flag in X.columns else None
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        values = np.asarray(X, np.float32)
+        if self.place_ is None:
+            return values
+        width = values.shape[1]
+        parted = np.full((len(values), 2 * width), np.nan, np.float32, order="F")
+        for start, rows in ((0, values[:, self.place_] == 1), (width, values[:, self.place_] != 1)):
+            for column in range(width):
+                np.copyto(parted[:, start + column], values[:, column], where=rows)
+        return parted
+
+    def added_up(self, values: np.ndarray) -> np.ndarray:
+        """What numbers of the parted columns, as SHAP values are, make a column that was parted."""
+        return values if self.place_ is None else values[:, : values.shape[1] // 2] + values[:, values.shape[1] // 2 :]

@@ -27,6 +27,16 @@ def job(rows, tmp_path_factory):
     return autopilot.start(rows.iloc[:1000], **settings).wait()
 
 
+@pytest.fixture(scope="module")
+def foreseeing(rows, tmp_path_factory):
+    """A job whose boosting reads columns that are parted by what the one submission said."""
+    said = np.where(np.arange(len(rows)) % 3 == 0, "Uncertain_significance", "Benign")
+    told = rows.assign(prior_CLNSIG=said, prior_CLNDN="not_specified")
+    folder = tmp_path_factory.mktemp("foreseeing")
+    settings = dict(folder=folder, name="told", preset="quick", features="prospective", progress=lambda text: None)
+    return autopilot.start(told.iloc[:1000], **settings).wait(), told
+
+
 def run(path, output, **parameters):
     """Execute a notebook and return it; every code cell must have run."""
     done = papermill.execute_notebook(str(path), str(output), parameters=parameters, progress_bar=False)
@@ -64,6 +74,16 @@ def test_run_unedited_it_gives_the_jobs_model_again(job, rows, tmp_path):
     np.testing.assert_array_equal(again.predict(rows), first.predict(rows))
     assert again.threshold == first.threshold
     assert again.manifest["training_set"] == first.manifest["training_set"]
+    assert again.manifest["members"] == first.manifest["members"]
+
+
+def test_of_parted_columns_too_it_gives_the_jobs_model_again(foreseeing, tmp_path):
+    made, told = foreseeing
+    path = made.folder / "notebooks" / notebooks.CANDIDATE_DEFINITION
+    run(path, tmp_path / "out.ipynb", output_folder=str(tmp_path))
+    again, first = Model.load(tmp_path / "model"), made.model()
+    assert "parted" in first.pipelines["boosting"].named_steps
+    np.testing.assert_array_equal(again.predict(told), first.predict(told))
     assert again.manifest["members"] == first.manifest["members"]
 
 

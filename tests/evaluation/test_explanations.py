@@ -255,6 +255,25 @@ def test_shap_values_add_up_to_the_tree_members_log_odds(model, parts):
     assert "token_score (stacked)" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
 
+def test_shap_values_of_parted_columns_are_the_columns_own(parts, tmp_path):
+    said = np.where(np.arange(len(parts.train)) % 2 == 0, "Uncertain_significance", "Benign")
+    told = parts.train.assign(prior_CLNSIG=said)
+    settings = dict(folder=tmp_path, name="told", preset="quick", features="prospective", progress=lambda text: None)
+    fitted = autopilot.start(told, **settings).wait().model()
+    values, features = attributions.shap_values(fitted, told, seed=3)
+    assert values.shape == features.shape and features["prior_uncertain"].isin([0, 1]).all()
+    from genomicslearning.features import Variants
+
+    evidence, *between, classifier = fitted.pipelines["boosting"]
+    matrix = evidence.transform(Variants.read(told.loc[values.index], "prospective"))
+    for step in between:
+        matrix = step.transform(matrix)
+    assert matrix.shape[1] == 2 * values.shape[1]
+    odds = classifier.booster_.predict(matrix, raw_score=True)
+    assert np.ptp(odds - values.sum(axis=1).to_numpy()) < 1e-4
+    assert "allele frequency" in attributions.by_evidence(values).index
+
+
 def test_who_gets_a_second_submission():
     rows = pd.DataFrame(
         {

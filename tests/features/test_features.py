@@ -14,6 +14,7 @@ from genomicslearning import InputError
 from genomicslearning.features import (
     BLOCKS,
     FEATURE_SETS,
+    PartedColumns,
     ScoredFeatures,
     TokenScore,
     VariantFeatures,
@@ -339,3 +340,16 @@ def test_ragged_rows():
 def test_bad_input(table, features, message):
     with pytest.raises(InputError, match=message):
         Variants.read(table, features)
+
+
+def test_columns_are_parted_by_a_flag_and_added_up_again():
+    table = pd.DataFrame({"flag": [1, 0, np.nan], "value": [5, 6, 7]}, dtype=np.float32)
+    step = PartedColumns("flag").fit(table)
+    nan = np.nan
+    expected = [[1, 5, nan, nan], [nan, nan, 0, 6], [nan, nan, nan, 7]]
+    np.testing.assert_array_equal(step.transform(table), np.array(expected, np.float32))
+    np.testing.assert_array_equal(step.transform(table.to_numpy()), np.array(expected, np.float32))
+    np.testing.assert_array_equal(step.added_up(np.array([[1.0, 2.0, 10.0, 20.0]])), [[11.0, 22.0]])
+    without = PartedColumns("another").fit(table)
+    np.testing.assert_array_equal(without.transform(table), table.to_numpy())
+    np.testing.assert_array_equal(without.added_up(np.ones((1, 2))), np.ones((1, 2)))
