@@ -6,7 +6,7 @@ later; of benign ones 16 % and 13 %. A model that has learnt from half a year, o
 distance, is carried to a horizon by `conflict_rates.json`: measured log odds by what the submission said, at dated
 distances, and for the long one by bands within each class: allele frequency, CADD, LoFtool (how well a gene bears loss
 of function), and kind of condition. It names no gene and no variant; `benchmarks/conflict_rates.py` makes it from
-public releases.
+public releases, bands by what differs within genes.
 """
 
 from __future__ import annotations
