@@ -288,7 +288,10 @@ class Converter:
         blocks = pa.schema([(name, pa.string()) for name in names])
         try:
             table = table_of(blocks, text, "|") if text else blocks.empty_table()
-        except ValueError:  # blocks of other lengths than the header's; found one by one, with their lines
+        except ValueError:
+            table = None
+        if table is None or len(table) != counts.sum():
+            # Blocks of other lengths than the header's, or empty ones, which Arrow skips: one by one, with their lines.
             rows = [
                 self._padded(block, record).encode()
                 for record, value in enumerate(csq.to_pylist())

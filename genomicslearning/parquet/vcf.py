@@ -68,11 +68,11 @@ def vcf_to_parquet(
     places = (f"{out}.quarantine.vcf", f"{out}.report.json", out)
     undeclared: dict[str, bool] = {}
     with lake.output(*places, inputs=[source]) as [quarantine_part, report_part, part]:
+        piped = lake.is_stream(source)
         while True:
             with Vcf(source) as vcf:
                 converter = Converter(vcf, text=text, csq_key=csq_key, undeclared=undeclared)
-                counts = _write(vcf, converter, part, quarantine_part, strict=strict, watch=watch)
-                piped = lake.is_stream(source)
+                counts = _write(vcf, converter, part, quarantine_part, piped=piped, strict=strict, watch=watch)
                 if piped or not converter.asks_for_columns:
                     inputs = [vcf.facts()]
                     warnings = [*vcf.warnings, *converter.warnings(piped=piped)]
@@ -91,7 +91,7 @@ def vcf_to_parquet(
 
 
 def _write(
-    vcf: Vcf, converter: Converter, part: Path, quarantine_part: Path, *, strict: bool, watch: Stopwatch
+    vcf: Vcf, converter: Converter, part: Path, quarantine_part: Path, *, piped: bool, strict: bool, watch: Stopwatch
 ) -> dict[str, object]:
     """Write all records as parquet, and set malformed ones aside; what a report says of their numbers."""
     why = None
@@ -105,7 +105,8 @@ def _write(
         _meanwhile(writer.write_table) as write_table,
         Quarantine(quarantine_part, vcf.header) as quarantine,
     ):
-        for text in _ahead(_groups(vcf)):
+        # A pipe that has nothing to give holds whoever reads it: what is interrupted then could not wait for a thread.
+        for text in _groups(vcf) if piped else _ahead(_groups(vcf)):
             table, bad = converter.convert(text, first)
             write_table(table)
             read += len(table)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import os
+import threading
 
 import pyarrow.parquet as pq
 import pytest
 from vcf_files import write
 
 from genomicslearning import InputError
-from genomicslearning.io.lines import unique_names
+from genomicslearning.io.lines import LineFile, unique_names
 from genomicslearning.parquet.tsv import tsv_to_parquet
 from genomicslearning.parquet.vcf import vcf_to_parquet
 
@@ -107,6 +109,32 @@ def test_all_transcripts_and_samples(tmp_path):
     assert report["quarantined"] == 1
     with pytest.raises(InputError, match="POS is not an integer"):
         vcf_to_parquet(source, tmp_path / "a.parquet", strict=True)
+
+
+@pytest.mark.parametrize("value", [",", "G||,", ",G||", "G||,,T||"])
+def test_an_empty_csq_block_is_a_block_without_cells(tmp_path, value):
+    """Also where every other block of the group fits the header, as Arrow skips empty lines."""
+    csq = ["Allele", "Consequence", "IMPACT"]
+    source = write(tmp_path / "a.vcf", ["1 4 . A G . . DP=1", f"1 5 . A G . . CSQ={value}"], csq=csq)
+    vcf_to_parquet(source, tmp_path / "a.parquet")
+    _, blocks = pq.read_table(tmp_path / "a.parquet")["CSQ"].to_pylist()
+    assert [block["Allele"] or "" for block in blocks] == [block.partition("|")[0] for block in value.split(",")]
+    assert all(block[name] is None for block in blocks for name in csq[1:])
+
+
+def test_a_pipe_is_read_by_who_can_be_interrupted(tmp_path, monkeypatch):
+    """A thread that waits for a pipe would have to be waited for."""
+    readers = []
+    read = LineFile._read
+    monkeypatch.setattr(LineFile, "_read", lambda self: readers.append(threading.current_thread()) or read(self))
+    source = write(tmp_path / "a.vcf", ["1 5 . A G . . DP=1"])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(source.read_bytes()))
+    writer.start()
+    vcf_to_parquet(pipe, tmp_path / "a.parquet")
+    writer.join()
+    assert set(readers) == {threading.main_thread()}
 
 
 def test_a_csq_block_of_another_header(tmp_path):
