@@ -12,6 +12,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 
 # Questions that can wait at once, so that the second process has work while an answer is fetched.
 _DEPTH = 3
@@ -28,6 +29,14 @@ def pays() -> bool:
     return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1 and threading.active_count() == 1
 
 
+def _pipe(unused: ExitStack) -> tuple[int, int]:
+    """The ends of a pipe, which `unused` closes."""
+    ends = os.pipe()
+    for end in ends:
+        unused.callback(os.close, end)
+    return ends
+
+
 class SecondProcess:
     """Applies `work` to data in another process, in order.
 
@@ -39,18 +48,25 @@ class SecondProcess:
     work
         Gives the answer to a question, of `MOST_BYTES` at most. It sees this process as it is now, and changes nothing
         in it.
+
+    Raises
+    ------
+    OSError
+        No process more can be started here (memory, or a limit on processes or open files).
     """
 
     def __init__(self, work: Callable[[bytes], bytes]) -> None:
         self._questions = [mmap.mmap(-1, MOST_BYTES) for _ in range(_DEPTH)]
         self._answers = [mmap.mmap(-1, MOST_BYTES) for _ in range(_DEPTH)]
         self._asked = self._answered = 0
-        theirs_in, self._to = os.pipe()
-        self._from, theirs_out = os.pipe()
-        with warnings.catch_warnings():
-            # Libraries keep threads of their own, of which the second process uses none.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
+        with ExitStack() as unused:
+            theirs_in, self._to = _pipe(unused)
+            self._from, theirs_out = _pipe(unused)
+            with warnings.catch_warnings():
+                # Libraries keep threads of their own, of which the second process uses none.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._pid = os.fork()
+            unused.pop_all()
         if not self._pid:
             os.close(self._to)  # or it would never see the end of the questions
             os.close(self._from)

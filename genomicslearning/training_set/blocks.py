@@ -41,17 +41,24 @@ def with_usual_rows(blocks: Iterable[Block], maker: RowMaker) -> Generator[tuple
     for block in islice(coming, _FIRST_BLOCKS):
         yield block, _usual(maker, block)
     following = list(islice(coming, 1))
-    if following and pays():
-        yield from _by_two(chain(following, coming), maker)
+    if following and pays() and (second := _second(maker)):
+        yield from _by_two(chain(following, coming), maker, second)
     else:
         for block in chain(following, coming):
             yield block, _usual(maker, block)
 
 
-def _by_two(blocks: Iterable[Block], maker: RowMaker) -> Iterator[tuple[Block, UsualRows]]:
+def _second(maker: RowMaker) -> _SecondMaker | None:
+    """What makes rows in a second process; None where none can be started, which costs time and no more."""
+    try:
+        return _SecondMaker(maker)
+    except OSError:
+        return None
+
+
+def _by_two(blocks: Iterable[Block], maker: RowMaker, second: _SecondMaker) -> Iterator[tuple[Block, UsualRows]]:
     failures: list[InputError] = []
     waiting: deque[tuple[Block, UsualRows | None]] = deque()
-    second = _SecondMaker(maker)
     with second.process:
         for block in _until_failure(blocks, failures):
             waiting.append((block, None if second.ask(block) else _usual(maker, block)))

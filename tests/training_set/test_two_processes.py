@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -189,6 +190,23 @@ def test_a_second_process_that_is_gone_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(ChildProcessError, match=r"a second process of this command was killed \(SIGKILL\)"):
         build_training_set(annotated=annotated, out=tmp_path / "t.csv")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("t.csv")] == []
+
+
+@pytest.mark.parametrize(("call", "number"), [("fork", errno.ENOMEM), ("fork", errno.EAGAIN), ("pipe", errno.EMFILE)])
+def test_where_no_process_can_be_started_one_does_it(build_by, tmp_path, monkeypatch, call, number):
+    clinvar, annotated = pair(tmp_path, 3)
+    one = build_by(1, clinvar=clinvar, annotated=annotated)
+    tried = []
+
+    def refuse():
+        tried.append(call)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, refuse)
+    before = os.listdir("/proc/self/fd")
+    assert build_by(2, clinvar=clinvar, annotated=annotated) == one
+    assert tried == [call]
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_nothing_is_left_of_the_second_process(tmp_path, monkeypatch):
