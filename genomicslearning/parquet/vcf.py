@@ -19,8 +19,10 @@ from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Quarantine, Vcf, check_no_header, problem
 from genomicslearning.parquet.converter import Converter, some
 
-# Of text that becomes one row group, with what is made of it in memory.
-_GROUP_BYTES = 5 << 20
+# Of text that is converted at once, with what is made of it in memory, and how many such pieces become one row group:
+# the footer, which is held in memory to the end, has some 50 kB for each.
+_PIECE_BYTES = 3 << 20
+_PIECES = 2
 
 
 def vcf_to_parquet(
@@ -102,11 +104,12 @@ def _write(
         pq.ParquetWriter(
             part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
         ) as writer,
-        _meanwhile(writer.write_table) as write_table,
+        _meanwhile(writer.write_table) as write_row_group,
+        _row_groups(write_row_group) as write_table,
         Quarantine(quarantine_part, vcf.header) as quarantine,
     ):
         # A pipe that has nothing to give holds whoever reads it: what is interrupted then could not wait for a thread.
-        for text in _groups(vcf) if piped else _ahead(_groups(vcf)):
+        for text in _texts(vcf) if piped else _ahead(_texts(vcf)):
             table, bad = converter.convert(text, first)
             write_table(table)
             read += len(table)
@@ -127,6 +130,22 @@ def _write(
             watch.tick(read)
     check_malformed(vcf.path, read, aside, why)
     return counts_of(read, aside)
+
+
+@contextmanager
+def _row_groups(write: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.Table], None]]:
+    """Hands some tables on as one."""
+    waiting: list[pa.Table] = []
+
+    def add(table: pa.Table) -> None:
+        waiting.append(table)
+        if len(waiting) == _PIECES:
+            write(pa.concat_tables(waiting))
+            waiting.clear()
+
+    yield add
+    if waiting:
+        write(pa.concat_tables(waiting))
 
 
 @contextmanager
@@ -170,15 +189,15 @@ def counts_of(read: int, aside: int) -> dict[str, object]:
     }
 
 
-def _groups(vcf: Vcf) -> Iterator[bytes]:
-    """Lines that become one row group."""
+def _texts(vcf: Vcf) -> Iterator[bytes]:
+    """Lines that are converted at once."""
     pieces: list[bytes] = []
     size = 0
     for piece in chain(vcf.texts(), [b""]):
         pieces.append(piece)
         size += len(piece)
-        if size > _GROUP_BYTES or (size and not piece):
+        if size > _PIECE_BYTES or (size and not piece):
             text = b"".join(pieces)
-            pieces.clear()  # not to be held while the group is worked on
+            pieces.clear()  # not to be held while the text is worked on
             size = 0
             yield text
