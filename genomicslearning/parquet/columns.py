@@ -15,12 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pac
 
 from genomicslearning.io import arrays
-from genomicslearning.io.vcf import MOST_POS_DIGITS
+from genomicslearning.io.vcf import MOST_KEY_BYTES, MOST_POS_DIGITS
 
 _TAB, _LINE_END, _SEMICOLON, _DOT = b"\t\n;."
 _FIXED = 7  # columns before INFO
 _WORD = 8
 _PIECE = 512 << 10
+#: Behind the last line, so that a whole word of any key can be read at any place.
+PADDING = bytes(MOST_KEY_BYTES + 2 * _WORD)
 _STEP = 16  # texts that Arrow sees for one of a column
 _TOO_MANY_DIGITS = arrays.number(MOST_POS_DIGITS + 1, np.int32)
 
@@ -44,7 +46,7 @@ def read(text: bytes, width: int, order: Sequence[tuple[bytes, bool]], dots: Col
     Parameters
     ----------
     text
-        Data lines, each ended by LF.
+        Data lines, each ended by LF, and `PADDING`.
     width
         Number of columns of the header.
     order
@@ -52,8 +54,7 @@ def read(text: bytes, width: int, order: Sequence[tuple[bytes, bool]], dots: Col
     dots
         INFO keys of which ``.`` means missing, and ``b""`` if it does in the other columns. Empty is always missing.
     """
-    longest = max((len(key) for key, _ in order), default=0)
-    tokens = _Tokens(text, longest)
+    tokens = _Tokens(text)
     last = np.flatnonzero(tokens.kinds == _LINE_END)
     every_tab = np.flatnonzero(tokens.kinds == _TAB)
     count = len(last)
@@ -94,9 +95,8 @@ def read(text: bytes, width: int, order: Sequence[tuple[bytes, bool]], dots: Col
 class _Tokens:
     """What stands between separators in a text, by number; the number behind the last one is of an empty token."""
 
-    def __init__(self, text: bytes, longest: int) -> None:
-        size = len(text)
-        text += bytes(longest + 2 * _WORD)  # so that a whole word can be read at any place in it
+    def __init__(self, text: bytes) -> None:
+        size = len(text) - len(PADDING)
         self._chars = np.frombuffer(text, np.uint8)
         chars = self._chars[:size]
         # Separators are the only bytes up to a line's end, or the text is none that can be read here.

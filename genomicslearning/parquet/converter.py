@@ -164,6 +164,7 @@ class Converter:
     def convert(self, text: bytes, first: int | None = None) -> tuple[pa.Table, dict[int, bytes]]:
         """The records of lines, each ended by LF, as a table; and the lines that are no records, by their places.
 
+        Behind the lines comes `columns.PADDING`, which a text of megabytes is better given at once.
         `first` is the number of the first line in its file, for messages, where it is known.
         """
         # From the first lines, read one by one, the order of the INFO keys is learnt.

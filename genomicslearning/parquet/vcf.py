@@ -17,11 +17,12 @@ from genomicslearning.io import lake
 from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Quarantine, Vcf, check_no_header, problem
+from genomicslearning.parquet.columns import PADDING
 from genomicslearning.parquet.converter import Converter, some
 
 # Of text that is converted at once, with what is made of it in memory, and how many such pieces become one row group:
 # the footer, which is held in memory to the end, has some 50 kB for each.
-_PIECE_BYTES = 3 << 20
+_PIECE_BYTES = 7 << 19  # 3.5 MB
 _PIECES = 2
 
 
@@ -190,14 +191,14 @@ def counts_of(read: int, aside: int) -> dict[str, object]:
 
 
 def _texts(vcf: Vcf) -> Iterator[bytes]:
-    """Lines that are converted at once."""
+    """Lines that are converted at once, with the padding behind them."""
     pieces: list[bytes] = []
     size = 0
     for piece in chain(vcf.texts(), [b""]):
         pieces.append(piece)
         size += len(piece)
         if size > _PIECE_BYTES or (size and not piece):
-            text = b"".join(pieces)
+            text = b"".join([*pieces, PADDING])
             pieces.clear()  # not to be held while the text is worked on
             size = 0
             yield text

@@ -13,6 +13,7 @@ from genomicslearning.io import lake
 from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Vcf, check_no_header, problem
+from genomicslearning.parquet.columns import PADDING
 from genomicslearning.parquet.converter import Converter
 from genomicslearning.parquet.tsv import Candidates, Tsv, misfit, text_table
 from genomicslearning.parquet.vcf import counts_of
@@ -136,7 +137,7 @@ def _vcf_rows(converter: Converter, columns: int, batches: Iterable[pa.RecordBat
         ]
         if not found:
             continue
-        table, bad = converter.convert(b"".join(line + b"\n" for _, _, line in found))
+        table, bad = converter.convert(b"".join(line + b"\n" for _, _, line in found) + PADDING)
         places = [(block, number, 0) for place, (block, number, _) in enumerate(found) if place not in bad]
         task.read += len(places)
         for place, line in sorted(bad.items()):
