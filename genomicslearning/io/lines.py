@@ -191,21 +191,19 @@ class LineFile:
 
     def texts(self) -> Iterator[bytes]:
         """The text after the header in pieces of whole lines, each ended by LF; ``line`` counts the lines before."""
-        for piece in self._marked():
+        for piece in self._following():
             yield piece
-            self.line += int(
-                np.count_nonzero(np.frombuffer(piece, np.uint8) == _LINE_END)
-            )  # four times as fast as count
+            # Several times as fast as `piece.count`.
+            self.line += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _LINE_END))
 
-    def _marked(self) -> Iterator[bytes]:
-        """The text after the header in pieces, `plain` told of each."""
-        for piece in chain([self._pending] if self._pending else [], self._text_pieces):
-            self.plain = is_plain(piece)
-            yield piece
+    def _following(self) -> Iterator[bytes]:
+        """The text after the header in pieces."""
+        return chain([self._pending] if self._pending else [], self._text_pieces)
 
     def batches(self) -> Iterator[list[bytes]]:
         """The lines after the header, in lists; ``line`` counts the lines before the list."""
-        for piece in self._marked():
+        for piece in self._following():
+            self.plain = is_plain(piece)
             lines = piece.split(b"\n")
             lines.pop()
             count = len(lines)  # now, since the list is the caller's

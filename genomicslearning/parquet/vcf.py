@@ -169,7 +169,10 @@ def _meanwhile(work: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.Table]
 
 
 def _ahead(texts: Iterator[bytes]) -> Iterator[bytes]:
-    """The texts, each made in another thread while the caller works on the one before it."""
+    """The texts, each made in another thread while the caller works on the one before it.
+
+    That thread is waited for in the end, whatever happens: not for a pipe, which may never give more.
+    """
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, texts, b"")
         while text := coming.result():

@@ -12,6 +12,7 @@ from vcf_files import write
 
 from genomicslearning import InputError
 from genomicslearning.io.lines import LineFile, unique_names
+from genomicslearning.parquet import vcf
 from genomicslearning.parquet.tsv import tsv_to_parquet
 from genomicslearning.parquet.vcf import vcf_to_parquet
 
@@ -278,3 +279,30 @@ def test_names_as_long_as_a_file_system_allows(tmp_path):
             vcf_to_parquet(source, tmp_path / name)
         assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "a.parquet.report.json", longest]
+
+
+def test_an_error_does_not_wait_for_a_pipe_that_stays_open(tmp_path, monkeypatch):
+    """Nobody reads ahead of a pipe: what follows may never come."""
+    monkeypatch.setattr(vcf, "_PIECE_BYTES", 100)
+    pipe = tmp_path / "pipe.vcf"
+    os.mkfifo(pipe)
+    found = []
+
+    def convert():
+        try:
+            vcf_to_parquet(pipe, tmp_path / "t.parquet", strict=True)
+        except InputError as error:
+            found.append(str(error))
+
+    # More than is read at once, and what is left of it fits into the pipe.
+    file = write(tmp_path / "a.vcf", [f"1 x {number} A G . . RS={'1' * 1_000}" for number in range(160)])
+    end = os.open(pipe, os.O_RDWR)
+    threads = [threading.Thread(target=os.write, args=(end, file.read_bytes())), threading.Thread(target=convert)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    said = list(found)
+    os.close(end)  # or a thread that waits would never end
+    threads[1].join()
+    assert len(said) == 1 and "POS is not an integer" in said[0]
