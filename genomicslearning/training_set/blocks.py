@@ -100,10 +100,12 @@ class _SecondMaker:
         self.process = SecondProcess(self._work)
 
     def ask(self, block: Block) -> bool:
-        """Have the usual rows of a block made, if there is time for it."""
+        """Have the usual rows of a block made, if there is time for it and most records may be usual."""
         if not self.process.is_free:
             return False
         strangers = [place for place, partner in enumerate(block.partners) if partner is not SELF_CLASSIFIED]
+        if 2 * len(strangers) > len(block.lines):
+            return False
         question = pickle.dumps((b"\n".join(block.lines), strangers, block.plain))
         if len(question) > MOST_BYTES:
             return False
