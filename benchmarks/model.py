@@ -1,8 +1,10 @@
 """Figures of docs/model.md: presets, feature sets, held-out genes, other splits, permuted labels, cost by size.
 
 Run:  python benchmarks/model.py [SECTION…] --table TABLE --out FOLDER
-Sections (default: all): balanced, sampled, quick, biology, genes, seeds, permuted, best, speed, growth, tables.
-`sampled` is `balanced` as a million rows are learnt from: candidates compared on an eighth of the training rows.
+Sections (default: all but the last): balanced, sampled, quick, biology, genes, seeds, permuted, best, speed, growth,
+tables, whole. `sampled` is `balanced` as a million rows are learnt from: candidates compared on an eighth of the
+training rows. `whole` is the other way round, for a large TABLE (`scale.py` makes one): `quick` with candidates
+compared on all rows.
 
 Every figure is of a whole job: nothing is fitted, searched, weighed, calibrated or thresholded on rows that it is
 judged by. A job runs in a process of its own and leaves FOLDER/<job>.json; one that is there is not run again, so that
@@ -89,6 +91,12 @@ def sampled_rows(table: pd.DataFrame, seed: int) -> tuple:
     return parts
 
 
+def whole_rows(table: pd.DataFrame, seed: int) -> tuple:
+    """The reference split, in a process where candidates are compared on all training rows, and none is set aside."""
+    cross_validation.search_folds.__kwdefaults__["rows"] = len(table)
+    return random_rows(table, seed)
+
+
 def run_job(path: str, folder: str, name: str, rows: Callable, which: int, settings: dict) -> dict:
     """A whole job and how good its model is on the test rows."""
     train, test, groups, test_groups = rows(read_table(path), which)
@@ -172,6 +180,9 @@ class Bench:
     def quick(self) -> None:
         self.job("quick", preset="quick")
 
+    def whole(self) -> None:
+        self.job("whole", whole_rows, preset="quick")
+
     def biology(self) -> None:
         self.job("biology", preset="balanced", features="biology")
 
@@ -228,7 +239,7 @@ class Bench:
         """What is there of the results, as the tables of docs/model.md."""
         columns = ("job", "AUC", "average precision", "F1", "ECE", "CPU s", "peak GB", "model MB")
         print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-        for name in ("balanced", "sampled", "biology", "quick", "permuted", "best"):
+        for name in ("balanced", "sampled", "biology", "quick", "whole", "permuted", "best"):
             if found := self.kept(name):
                 print(line(name, [found]))
         for kind, names in (
@@ -281,8 +292,8 @@ SECTIONS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], metavar="SECTION")
-    parser.add_argument("--table", type=Path, required=True, help="the published table")
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, "whole", []], metavar="SECTION")
+    parser.add_argument("--table", type=Path, required=True, help="the published table; for `whole` a large one")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-model"))
     arguments = parser.parse_args()
     bench = Bench(arguments.table, arguments.out)
