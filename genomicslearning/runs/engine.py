@@ -57,10 +57,11 @@ def execute_notebook(name: str, values: dict, folder: Path, progress: Callable[[
             raise InputError(
                 f"no Jupyter kernel {problem.name}: install it with: python -m ipykernel install --sys-prefix"
             ) from None
-        except DeadKernelError:
+        except DeadKernelError as problem:
             log.seek(0)
             last = log.read().decode("utf-8", "replace").strip()[-500:]
-            reason = f"the notebook's process ended; most often the machine has no memory left. {last}".strip()
+            why = "the notebook's process ended; most often the machine has no memory left."
+            reason = f"{problem if isinstance(problem, _NotReady) else why} {last}".strip()
             raise papermill.PapermillExecutionError(0, 0, "", "DeadKernelError", reason, []) from None
     # papermill takes sys.exit(0) in a cell for success, though the cells after it were not executed.
     for index, cell in enumerate(executed.cells):
@@ -90,6 +91,10 @@ def _kernels(log: Any, folder: Path, warm: Warm | None) -> type[AsyncKernelManag
     return Kernels
 
 
+class _NotReady(DeadKernelError):
+    """Why a kernel executes nothing, for people."""
+
+
 class _Client(AsyncKernelClient):
     """A client that is ready once the kernel has done its first request.
 
@@ -101,7 +106,7 @@ class _Client(AsyncKernelClient):
 
         Raises
         ------
-        RuntimeError
+        DeadKernelError
             The kernel has ended, or did not answer in time.
         """
         latest = time.monotonic() + (float("inf") if timeout is None else timeout)
@@ -111,9 +116,15 @@ class _Client(AsyncKernelClient):
                 message = await self.iopub_channel.get_msg(timeout=ASK_AGAIN_SECONDS)
             except Empty:  # it is still starting, or was not listened to yet when it answered
                 if not await self.is_alive():
-                    raise RuntimeError("Kernel died before replying to kernel_info") from None
+                    raise _NotReady(
+                        "the notebook's kernel ended before the first cell; is it what IPython runs at its start (the "
+                        "configuration and the startup folder of its profile)?"
+                    ) from None
                 if time.monotonic() > latest:
-                    raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds") from None
+                    raise _NotReady(
+                        f"the notebook's kernel did not answer within {timeout:g} seconds; the machine may be busy: "
+                        "run again with --resume"
+                    ) from None
                 asked.add(self.kernel_info())
                 continue
             if message["parent_header"].get("msg_id") in asked and message["content"].get("execution_state") == "idle":

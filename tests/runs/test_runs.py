@@ -13,7 +13,7 @@ from command import command
 from small_chain import FIRST, SECOND, use_notebooks, write_notebook
 
 from genomicslearning import InputError
-from genomicslearning.runs import chain, parameters
+from genomicslearning.runs import chain, engine, parameters
 from genomicslearning.runs.compare import as_text, comparison
 from genomicslearning.runs.folder import STEPS, copy_notebooks, model_folder
 from genomicslearning.runs.time_left import TimeLeft
@@ -128,6 +128,27 @@ def test_a_kernel_that_dies_is_a_failed_step(two_steps, tmp_path):
     with pytest.raises(chain.StepFailed, match=r"second.*the notebook's process ended.*last words"):
         run(tmp_path)
     assert json.loads((tmp_path / "runs" / "r" / "run.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.parametrize("place", ["startup/00.py", "ipython_kernel_config.py"])
+def test_a_kernel_that_dies_at_its_start_is_a_failed_step(two_steps, tmp_path, monkeypatch, place):
+    """As it does where a person's own IPython profile ends it."""
+    file = tmp_path / "ipython" / "profile_default" / place
+    file.parent.mkdir(parents=True)
+    file.write_text("import os, sys; print('last words', file=sys.__stderr__, flush=True); os._exit(3)")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    with pytest.raises(chain.StepFailed, match=r"first.*ended before the first cell.*startup folder.*last words"):
+        run(tmp_path)
+    assert record(tmp_path)["status"] == "failed"
+
+
+def test_a_kernel_that_answers_too_late_is_a_failed_step(two_steps, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine._Client, "kernel_info", lambda self: "never sent")
+    ready = engine._Client.wait_for_ready
+    monkeypatch.setattr(engine._Client, "wait_for_ready", lambda self, timeout: ready(self, timeout=0.2))
+    with pytest.raises(chain.StepFailed, match=r"first.*did not answer within 0\.2 seconds.*run again with --resume"):
+        run(tmp_path)
+    assert record(tmp_path)["status"] == "failed"
 
 
 def test_a_kernel_that_is_missing_is_a_line_that_says_what_to_do(two_steps, tmp_path):
