@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -49,6 +50,16 @@ def test_notebook_runs_with_its_defaults(step, executed):
     cells = sum(cell["cell_type"] == "code" for cell in stored["cells"])
     assert len(re.findall(rf"/{step}::ipynb::Cell \d+ PASSED", said)) == cells, said[-4000:]
     assert all((sample / product).exists() for product in PRODUCTS[step])
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_cell_can_be_executed_again(notebook):
+    """None deletes what a cell before has made: the second time it would not be there."""
+    for cell in nbformat.read(notebook, 4).cells:
+        if cell.cell_type == "code" and "{{" not in cell.source:
+            names = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
+            deleted, made = ({name.id for name in names if isinstance(name.ctx, ctx)} for ctx in (ast.Del, ast.Store))
+            assert deleted <= made, cell.source
 
 
 def test_the_sample_learns_like_clinvar(executed):
