@@ -10,7 +10,7 @@ import skops.io
 from genomicslearning import InputError
 from genomicslearning.autopilot.candidates import Evidence
 from genomicslearning.autopilot.model import TRUSTED
-from genomicslearning.features.transformers import ScoredFeatures
+from genomicslearning.features import ScoredFeatures, VariantFeatures
 from genomicslearning.training_set.table import COLUMNS
 
 TABLES = ("raw", "engineered")
@@ -21,7 +21,7 @@ RAW_COLUMNS = [name for name in COLUMNS if name != "CLASS"]
 class RemoteRows:
     """Turns a table into the columns that go to SageMaker, the same for training and for prediction."""
 
-    def __init__(self, transformer: ScoredFeatures | None = None):
+    def __init__(self, transformer: ScoredFeatures | VariantFeatures | None = None):
         self.transformer = transformer
 
     @classmethod
