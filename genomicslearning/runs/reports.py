@@ -25,12 +25,15 @@ class Rendering:
         self._folder, self._steps = folder, tuple(steps)
         self._pool = ThreadPoolExecutor(1, "render")
         self._pages: dict[Path, Future] = {}
+        # When the notebooks were written that jobs have left so far: a run that is resumed may write them again.
+        self._written = {path: _written(path) for path in _of_jobs(folder)}
 
     def step_done(self, name: str) -> None:
         """Render what a step has left: its own notebook, and those that its job wrote."""
         self._pages[self._folder / f"{name}.ipynb"] = self._pool.submit(_page, self._folder, name, self._steps)
         for path in _of_jobs(self._folder):
-            if path not in self._pages:
+            if self._written.get(path) != (written := _written(path)):
+                self._written[path] = written
                 self._pages[path] = self._pool.submit(_page_of_job, self._folder, path)
 
     def finish(self) -> Path:
@@ -56,6 +59,11 @@ def _page(folder: Path, step: str, to_come: Collection[str]) -> None:
 def _of_jobs(folder: Path) -> list[Path]:
     """The notebooks that a run's jobs wrote."""
     return sorted(folder.glob("autopilot/*/notebooks/*.ipynb"))
+
+
+def _written(path: Path) -> int:
+    """When a file was written, in nanoseconds."""
+    return path.stat().st_mtime_ns
 
 
 def _page_of_job(folder: Path, path: Path) -> None:
