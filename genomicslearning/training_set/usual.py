@@ -158,7 +158,8 @@ class UsualRecords:
         for place in places:
             line = lines[place]
             start = line.find(STATUS_ITEM)
-            status = line[start + len(STATUS_ITEM) : line.find(b";", start)]
+            end = line.find(b";", start)
+            status = line[start + len(STATUS_ITEM) : end if end > 0 else None]
             if self._label_of(status) is not None:
                 found.append(place)
             elif status in self.left_out and _has_status(line, start):

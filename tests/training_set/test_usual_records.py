@@ -94,6 +94,14 @@ def test_the_usual_record_is_read_by_the_one_expression():
     assert row.startswith(b'1,5,A,G,0,0,0,,,"a,b",') and b",0,G,stop_gained," in row
 
 
+def test_a_status_at_the_end_of_a_line_is_taken_whole():
+    lines = [f"1\t5\t.\tA\tG\t.\t.\tCLNREVSTAT={status}".encode() for status in ("odd", "odd;CLNDN=x", "odder", "od")]
+    maker = RowMaker(path="a.vcf")
+    for first in (1, 5):  # what was left out before is told by a look
+        maker.make(lines, [SELF_CLASSIFIED] * 4, first, [], [])
+    assert maker.account.dropped == {"review_status:odd": 4, "review_status:odder": 2, "review_status:od": 2}
+
+
 blocks = st.lists(st.text(alphabet="ab(&.-", max_size=4), min_size=0, max_size=12)
 
 
