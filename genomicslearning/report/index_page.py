@@ -13,7 +13,7 @@ import nbformat
 from genomicslearning import InputError
 from genomicslearning.io.text import page_policy
 from genomicslearning.report import text as page_text
-from genomicslearning.report.page import SYNTHETIC, marked, run_record, write
+from genomicslearning.report.page import SYNTHETIC, marked, read_notebook, run_record, write
 
 STEPS = {
     "data_prep": "Which records became rows, which were left out and why; how the classes lie",
@@ -72,7 +72,7 @@ def render_index(folder: Path) -> Path:
     metrics = None if outdated else _json(folder / "metrics.json")
     # What the reader came for is judged last and stands first.
     notebooks = {step["name"]: folder / f"{step['name']}.ipynb" for step in reversed(run["steps"])}
-    read = {name: nbformat.read(path, as_version=4) for name, path in notebooks.items() if path.is_file()}
+    read = {name: read_notebook(path) for name, path in notebooks.items() if path.is_file()}
     changed, unchanged = _parameters(run, reversed(read.values()))
     page = (
         page_text.templates()

@@ -9,9 +9,10 @@ from pathlib import Path
 import nbformat
 from nbconvert import HTMLExporter
 
+from genomicslearning import InputError
 from genomicslearning.io import lake
 from genomicslearning.io.run_record import load
-from genomicslearning.io.text import page_policy
+from genomicslearning.io.text import first_line, page_policy
 from genomicslearning.report import text as page_text
 
 SYNTHETIC = "Synthetic data from the embedded sample: nothing here says anything about a real variant."
@@ -22,6 +23,22 @@ _PAPERMILL_NOTES = {"papermill-error-cell-tag", "papermill-error-cell"}
 _PARAMETERS = {"parameters", "injected-parameters"}
 _FOLDERS = re.compile(r"""(?<=["'])/(?:[^"'\\\n/]*/)*(?=[^"'\\\n/])""")  # of a path that is a text in code
 LONG_OUTPUT = 12  # lines of progress from which they are folded
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """An executed notebook.
+
+    Raises
+    ------
+    InputError
+        The file is none, as one may be that was edited or cut off.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except (ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as problem:
+        raise InputError(
+            f"{path}: is no notebook ({first_line(problem)}); repair it, or make it again with run --resume"
+        ) from None
 
 
 def render_notebook(notebook: Path, *, home: str = "index.html", to_come: Collection[str] = ()) -> Path:
@@ -37,7 +54,7 @@ def render_notebook(notebook: Path, *, home: str = "index.html", to_come: Collec
     to_come
         Names of the run's steps whose notebooks are yet to be executed, and which the page leads to all the same.
     """
-    nb = nbformat.read(notebook, as_version=4)
+    nb = read_notebook(notebook)
     # papermill's own notes are HTML that says less than the page's opening does.
     nb.cells = [cell for cell in nb.cells if not _PAPERMILL_NOTES & set(cell.metadata.get("tags", []))]
     run = run_record((notebook.parent / home).parent)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from genomicslearning import report
+from genomicslearning import InputError, report
 from genomicslearning.report.page import render_notebook
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -136,6 +136,16 @@ def test_headings_of_markdown_within_a_section_are_of_a_lower_level(monkeypatch)
     monkeypatch.setattr("genomicslearning.report.display.display", lambda data, **_: shown.append(data["text/html"]))
     report.markdown("# Card\n\n## Data\n\nNo # heading", below=2)
     assert "<h3" in shown[0] and "<h4" in shown[0] and "<h1" not in shown[0] and "No # heading" in shown[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["{cut off", "", "{}", "[]", "null", '{"nbformat": 4}', '{"nbformat": 9, "cells": []}', "\xff"]
+)
+def test_what_is_no_notebook_is_a_line(tmp_path, text):
+    (tmp_path / "a.ipynb").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=r"a\.ipynb: is no notebook \(.+\); repair it"):
+        render_notebook(tmp_path / "a.ipynb")
+    assert not (tmp_path / "a.html").exists()
 
 
 def test_a_page_shows_no_folder_of_the_machine_in_its_code(tmp_path):
