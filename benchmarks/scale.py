@@ -4,9 +4,9 @@ Run:  python benchmarks/scale.py --table TABLE --out FOLDER [--copies 1 4 16] [-
 
 Every copy but the first lies at other places, in genes of other names, with other CADD scores, frequencies and
 cDNA positions of its own, so that no two rows are alike. Each run is `genomicslearning run` as a user types it;
-memory is that of all of its processes together (a page that several share counts once), looked at five times a
-second. Leaves FOLDER/<preset>-<copies>.json, which is not measured again, FOLDER/scale.svg, and prints the table of
-docs/performance.md.
+memory is that of all of its processes together (a page that several share counts once), looked at every 0.4 seconds:
+oftener would cost them a sixth of a core. Leaves FOLDER/<preset>-<copies>.json, which is not measured again,
+FOLDER/scale.svg, and prints the table of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def measured(command: list[str]) -> dict:
     peak = 0
     while process.poll() is None:
         peak = max(peak, _tree_bytes(process.pid))
-        time.sleep(0.2)
+        time.sleep(0.4)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit {process.returncode}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
