@@ -126,10 +126,12 @@ def plot(results: list[dict], target: Path) -> None:
         left.plot(rows, [one["cpu_seconds"] for one in of_preset], "o-", label=f"{preset}, CPU")
         left.plot(rows, [one["seconds"] for one in of_preset], "o--", label=f"{preset}, by the clock")
         right.plot(rows, [one["peak_gb"] for one in of_preset], "o-", label=preset)
-    left.set(xscale="log", yscale="log", xlabel="rows", ylabel="seconds", title="A whole run")
+    left.set(xscale="log", yscale="log", xlabel="rows", ylabel="seconds", title="A whole run", ylim=(10, None))
     right.set(xscale="log", xlabel="rows", ylabel="GB", ylim=(0, None), title="Memory of all its processes")
-    left.legend()
-    right.legend()
+    for axis in (left.xaxis, left.yaxis, right.xaxis):
+        axis.set_major_formatter("{x:,.0f}")
+    left.legend(loc="lower right")
+    right.legend(loc="lower right")
     figure.tight_layout()
     figure.savefig(target, metadata={"Date": None})
 
