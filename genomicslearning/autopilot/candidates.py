@@ -251,6 +251,13 @@ class Definition:
         share = min(1.0, max(FEW_ROWS, rows) / MANY_ROWS)
         return replace(self, first=self.first | {"num_leaves": round(self.first["num_leaves"] * share)})
 
+    def slower(self) -> Definition:
+        """The same, starting from twice as many trees at half the rate; what is no boosting by LightGBM as it is."""
+        if "n_estimators" not in self.first or "learning_rate" not in self.first:
+            return self
+        first = {"learning_rate": self.first["learning_rate"] / 2, "n_estimators": self.first["n_estimators"] * 2}
+        return replace(self, first=self.first | first, cost=self.cost * 2)
+
 
 _BOOSTING = dict(
     learning_rate=0.05, n_estimators=150, num_leaves=255, min_child_samples=20, reg_lambda=0.1, feature_fraction=0.3
@@ -312,13 +319,15 @@ EXTRA = {
 class Preset:
     """How much a job does: trials of each candidate, folds that choose, and own values to start a search from.
 
-    `of_few_rows` are more candidates, where there are `FOREST_ROWS` at most.
+    `of_few_rows` are more candidates, where there are `FOREST_ROWS` at most. `slower_on_genes`: boosting is slower where
+    whole genes are held out, but for `prospective` (docs/model.md, "Held-out genes").
     """
 
     trials: dict[str, int]
     folds: int
     first: dict[str, dict] = field(default_factory=dict)
     of_few_rows: dict[str, int] = field(default_factory=dict)
+    slower_on_genes: bool = False
 
 
 PRESETS = {
@@ -336,6 +345,7 @@ PRESETS = {
         folds=3,
         first={"extra_trees": _FOREST},
         of_few_rows={"extra_trees": 1},
+        slower_on_genes=True,
     ),
     "best": Preset(
         {
@@ -363,8 +373,12 @@ PRESETS = {
 }
 
 
-def definitions(preset: str, extra: Sequence[str], rows: int, features: str = "all") -> dict[str, Definition]:
+def definitions(
+    preset: str, extra: Sequence[str], rows: int, features: str = "all", *, grouped: bool = False
+) -> dict[str, Definition]:
     """A preset's candidates for so many training rows, in the order in which they run, and after them the extra ones.
+
+    `grouped`: whole genes are held out.
 
     Raises
     ------
@@ -375,10 +389,13 @@ def definitions(preset: str, extra: Sequence[str], rows: int, features: str = "a
         if problem := not_loading(name):
             raise InputError(f"candidate {name}: {problem}; install it with: {install(name)}")
     own = PRESETS[preset].first
-    return {
+    chosen = {
         name: replace(one, first=own.get(name, one.first)).for_rows(rows)
         for name, one in _chosen(preset, extra, rows, features).items()
     }
+    if PRESETS[preset].slower_on_genes and grouped and features != "prospective":
+        return {name: one.slower() for name, one in chosen.items()}
+    return chosen
 
 
 def trials(preset: str, extra: Sequence[str], rows: int, features: str = "all") -> dict[str, int]:
