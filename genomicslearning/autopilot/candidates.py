@@ -319,8 +319,8 @@ EXTRA = {
 class Preset:
     """How much a job does: trials of each candidate, folds that choose, and own values to start a search from.
 
-    `of_few_rows` are more candidates, where there are `FOREST_ROWS` at most. `slower_on_genes`: boosting is slower where
-    whole genes are held out, but for `prospective` (docs/model.md, "Held-out genes").
+    `of_few_rows` are more candidates, where there are `FOREST_ROWS` at most. `slower_on_genes`: where whole genes are
+    held out boosting is slower, but for `prospective` (docs/model.md, "Slower on genes").
     """
 
     trials: dict[str, int]
