@@ -21,7 +21,7 @@ from genomicslearning import InputError
 from genomicslearning.autopilot.ensemble import blend
 from genomicslearning.autopilot.scoring import FORESTS, member_probabilities, positive
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
-from genomicslearning.features import ScoredFeatures, TokenScore, VariantFeatures, Variants, folds
+from genomicslearning.features import ScoredFeatures, TokenScore, Variants, VariantTokens, folds
 from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import cross
 from genomicslearning.io.memory import give_back
@@ -256,20 +256,18 @@ class CrossValidation:
         self, steps: list[TransformerMixin], y: np.ndarray, shared: dict[str, FittedEvidence], *, last: bool
     ) -> None:
         """Fit these evidence steps on all rows; with `last`, let go of tokens and columns as soon as they were read."""
-        of_tokens = [step.token_score if isinstance(step, ScoredFeatures) else step for step in steps]
-        token_scores = [step for step in of_tokens if isinstance(step, TokenScore)]
-        asked = {settings_text(step) for step in steps}
-        only_scored = {settings_text(step.tokens()) for step in token_scores} - asked
-        for step in of_tokens:
-            if not isinstance(step, VariantFeatures):
-                fit_evidence(step.tokens() if isinstance(step, TokenScore) else step, shared, self.variants, y)
+        token_scores = [step.token_score for step in steps if isinstance(step, ScoredFeatures)]
+        tokens = [score.tokens() for score in token_scores]
+        for step in (*tokens, *(step for step in steps if isinstance(step, VariantTokens))):
+            fit_evidence(step, shared, self.variants, y)
         if last:
             self.variants = self.variants.without_tokens()
             give_back()
         for step in token_scores:
             fit_evidence(step, shared, self.variants, y)
-        for name in only_scored:
-            shared.pop(name)
+        asked = {settings_text(step) for step in steps}
+        for name in {settings_text(step) for step in tokens} - asked:
+            del shared[name]  # a matrix that was only scored
         give_back()
         for step in steps:
             fit_evidence(step, shared, self.variants, y)
