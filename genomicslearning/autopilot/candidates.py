@@ -40,7 +40,7 @@ class Evidence:
         """Numeric columns of the evidence blocks."""
         return VariantFeatures(self.features, without=self.without)
 
-    def columns_and_token_score(self):
+    def all_columns(self):
         """The columns and, but for `prospective`, beside them what a cross-fitted linear model makes of the tokens."""
         # Drawn submissions name other conditions than real ones, and tokens learn them (docs/model.md).
         if self.features == "prospective":
@@ -53,7 +53,7 @@ class Evidence:
         What makes others contradict a variant that is called uncertain is not what makes them contradict other claims.
         """
         parted = [("parted", PartedColumns("prior_uncertain"))] if self.features == "prospective" else []
-        return [("evidence", self.columns_and_token_score()), *parted]
+        return [("evidence", self.all_columns()), *parted]
 
 
 def majority(trial, evidence, seed):
@@ -78,7 +78,7 @@ def linear_columns(trial, evidence, seed):
     classifier = LogisticRegression(C=trial.suggest_float("C", 1e-4, 1, log=True), solver="newton-cg", tol=1e-3)
     return Pipeline(
         [
-            ("evidence", evidence.columns_and_token_score()),
+            ("evidence", evidence.all_columns()),
             ("impute", SimpleImputer(strategy="median")),
             ("scale", QuantileTransformer(n_quantiles=100, output_distribution="normal", random_state=seed)),
             ("classifier", classifier),
@@ -165,7 +165,7 @@ def histogram_boosting(trial, evidence, seed):
         early_stopping=False,
         random_state=seed,
     )
-    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+    return Pipeline([("evidence", evidence.all_columns()), ("classifier", classifier)])
 
 
 def random_forest(trial, evidence, seed):
@@ -179,7 +179,7 @@ def random_forest(trial, evidence, seed):
     )
     return Pipeline(
         [
-            ("evidence", evidence.columns_and_token_score()),
+            ("evidence", evidence.all_columns()),
             ("impute", SimpleImputer(strategy="constant", fill_value=-9)),
             ("classifier", classifier),
         ]
@@ -214,7 +214,7 @@ def lightgbm(trial, evidence, seed):
         reg_lambda=trial.suggest_float("reg_lambda", 0.1, 50, log=True),
         feature_fraction_bynode=trial.suggest_float("feature_fraction_bynode", 0.05, 0.6),
     )
-    return Pipeline([("evidence", evidence.columns_and_token_score()), ("classifier", classifier)])
+    return Pipeline([("evidence", evidence.all_columns()), ("classifier", classifier)])
 
 
 # LightGBM's trees start with as many leaves as were best for so many training rows, fewer rows with fewer leaves in
@@ -320,7 +320,9 @@ class Preset:
     """How much a job does: trials of each candidate, folds that choose, and own values to start a search from.
 
     `of_few_rows` are more candidates, where there are `FOREST_ROWS` at most. `slower_on_genes`: where whole genes are
-    held out boosting is slower, but for `prospective` (docs/model.md, "Slower on genes").
+    held out boosting is slower, but for `prospective` (docs/model.md, "Slower on genes"). `seeds`: fits, each by a seed
+    of its own, that a boosting of the model is the mean of; `seeds_of_less`: the same where there is less to tell
+    conflicts by (docs/model.md, "Several seeds").
     """
 
     trials: dict[str, int]
@@ -328,6 +330,8 @@ class Preset:
     first: dict[str, dict] = field(default_factory=dict)
     of_few_rows: dict[str, int] = field(default_factory=dict)
     slower_on_genes: bool = False
+    seeds: int = 1
+    seeds_of_less: int = 1
 
 
 PRESETS = {
@@ -346,6 +350,7 @@ PRESETS = {
         first={"extra_trees": _FOREST},
         of_few_rows={"extra_trees": 1},
         slower_on_genes=True,
+        seeds_of_less=3,
     ),
     "best": Preset(
         {
@@ -369,6 +374,8 @@ PRESETS = {
             "boosting_random": _BOOSTING_RANDOM
             | {"learning_rate": 0.035, "n_estimators": 390, "feature_fraction": 0.6},
         },
+        seeds=3,
+        seeds_of_less=3,
     ),
 }
 
@@ -402,6 +409,12 @@ def trials(preset: str, extra: Sequence[str], rows: int, features: str = "all") 
     """How many trials each candidate has; a stand-in and the extra ones as many as `boosting`."""
     known = PRESETS[preset].of_few_rows | PRESETS[preset].trials
     return {name: known.get(name, known["boosting"]) for name in _chosen(preset, extra, rows, features)}
+
+
+def boosting_seeds(preset: str, features: str, *, grouped: bool) -> int:
+    """How many fits, each by a seed of its own, a boosting of the model is the mean of."""
+    whole = features == "all" and not grouped
+    return PRESETS[preset].seeds if whole else PRESETS[preset].seeds_of_less
 
 
 def _chosen(preset: str, extra: Sequence[str], rows: int, features: str) -> dict[str, Definition]:

@@ -18,9 +18,9 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from genomicslearning import InputError
+from genomicslearning.autopilot.averaging import averaged
 from genomicslearning.autopilot.ensemble import blend
 from genomicslearning.autopilot.scoring import FORESTS, member_probabilities, positive
-from genomicslearning.autopilot.vocabulary import LIBRARY_OF
 from genomicslearning.features import ScoredFeatures, TokenScore, Variants, VariantTokens, folds
 from genomicslearning.features.cells import Cells
 from genomicslearning.features.ragged import cross
@@ -183,54 +183,64 @@ class CrossValidation:
                 self._predicted[key] = positive(model, evidence.held_out)
         return self._predicted[key]
 
-    def fit_all(self, pipelines: dict[str, Pipeline], *, last: bool = False) -> dict[str, Pipeline]:
+    def fit_all(self, pipelines: dict[str, Pipeline], *, seeds: int = 1, last: bool = False) -> dict[str, Pipeline]:
         """Each pipeline fitted on all rows but those set aside; those with equal first steps share one fitted step.
-
-        Where candidates were compared on a sample, a forest's smallest leaf holds the same share of all rows as it held
-        of the sample: else a million rows would make trees of hundreds of megabytes.
 
         Parameters
         ----------
         pipelines : by name.
+        seeds : how many fits of a boosting by LightGBM, by its own seed and the numbers after it, are averaged.
         last : the parsed rows are let go of as soon as their evidence is there; nothing can be asked afterwards.
         """
         for kept in self._evidence:
             kept.clear()
-        shared: dict[str, FittedEvidence] = {}
-        times = len(self.y) / len(self.scored)
-        whole = None if last else self.variants
-        learnt = self._part_rows_aside(last=last) if len(self.aside) else self.y
-
-        def fitted(name: str, **settings) -> Pipeline:
-            pipeline = pipelines[name]
-            evidence = shared[settings_text(pipeline[0])]
-            rest = clone(pipeline[1:])
-            if isinstance(rest[-1], FORESTS):
-                settings["min_samples_leaf"] = round(rest[-1].min_samples_leaf * times)
-            for setting, value in settings.items():  # LightGBM's set_params would note what was set, and save it
-                setattr(rest[-1], setting, value)
-            with one_thread():
-                rest.fit(evidence.fitted, learnt)
-            return Pipeline([(pipeline.steps[0][0], evidence.step), *rest.steps])
-
         # A forest can have every core to itself, as can a boosting that is alone; other fits keep to one: first these
         # side by side, then the forests.
         forests = [name for name, pipeline in pipelines.items() if isinstance(pipeline[-1], FORESTS)]
-        alone = [name for name in pipelines if name not in forests]
+        boosted = [name for name, pipeline in pipelines.items() if hasattr(type(pipeline[-1]), "booster_")]
+        others = [name for name in pipelines if name not in forests]
+        alone = [(name, number) for name in others for number in range(seeds if name in boosted else 1)]
         while len(alone) % self.threads and forests:
-            alone.append(forests.pop(0))
-        with self._one_blas_thread():
-            self._fit_evidence_of_all([pipeline[0] for pipeline in pipelines.values()], learnt, shared, last=last)
+            alone.append((forests.pop(0), 0))
+        with self._rows_to_learn_from(last=last) as y, self._one_blas_thread():
+            shared: dict[str, FittedEvidence] = {}
+            self._fit_evidence_of_all([pipeline[0] for pipeline in pipelines.values()], y, shared, last=last)
+
+            def fitted(name: str, number: int, **settings) -> Pipeline:
+                evidence = shared[settings_text(pipelines[name][0])]
+                return self._fitted_on_all(pipelines[name], evidence, y, seed_shift=number, **settings)
+
             # Threads that spin while they wait cost more than they help where others use the cores (runs/warm.py).
             patient = os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
-            if len(alone) == 1 and LIBRARY_OF.get(alone[0]) == "lightgbm" and patient:
-                found = {alone[0]: _as_by_one_thread(fitted(alone[0], n_jobs=self.threads))}
+            if len(alone) == 1 and boosted and patient:
+                done = [_as_by_one_thread(fitted(*alone[0], n_jobs=self.threads))]
             else:
-                found = dict(zip(alone, self._pool.map(fitted, alone), strict=True))
-            found |= {name: fitted(name, n_jobs=self.threads) for name in forests}
-        if whole is not None:
-            self.variants = whole
-        return {name: found[name] for name in pipelines}
+                done = list(self._pool.map(lambda one: fitted(*one), alone))
+            fits: dict[str, list[Pipeline]] = {name: [] for name in pipelines}
+            for (name, _), one in zip(alone, done, strict=True):
+                fits[name].append(one)
+            for name in forests:
+                fits[name].append(fitted(name, 0, n_jobs=self.threads))
+        return {name: _mean(several) for name, several in fits.items()}
+
+    def _fitted_on_all(
+        self, pipeline: Pipeline, evidence: FittedEvidence, y: np.ndarray, *, seed_shift: int, **settings
+    ) -> Pipeline:
+        """What follows the evidence, fitted by a seed so many numbers after its own and by other settings given.
+
+        Where candidates were compared on a sample, a forest's smallest leaf holds the same share of all rows as it held
+        of the sample: else a million rows would make trees of hundreds of megabytes.
+        """
+        rest = clone(pipeline[1:])
+        if isinstance(rest[-1], FORESTS):
+            settings["min_samples_leaf"] = round(rest[-1].min_samples_leaf * len(self.y) / len(self.scored))
+        if seed_shift:
+            settings["random_state"] = rest[-1].random_state + seed_shift
+        for setting, value in settings.items():  # LightGBM's set_params would note what was set, and save it
+            setattr(rest[-1], setting, value)
+        with one_thread():
+            rest.fit(evidence.fitted, y)
+        return Pipeline([(pipeline.steps[0][0], evidence.step), *rest.steps])
 
     def set_aside(self, pipelines: dict[str, Pipeline], weights: dict[str, float]) -> tuple | None:
         """Labels of the rows set aside, and the weighted members' P(CLASS=1) of them; None where there are none.
@@ -245,12 +255,21 @@ class CrossValidation:
         found = member_probabilities([pipelines[name] for name in weights], self._rows_aside)
         return self.y[self.aside], blend(found, list(weights.values()))
 
-    def _part_rows_aside(self, *, last: bool) -> np.ndarray:
-        """Part the rows that calibrate from those that are learnt from; gives the labels of the latter."""
-        others = np.setdiff1d(np.arange(len(self.y)), self.aside)
-        self._rows_aside = self.variants.take(self.aside)
-        self.variants = self.variants.narrowed(others) if last else self.variants.take(others)
-        return self.y[others]
+    @contextmanager
+    def _rows_to_learn_from(self, *, last: bool) -> Iterator[np.ndarray]:
+        """Labels of all rows but those that calibrate; so long as they are learnt from, `variants` is these rows."""
+        whole = None if last else self.variants
+        try:
+            if len(self.aside):
+                others = np.setdiff1d(np.arange(len(self.y)), self.aside)
+                self._rows_aside = self.variants.take(self.aside)
+                self.variants = self.variants.narrowed(others) if last else self.variants.take(others)
+                yield self.y[others]
+            else:
+                yield self.y
+        finally:
+            if whole is not None:
+                self.variants = whole
 
     def _fit_evidence_of_all(
         self, steps: list[TransformerMixin], y: np.ndarray, shared: dict[str, FittedEvidence], *, last: bool
@@ -289,6 +308,13 @@ class CrossValidation:
                 self._callers -= 1
                 if not self._callers:
                     self._limit.restore_original_limits()
+
+
+def _mean(fits: list[Pipeline]) -> Pipeline:
+    """One pipeline of several that differ in their boosting's seed; a single one as it is."""
+    if len(fits) > 1:
+        averaged([fit[-1] for fit in fits])
+    return fits[0]
 
 
 def _as_by_one_thread(pipeline: Pipeline) -> Pipeline:

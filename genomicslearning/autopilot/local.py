@@ -20,7 +20,14 @@ import pyarrow.parquet as pq
 
 from genomicslearning import InputError, __version__
 from genomicslearning.autopilot import manifest, notebooks
-from genomicslearning.autopilot.candidates import PRESETS, Evidence, definitions, stand_in_note, trials
+from genomicslearning.autopilot.candidates import (
+    PRESETS,
+    Evidence,
+    boosting_seeds,
+    definitions,
+    stand_in_note,
+    trials,
+)
 from genomicslearning.autopilot.cross_validation import (
     CrossValidation,
     calibration_rows,
@@ -280,13 +287,15 @@ class LocalJob(Job):
         weights = greedy_ensemble(self.cross_validation.truth, self.predictions, self.objective)
         mixed = blend([self.predictions[name] for name in weights], list(weights.values()))
         parameters = {candidate.name: candidate.parameters for candidate in self.candidates}
-        self._say(f"fitting {', '.join(weights)} on all rows")
+        settings = self.settings
+        seeds = boosting_seeds(settings.preset, settings.features, grouped=settings.grouped)
+        self._say(f"fitting {', '.join(weights)} on all rows" + (f", boosting by {seeds} seeds" if seeds > 1 else ""))
         chosen = {name: self._pipeline(name, parameters[name]) for name in weights}
-        pipelines = self.cross_validation.fit_all(chosen, last=True)
+        pipelines = self.cross_validation.fit_all(chosen, seeds=seeds, last=True)
         described = manifest.describe(
             self._train,
             job=self.name,
-            settings=self.settings.as_dict(),
+            settings=settings.as_dict() | {"boosting_seeds": seeds},
             candidates=self.definitions,
             parameters=parameters,
             weights=weights,
@@ -304,11 +313,12 @@ class LocalJob(Job):
         notebooks.write(
             self.folder,
             name=self.name,
-            settings=self.settings.as_dict(),
+            settings=settings.as_dict(),
             definitions={name: self.definitions[name] for name in self.predictions},
             trials=self.trials,
             parameters=parameters,
             folds=len(self.cross_validation.folds),
+            boosting_seeds=seeds,
         )
         self._say(f"best: {self.best.name}, {self.objective} {self.best.scores[self.objective]:.4f} out of fold")
 

@@ -30,6 +30,7 @@ def write(
     trials: dict[str, int],
     parameters: dict[str, dict],
     folds: int,
+    boosting_seeds: int,
 ) -> None:
     """Write both notebooks to ``<folder>/notebooks``.
 
@@ -39,13 +40,14 @@ def write(
     definitions, trials : the candidates that were tried, and how many trials each had.
     parameters : the best hyperparameters of each, which the notebook holds as its frozen result.
     folds : of the cross-validation.
+    boosting_seeds : fits that a boosting of the model is the mean of.
     """
     exploration = _template(DATA_EXPLORATION)
     _set_parameter(exploration, "job_folder", str(folder.resolve()))
     candidates = _template(CANDIDATE_DEFINITION)
     _set_parameter(candidates, "job_folder", str(folder.resolve()))
     keys = ("objective", "preset", "features", "seed", "grouped")
-    own_settings = {key: settings[key] for key in keys} | {"folds": folds}
+    own_settings = {key: settings[key] for key in keys} | {"folds": folds, "boosting_seeds": boosting_seeds}
     _replace(candidates, SETTINGS, [_code(f"settings = {pprint.pformat(own_settings, sort_dicts=False)}", SETTINGS)])
     common = [_code(inspect.getsource(one).strip(), EVIDENCE) for one in (Evidence, light_boosting)]
     _replace(candidates, EVIDENCE, common)

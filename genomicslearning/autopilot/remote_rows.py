@@ -37,7 +37,7 @@ class RemoteRows:
                 raise InputError(f"features {features!r} on SageMaker needs table engineered: raw has every column")
             rows = cls()
             return rows, rows.frame(train).assign(CLASS=train["CLASS"])[list(COLUMNS)]
-        transformer = Evidence(features, grouped=False, seed=seed).columns_and_token_score()
+        transformer = Evidence(features, grouped=False, seed=seed).all_columns()
         return cls(transformer), transformer.fit_transform(train, train["CLASS"]).assign(CLASS=train["CLASS"])
 
     @property

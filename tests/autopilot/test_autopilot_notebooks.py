@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 
 import nbformat
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from genomicslearning import autopilot, share
 from genomicslearning.autopilot import notebooks
+from genomicslearning.autopilot.candidates import PRESETS
 from genomicslearning.autopilot.model import Model
 
 
@@ -29,12 +31,14 @@ def job(rows, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def foreseeing(rows, tmp_path_factory):
-    """A job whose boosting reads columns that are parted by what the one submission said."""
+    """A job whose boosting, the mean of two, reads columns that are parted by what the one submission said."""
     said = np.where(np.arange(len(rows)) % 3 == 0, "Uncertain_significance", "Benign")
     told = rows.assign(prior_CLNSIG=said, prior_CLNDN="not_specified")
     folder = tmp_path_factory.mktemp("foreseeing")
     settings = dict(folder=folder, name="told", preset="quick", features="prospective", progress=lambda text: None)
-    return autopilot.start(told.iloc[:1000], **settings).wait(), told
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "quick", replace(PRESETS["quick"], seeds_of_less=2))
+        return autopilot.start(told.iloc[:1000], **settings).wait(), told
 
 
 def run(path, output, **parameters):
@@ -77,12 +81,17 @@ def test_run_unedited_it_gives_the_jobs_model_again(job, rows, tmp_path):
     assert again.manifest["members"] == first.manifest["members"]
 
 
-def test_of_parted_columns_too_it_gives_the_jobs_model_again(foreseeing, tmp_path):
+def test_of_parted_columns_and_two_seeds_too_it_gives_the_jobs_model_again(foreseeing, tmp_path):
     made, told = foreseeing
     path = made.folder / "notebooks" / notebooks.CANDIDATE_DEFINITION
     run(path, tmp_path / "out.ipynb", output_folder=str(tmp_path))
     again, first = Model.load(tmp_path / "model"), made.model()
     assert "parted" in first.pipelines["boosting"].named_steps
+    assert (
+        first.pipelines["boosting"][-1].n_estimators_
+        == 2 * first.manifest["members"]["boosting"]["parameters"]["n_estimators"]
+    )
+    assert first.manifest["settings"]["boosting_seeds"] == 2
     np.testing.assert_array_equal(again.predict(told), first.predict(told))
     assert again.manifest["members"] == first.manifest["members"]
 
