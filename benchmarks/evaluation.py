@@ -30,7 +30,7 @@ from genomicslearning.history import horizons
 from genomicslearning.history.changes_files import compare_files, write
 from genomicslearning.history.releases import read_release
 from genomicslearning.history.splits import gene_groups, learning_rows, read_past, split
-from genomicslearning.history.submissions import AlignedRelease, stated_class
+from genomicslearning.history.submissions import UNCERTAIN, AlignedRelease, stated_class
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 
@@ -129,6 +129,19 @@ class Bench:
             for name, values in (("probability", scores), ("classification alone", alone))
         ]
         self.keep("ten_years", pd.DataFrame(rows))
+        self.keep("ten_years_intervals", self._intervals(test, truth, scores.to_numpy(), groups[singles].to_numpy()))
+
+    def _intervals(self, test: pd.DataFrame, truth: np.ndarray, score: np.ndarray, genes: np.ndarray) -> pd.DataFrame:
+        """Intervals by whole genes, of all rows and of the uncertain ones, and how few genes most rows are of."""
+        uncertain = test["prior_CLNSIG"].map(stated_class, na_action="ignore").to_numpy() == UNCERTAIN
+        rows = []
+        for what, kept in (("all", np.full(len(test), True)), ("uncertain", uncertain)):
+            found = evaluation.metrics(truth[kept], score[kept], 0.5, groups=genes[kept], seed=SEED)
+            sizes = np.sort(np.bincount(genes[kept]))[::-1]
+            names = ("n", "roc_auc", "roc_auc_ci", "average_precision", "average_precision_ci")
+            rows.append({"rows": what} | {name: found[name] for name in names})
+            rows[-1] |= {"genes": int((sizes > 0).sum()), "share_of_ten_largest": sizes[:10].sum() / sizes.sum()}
+        return pd.DataFrame(rows)
 
     def latest(self):
         place = self.data / "clinvar_2026" / "clinvar_2026-02_half_of_genes_b37.tsv.gz"
