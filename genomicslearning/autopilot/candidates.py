@@ -20,7 +20,14 @@ from sklearn.preprocessing import QuantileTransformer
 
 from genomicslearning import InputError, install
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
-from genomicslearning.features import PartedColumns, ScoredFeatures, TokenScore, VariantFeatures, VariantTokens
+from genomicslearning.features import (
+    GeneRates,
+    PartedColumns,
+    ScoredFeatures,
+    TokenScore,
+    VariantFeatures,
+    VariantTokens,
+)
 
 
 class Evidence:
@@ -28,6 +35,7 @@ class Evidence:
 
     def __init__(self, features: str, *, grouped: bool, seed: int):
         self.features = features
+        self.grouped = grouped
         # Every training row has a gene that was seen, and no held-out row has: what is learnt a gene would mislead.
         self.without = ("locus", "gene") if grouped else ()
         self.seed = seed
@@ -41,11 +49,16 @@ class Evidence:
         return VariantFeatures(self.features, without=self.without)
 
     def all_columns(self):
-        """The columns and, but for `prospective`, beside them what a cross-fitted linear model makes of the tokens."""
+        """The columns and, but for `prospective`, beside them what is learnt from labels, cross-fitted.
+
+        That is what a linear model makes of the tokens, and for `biology`, where genes are not held out, how often
+        variants of the gene are of CLASS 1.
+        """
         # Drawn submissions name other conditions than real ones, and tokens learn them (docs/model.md).
         if self.features == "prospective":
             return self.columns()
-        return ScoredFeatures(self.columns(), TokenScore(self.features, seed=self.seed))
+        rates = GeneRates(self.features, seed=self.seed) if self.features == "biology" and not self.grouped else None
+        return ScoredFeatures(self.columns(), TokenScore(self.features, seed=self.seed), rates)
 
     def before_boosting(self):
         """Steps before a boosting: the columns and the token score; for `prospective` the columns, parted by the claim.

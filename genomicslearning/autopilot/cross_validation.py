@@ -335,9 +335,9 @@ class FittedEvidence(NamedTuple):
     held_out: object = None
 
 
-def _without_last(table: object) -> pd.DataFrame:
+def _first(table: object, width: int) -> pd.DataFrame:
     assert isinstance(table, pd.DataFrame)
-    return table.iloc[:, :-1]
+    return table.iloc[:, :width]
 
 
 def fit_evidence(
@@ -351,16 +351,17 @@ def fit_evidence(
     key = settings_text(step)
     if key not in kept:
         if isinstance(step, ScoredFeatures):
-            # The score first: what it takes most of on the way is gone before the columns are there.
-            score, columns = (fit_evidence(part, kept, rows, y, held_out) for part in (step.token_score, step.columns))
+            # The scores first: what they take most of on the way is gone before the columns are there.
+            *scores, columns = (fit_evidence(part, kept, rows, y, held_out) for part in (*step.scores, step.columns))
             joined = FittedEvidence(
-                ScoredFeatures.of(columns.step, score.step),
-                ScoredFeatures.joined(columns.fitted, score.fitted),
-                None if held_out is None else ScoredFeatures.joined(columns.held_out, score.held_out),
+                step.of(columns.step, [score.step for score in scores]),
+                step.joined(columns.fitted, *(score.fitted for score in scores)),
+                None if held_out is None else step.joined(columns.held_out, *(score.held_out for score in scores)),
             )
             kept[key] = joined
             # The columns alone are a view of the same memory from now on.
-            views = [None if table is None else _without_last(table) for table in joined[1:]]
+            width = len(columns.step.get_feature_names_out())
+            views = [None if table is None else _first(table, width) for table in joined[1:]]
             kept[settings_text(step.columns)] = FittedEvidence(columns.step, *views)
         elif isinstance(step, TokenScore):
             tokens = fit_evidence(step.tokens(), kept, rows, y, held_out)

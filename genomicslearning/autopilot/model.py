@@ -32,6 +32,7 @@ TRUSTED = [
     "collections.OrderedDict",
     "genomicslearning.features.context.ConditionThemes",
     "genomicslearning.features.context.GeneContext",
+    "genomicslearning.features.rates.GeneRates",
     "genomicslearning.features.transformers.PartedColumns",
     "genomicslearning.features.transformers.ScoredFeatures",
     "genomicslearning.features.transformers.TokenScore",

@@ -80,7 +80,7 @@ def _transformed(step, variants: Variants, kept: dict[int, object]):
     """An evidence step's output; members that share a step, or its columns, share the output."""
     if id(step) not in kept:
         if isinstance(step, ScoredFeatures):
-            parts = (_transformed(part, variants, kept) for part in (step.columns_, step.token_score_))
+            parts = (_transformed(part, variants, kept) for part in (step.columns_, *step.scores_))
             kept[id(step)] = ScoredFeatures.joined(*parts)
         elif isinstance(step, TokenScore):
             kept[id(step)] = step.of_matrix(_transformed(step.vectorizer_, variants, kept))

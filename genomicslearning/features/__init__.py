@@ -2,6 +2,7 @@
 
 from genomicslearning.features.block import Block
 from genomicslearning.features.blocks import BLOCKS, FEATURE_SETS
+from genomicslearning.features.rates import GeneRates
 from genomicslearning.features.transformers import (
     PartedColumns,
     ScoredFeatures,
@@ -16,6 +17,7 @@ __all__ = [
     "BLOCKS",
     "FEATURE_SETS",
     "Block",
+    "GeneRates",
     "PartedColumns",
     "ScoredFeatures",
     "TokenScore",

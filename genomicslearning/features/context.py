@@ -18,6 +18,8 @@ _MEANS = {
     "gene_moderate_impact": lambda columns: columns["impact"] == 2,
     "gene_log_af": lambda columns: columns["log_af_max"],
     "gene_cadd": lambda columns: np.nan_to_num(columns["cadd_phred"]),
+    "gene_unseen": lambda columns: columns["af_known"] == 0,
+    "gene_common": lambda columns: columns["log_af_max"] > -3,
 }
 _SUBMISSION_MEANS = {
     "gene_conditions": lambda columns: columns["conditions"],
@@ -43,6 +45,8 @@ class GeneContext:
             name: np.bincount(gene, value(columns).astype(np.float64), len(self.genes_)) / self.rows_
             for name, value in means.items()
         }
+        squares = np.bincount(gene, columns["log_af_max"].astype(np.float64) ** 2, len(self.genes_)) / self.rows_
+        self.means_["gene_af_spread"] = np.sqrt(np.maximum(squares - self.means_["gene_log_af"] ** 2, 0))
         self.ranked_ = {name: np.sort(_in_gene(gene, columns[name])) for name in ("log_af_max", "cadd_phred")}
         self.starts_ = np.concatenate([[0], np.cumsum(self.rows_)]).astype(np.int64)
         self.longest_ = np.full(len(self.genes_), np.nan)
@@ -54,8 +58,8 @@ class GeneContext:
 
     def transform(self, variants: Variants) -> dict[str, np.ndarray]:
         """Values for rows, new ones or those that were learnt from."""
-        gene, known_gene = _find(self.genes_, variants.gene)
-        itself = _find(self.variants_, variants.variant)[1]
+        gene, known_gene = find(self.genes_, variants.gene)
+        itself = find(self.variants_, variants.variant)[1]
         columns = variants.columns
         found = {name: np.where(known_gene, values[gene], MISSING) for name, values in self.means_.items()}
         found["gene_variants"] = np.where(known_gene, self.rows_[gene] - itself, 0)
@@ -67,7 +71,7 @@ class GeneContext:
         found |= self._nearby(variants.position, itself)
         if "conditions" in columns:
             found["conditions_to_gene"] = columns["conditions"] - found["gene_conditions"]
-            which, known = _find(self.sets_, _set_hash(variants))
+            which, known = find(self.sets_, _set_hash(variants))
             found["condition_set_rows"] = np.where(known, self.set_rows_[which] - itself, 0)
         return found
 
@@ -95,7 +99,7 @@ def _in_gene(gene: np.ndarray, values: np.ndarray) -> np.ndarray:
     return gene * 1000.0 + np.clip(np.nan_to_num(values.astype(np.float64), nan=-400.0), -400, 400)
 
 
-def _find(ordered: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find(ordered: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place of each value in a sorted array, and whether it is there."""
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return place, ordered[place] == values
@@ -147,7 +151,7 @@ class ConditionThemes:
         rows = len(lists.offsets) - 1
         if not len(self.terms_):
             return sparse.csr_array((rows, 0), dtype=np.float32)
-        place, known = _find(self.terms_, lists.values)
+        place, known = find(self.terms_, lists.values)
         counts = sparse.coo_array(
             (np.ones(int(known.sum())), (lists.rows[known], place[known])), shape=(rows, len(self.terms_))
         ).tocsr()

@@ -16,11 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from genomicslearning import InputError
 from genomicslearning.features.context import ConditionThemes, GeneContext
 from genomicslearning.features.ragged import in_several
+from genomicslearning.features.rates import GeneRates
 from genomicslearning.features.submission_blocks import THEMES
 from genomicslearning.features.variants import PIECE, Variants
 
 # From so many training rows on a token score's folds are fitted one by one: a million rows' tokens are half a gigabyte.
 MANY_ROWS = 200_000
+# Columns that fit behind those of `VariantFeatures` without a copy: the token score, and the rates of genes.
+_ROOM = 4
 
 
 class VariantFeatures(TransformerMixin, BaseEstimator):
@@ -69,14 +72,14 @@ class VariantFeatures(TransformerMixin, BaseEstimator):
         return self._frame(X, self._columns(Variants.read(X, self.features)))
 
     def _frame(self, X, columns: dict[str, np.ndarray]) -> pd.DataFrame:
-        # Column by column, as it is filled here and as trees and bins read it; behind them there is room for another.
-        values = np.empty((len(X), len(self.feature_names_) + 1), np.float32, order="F")
-        values[:1, -1] = np.nan
+        # Column by column, as it is filled here and as trees and bins read it; behind them there is room for more.
+        values = np.empty((len(X), len(self.feature_names_) + _ROOM), np.float32, order="F")
+        values[:1, -_ROOM:] = np.nan
         for place, name in enumerate(self.feature_names_):
             # A numeric prior_* column that training had and this table lacks is missing.
             values[:, place] = columns.get(name, np.nan)
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return pd.DataFrame(values[:, :-1], columns=self.feature_names_, index=index, copy=False)
+        return pd.DataFrame(values[:, :-_ROOM], columns=self.feature_names_, index=index, copy=False)
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         return np.array(self.feature_names_, dtype=object)
@@ -269,18 +272,19 @@ def _indexed(X, found: pd.DataFrame) -> pd.DataFrame:
     return found.set_axis(X.index, axis=0) if isinstance(X, pd.DataFrame) else found
 
 
-def _with_room(columns: pd.DataFrame) -> np.ndarray | None:
-    """The memory that the columns lie in, with the column behind them where nothing was put yet; None without one."""
+def _with_room(columns: pd.DataFrame, more: int) -> np.ndarray | None:
+    """The memory that the columns lie in, with so many behind them where nothing was put yet; None without such."""
     values = columns.to_numpy()
     whole = values.base
-    if not isinstance(whole, np.ndarray) or whole.shape != (values.shape[0], values.shape[1] + 1) or not len(values):
+    if not isinstance(whole, np.ndarray) or whole.shape != (values.shape[0], values.shape[1] + _ROOM) or more > _ROOM:
         return None
     same = whole.dtype == np.float32 and whole.ctypes.data == values.ctypes.data and whole.strides == values.strides
-    return whole if same and np.isnan(whole[0, -1]) else None
+    free = len(whole) > 0 and np.isnan(whole[0, -_ROOM:]).all()
+    return whole[:, : values.shape[1] + more] if same and free else None
 
 
 class ScoredFeatures(TransformerMixin, BaseEstimator):
-    """The columns of `VariantFeatures` and, beside them, the `TokenScore`.
+    """The columns of `VariantFeatures` and, beside them, what is learnt from labels: `TokenScore`, maybe `GeneRates`.
 
     (What a scikit-learn FeatureUnion would do; that one keeps pandas objects, which a skops file cannot hold.)
 
@@ -288,17 +292,23 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
     ----------
     columns : a `VariantFeatures`.
     token_score : a `TokenScore` of the same feature set.
+    gene_rates : a `GeneRates` of the same feature set, or None.
     """
 
-    def __init__(self, columns: VariantFeatures, token_score: TokenScore):
+    def __init__(self, columns: VariantFeatures, token_score: TokenScore, gene_rates: GeneRates | None = None):
         self.columns = columns
         self.token_score = token_score
+        self.gene_rates = gene_rates
 
-    @classmethod
-    def of(cls, columns: VariantFeatures, token_score: TokenScore) -> ScoredFeatures:
-        """From parts that are fitted already."""
-        made = cls(clone(columns), clone(token_score))
-        made.columns_, made.token_score_ = columns, token_score
+    @property
+    def scores(self) -> list:
+        """What is learnt from labels, not fitted."""
+        return [score for score in (self.token_score, self.gene_rates) if score is not None]
+
+    def of(self, columns: VariantFeatures, scores: list) -> ScoredFeatures:
+        """The same, of parts that are fitted already."""
+        made = clone(self)
+        made.columns_, made.scores_ = columns, scores
         return made
 
     def fit(self, X, y):
@@ -306,32 +316,38 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X, y, **fit_params) -> pd.DataFrame:
-        self.columns_, self.token_score_ = clone(self.columns), clone(self.token_score)
+        self.columns_, self.scores_ = clone(self.columns), [clone(score) for score in self.scores]
         variants = Variants.read(X, self.columns.features)
         columns = self.columns_.fit_transform(variants)
-        return _indexed(X, self.joined(columns, self.token_score_.fit_transform(variants, y)))
+        return _indexed(X, self.joined(columns, *(score.fit_transform(variants, y) for score in self.scores_)))
 
     def transform(self, X) -> pd.DataFrame:
         check_is_fitted(self, "columns_")
         variants = Variants.read(X, self.columns.features)
-        return _indexed(X, self.joined(self.columns_.transform(variants), self.token_score_.transform(variants)))
+        parts = (part.transform(variants) for part in (self.columns_, *self.scores_))
+        return _indexed(X, self.joined(*parts))
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
-        return np.append(self.columns_.get_feature_names_out(), self.token_score_.get_feature_names_out())
+        return np.concatenate([part.get_feature_names_out() for part in (self.columns_, *self.scores_)])
 
     @staticmethod
-    def joined(columns: pd.DataFrame, score: pd.DataFrame) -> pd.DataFrame:
+    def joined(columns: pd.DataFrame, *scores: pd.DataFrame) -> pd.DataFrame:
         """The parts' outputs for the same rows, side by side, in memory of a column after the other.
 
-        The score goes into the room behind the columns where `VariantFeatures` left some: a million rows of columns are
+        The scores go into the room behind the columns where `VariantFeatures` left some: a million rows of columns are
         not copied, and the columns alone stay what they are.
         """
-        values = _with_room(columns)
+        names = [*columns.columns, *(name for score in scores for name in score.columns)]
+        width = columns.shape[1]
+        values = _with_room(columns, len(names) - width)
         if values is None:
-            values = np.empty((len(columns), columns.shape[1] + 1), np.float32, order="F")
-            values[:, :-1] = columns
-        values[:, -1] = score["token_score"]
-        return pd.DataFrame(values, columns=[*columns.columns, *score.columns], index=columns.index, copy=False)
+            values = np.empty((len(columns), len(names)), np.float32, order="F")
+            values[:, :width] = columns
+        start = width
+        for score in scores:
+            values[:, start : start + score.shape[1]] = score
+            start += score.shape[1]
+        return pd.DataFrame(values, columns=names, index=columns.index, copy=False)
 
 
 class PartedColumns(TransformerMixin, BaseEstimator):

@@ -14,6 +14,7 @@ from genomicslearning import InputError
 from genomicslearning.features import (
     BLOCKS,
     FEATURE_SETS,
+    GeneRates,
     PartedColumns,
     ScoredFeatures,
     TokenScore,
@@ -159,8 +160,8 @@ def test_label_columns_never_become_features(some):
     )
     y = some["CLASS"].to_numpy()
     for features in ("all", "biology"):
-        clean = ScoredFeatures(VariantFeatures(features), TokenScore(features)).fit_transform(some, y)
-        dirty = ScoredFeatures(VariantFeatures(features), TokenScore(features)).fit_transform(planted, y)
+        scored = ScoredFeatures(VariantFeatures(features), TokenScore(features), GeneRates(features))
+        clean, dirty = scored.fit_transform(some, y), scored.fit_transform(planted, y)
         pd.testing.assert_frame_equal(clean, dirty)
 
 
@@ -195,6 +196,18 @@ def test_unseen_genes_and_empty_columns(some):
     assert made["gene_variants"].eq(0).all()
     assert made["gene_cadd"].isna().all()
     assert made.shape == (20, len(fitted.get_feature_names_out()))
+
+
+def test_a_gene_is_told_by_how_rare_its_variants_are():
+    from genomicslearning.features.context import GeneContext
+
+    table = pd.DataFrame({"CHROM": "1", "POS": [1, 2, 3, 4], "REF": "A", "ALT": "C", "SYMBOL": ["G", "G", "G", "H"]})
+    variants = Variants.read(table.assign(AF_EXAC=["0", "0.01", "0.0001", "0"]))
+    found = GeneContext().fit(variants).transform(variants)
+    np.testing.assert_allclose(found["gene_unseen"], [1 / 3, 1 / 3, 1 / 3, 1])
+    np.testing.assert_allclose(found["gene_common"], [1 / 3, 1 / 3, 1 / 3, 0])
+    spread = np.std(np.log10(np.array([0, 0.01, 0.0001]) + 1e-6))
+    np.testing.assert_allclose(found["gene_af_spread"], [spread, spread, spread, 0], rtol=1e-6)
 
 
 def test_neighbours_do_not_count_the_row_itself():
