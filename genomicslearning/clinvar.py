@@ -17,6 +17,21 @@ CONFLICT_UNTIL_2023 = "criteria_provided,_conflicting_interpretations"
 CONFLICT_SINCE_2024 = "criteria_provided,_conflicting_classifications"
 SINGLE_SUBMITTER = "criteria_provided,_single_submitter"
 LABELS = {NO_CONFLICT: 0, CONFLICT_UNTIL_2023: 1, CONFLICT_SINCE_2024: 1}
+# Every status since the words of 2015, as `review_status_meaning` gives them (checked 2026-02).
+REVIEW_STATUSES = frozenset(
+    {
+        SINGLE_SUBMITTER,
+        NO_CONFLICT,
+        CONFLICT_SINCE_2024,
+        "criteria_provided,_multiple_submitters",
+        "reviewed_by_expert_panel",
+        "practice_guideline",
+        "no_classification_criteria_provided",
+        "no_classification_provided",
+        "no_classification_for_the_single_variant",
+        "no_classifications_from_unflagged_records",
+    }
+)
 
 # VCF releases before 2017 wrote review status and significance as numbers or short codes ("mult", "single", "5|255").
 OLD_REVIEW_STATUSES = frozenset({"no_assertion", "no_criteria", "single", "mult", "conf", "exp", "guideline"})
@@ -29,6 +44,14 @@ def label(review_status: str) -> int | None:
     The words may be joined by underscores, as in VCF, or by spaces, as in tab-delimited releases.
     """
     return LABELS.get(review_status.strip().replace(" ", "_"))
+
+
+def review_status_meaning(text: str) -> str:
+    """A review status in the words of today: those of 2015 ("assertion"), 2017 and 2024 mean the same."""
+    words = text.strip().replace(" ", "_")
+    for before in ("interpretation", "assertion"):
+        words = words.replace(before, "classification")
+    return words.replace("for_the_individual_variant", "for_the_single_variant")
 
 
 # Groups between which a disagreement matters, most pathogenic first (ACMG/AMP 2015; low penetrance, ClinGen 2022).

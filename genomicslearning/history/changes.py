@@ -64,11 +64,14 @@ class Changes:
 
     def __init__(self, old: StoredRelease, new: StoredRelease, genes: frozenset[str] = frozenset()) -> None:
         self.old, self.new = old, new
+        self.absent_genes = set(genes)
         self._counts = _Counts()
         self._listed = Partitions(pa.schema([(name, pa.large_string()) for name in COLUMNS]))
         for pair in joined(old, new):
             some = _Joined(pair.old, pair.new, pair.old_rows, pair.new_rows, genes)
             self._counts.add(some)
+            if self.absent_genes:
+                self.absent_genes -= set(pair.old["SYMBOL"].dropna()) | set(pair.new["SYMBOL"].dropna())
             listed = some.worded(np.flatnonzero(some.change != ""))
             mine = listed["my_gene"] == "yes"
             for part, rows in ((_MINE, listed[mine]), (_OTHER, listed[~mine])):
@@ -100,6 +103,7 @@ class Changes:
                 for (before, after), number in _most_first(counts.moves).items()
             ],
             "genes": self._by_gene(),
+            "my_genes": {"given": len(self._genes), "in_neither_release": sorted(self.absent_genes)},
             "single_submitters": {name: counts.singles[name] for name in _SINGLES},
         }
 
@@ -319,7 +323,7 @@ def _classification(text: str | None) -> str:
 
 
 def _review(text: str | None) -> str:
-    return (text or "").replace("interpretation", "classification").replace("assertion", "classification")
+    return clinvar.review_status_meaning(text or "")
 
 
 def _facts(release: StoredRelease) -> dict:

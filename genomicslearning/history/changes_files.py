@@ -34,7 +34,7 @@ def read_genes(path: str | os.PathLike) -> frozenset[str]:
     """
     found = set()
     with lake.open_input(path) as file:
-        for number, line in enumerate(file.read().decode("utf-8", "replace").splitlines(), 1):
+        for number, line in enumerate(file.read().decode("utf-8-sig", "replace").splitlines(), 1):
             symbol = line.partition("#")[0].strip()
             if len(symbol.split()) > 1 or "," in symbol:
                 raise InputError(f"{path}:{number}: {symbol[:40]!r} is not one gene symbol; give one a line")
@@ -93,6 +93,10 @@ def write(
                 shown = _of_interest(pd.concat([shown, piece], ignore_index=True), SHOWN)
         write_json(summary, facts)
         _write_page(page, shown, summary)
+    if absent := summary["my_genes"]["in_neither_release"]:
+        progress(
+            f"changes: WARNING: in neither release: {', '.join(absent[:10])}; symbols are matched letter by letter"
+        )
     progress(f"changes: {out}/{CSV}, {out}/{FACTS}, {out}/{PAGE}")
     return summary
 

@@ -75,12 +75,13 @@ class ReleaseFile:
         self,
         parts: Iterator[tuple[pa.Table, pa.Array]],
         finish: Callable[[pd.DataFrame], pd.DataFrame],
+        path: object,
         nothing: str,
         assembly: str | None = None,
         day: date | None = None,
     ) -> None:
         self.assembly, self.date = assembly, day
-        self._parts, self._finish, self._nothing = parts, finish, nothing
+        self._parts, self._finish, self._path, self._nothing = parts, finish, path, f"{path}: {nothing}"
 
     def frames(self, most: int = sys.maxsize) -> Iterator[pd.DataFrame]:
         """Its variants with `VARIANT_COLUMNS`, so many rows at a time (the last has the rest); by default all at once.
@@ -88,12 +89,14 @@ class ReleaseFile:
         Raises
         ------
         InputError
-            As `open_vcf` and `open_tsv` say; there are none.
+            As `open_vcf` and `open_tsv` say; there are none, or none has a review status that ClinVar uses.
         """
         waiting: list[pa.Table] = []
         hgvs: list[pa.Array] = []
+        statuses = _Statuses()
         rows, any_rows = 0, False
         for part, named in self._parts:
+            statuses.see(part["review_status"])
             if len(hgvs) < _HGVS_PARTS:
                 hgvs.append(named.slice(0, _HGVS_SEEN))
             while part.num_rows:
@@ -105,10 +108,34 @@ class ReleaseFile:
                     rows = 0
         if not any_rows:
             raise InputError(self._nothing)
+        statuses.check(self._path)
         if waiting:
             yield self._finish(_frame(waiting))
         accessions = pd.Series([text for part in hgvs for text in part.to_pylist()], dtype="str")
         self.assembly = self.assembly or assembly_of(accessions)
+
+
+class _Statuses:
+    """Whether a release has any review status that is one: a file that has none says nothing of any variant."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, None] = {}
+        self._known = False
+
+    def see(self, column: pa.ChunkedArray) -> None:
+        if self._known:
+            return
+        for chunk in column.chunks:
+            self._seen |= dict.fromkeys(chunk.dictionary.to_pylist())
+        self._known = any(clinvar.review_status_meaning(text) in clinvar.REVIEW_STATUSES for text in self._seen)
+
+    def check(self, path: object) -> None:
+        if not self._known:
+            some = ", ".join(repr(text[:60]) for text in [*self._seen][:5]) or "none at all"
+            raise InputError(
+                f"{path}: no review status is one that ClinVar has used since 2015, such as `criteria provided, single "
+                f"submitter`; there are: {some}. Give a VCF of 2017 or later, or a tab-delimited release"
+            )
 
 
 # --- VCF --------------------------------------------------------------------------------------------------------------
@@ -128,7 +155,7 @@ def open_vcf(first: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
     parts = _vcf_parts(
         _batches(lines, names, header_lines, path, "not a VCF record (fewer than 8 columns)"), path, header_lines
     )
-    return ReleaseFile(parts, _finished_vcf, f"{path}: a VCF without records", assembly, day)
+    return ReleaseFile(parts, _finished_vcf, path, "a VCF without records", assembly, day)
 
 
 def _vcf_parts(
@@ -208,7 +235,7 @@ def open_tsv(header: bytes, lines: BinaryIO, path: object) -> ReleaseFile:
         )
     names = [_TSV_NAMES.get(column, f"{column} {number}") for number, column in enumerate(lower)]
     names = [name if name not in names[:number] else f"{name} {number}" for number, name in enumerate(names)]
-    return ReleaseFile(_tsv_parts(lines, names, path), _finished_tsv, f"{path}: a table without rows")
+    return ReleaseFile(_tsv_parts(lines, names, path), _finished_tsv, path, "a table without rows")
 
 
 def _tsv_parts(lines: BinaryIO, names: list[str], path: object) -> Iterator[tuple[pa.Table, pa.Array]]:
@@ -254,23 +281,44 @@ def _conflict_of_terms(significance: str) -> str:
 def _batches(
     lines: BinaryIO, names: list[str], lines_before: int, path: object, problem: str
 ) -> Iterator[pa.RecordBatch]:
-    """Rows of tab-separated text as strings, some megabytes at a time."""
+    """Rows of tab-separated text as strings, some megabytes at a time.
+
+    Arrow parses blocks that are read here: its own streaming reader calls a file from a thread of its own, which may
+    outlive an error or Ctrl-C and then ends the interpreter by an abort.
+    """
     options = {
-        "read_options": pa_csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=False),
         "parse_options": pa_csv.ParseOptions(delimiter="\t", quote_char=False),
         "convert_options": pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary()), null_values=[""]),
     }
-    try:
-        with pa_csv.open_csv(lines, **options) as reader:
-            for batch in reader:
-                yield _text(batch)
-    except pa.ArrowInvalid as refused:
-        if "Empty CSV" in str(refused):
-            return
-        # A handler of invalid rows would not do: it is never called for one that is not UTF-8.
-        if row := re.search(r"Row #(\d+): Expected \d+ columns", str(refused)):
-            raise InputError(f"{path}:{lines_before + int(row[1])}: {problem}") from None
-        raise InputError(f"{path}: cannot be read ({first_line(refused)})") from None
+    for block in _blocks(lines):
+        reading = pa_csv.ReadOptions(column_names=names, block_size=len(block) + 1, use_threads=False)
+        try:
+            table = pa_csv.read_csv(pa.BufferReader(block), reading, **options)
+        except pa.ArrowInvalid as refused:
+            # A handler of invalid rows would not do: it is never called for one that is not UTF-8.
+            if row := re.search(r"Row #(\d+): Expected \d+ columns", str(refused)):
+                raise InputError(f"{path}:{lines_before + int(row[1])}: {problem}") from None
+            raise InputError(f"{path}: cannot be read ({first_line(refused)})") from None
+        for batch in table.combine_chunks().to_batches():
+            yield _text(batch)
+        lines_before += table.num_rows
+
+
+def _blocks(lines: BinaryIO) -> Iterator[bytes]:
+    """Text in blocks of whole lines; those without any text are left out."""
+    begun: list[bytes] = []
+    while chunk := lines.read(_BLOCK):
+        end = chunk.rfind(b"\n") + 1
+        begun.append(chunk[:end] if end else chunk)
+        if end:
+            yield from _with_text(b"".join(begun))
+            begun = [chunk[end:]]
+    yield from _with_text(b"".join(begun))
+
+
+def _with_text(block: bytes) -> Iterator[bytes]:
+    if block.strip(b"\r\n"):
+        yield block
 
 
 def _text(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def key_column(table: pd.DataFrame) -> tuple[pa.Array, np.ndarray]:
     """`locus_keys` as Arrow has it, and the positions in them: rows with one key have one position."""
     chromosome = table["CHROM"].astype("category")
     names = {name: clinvar.chromosome(str(name)) for name in chromosome.cat.categories}
-    before, after = table["REF"].astype("str"), table["ALT"].astype("str")
+    before, after = (_upper(table[name].astype("str")) for name in ("REF", "ALT"))
     position = table["POS"].to_numpy(np.int64).copy()
     long = np.flatnonzero(np.minimum(before.str.len().fillna(0), after.str.len().fillna(0)).to_numpy() > 1)
     if len(long):
@@ -140,6 +141,14 @@ def key_column(table: pd.DataFrame) -> tuple[pa.Array, np.ndarray]:
     )
     options = {"null_handling": "replace", "null_replacement": "nan"}
     return pc.binary_join_element_wise(*parts, pa.scalar(":", pa.large_string()), **options), position
+
+
+def _upper(bases: pd.Series) -> pd.Series:
+    """Bases in capitals; soft-masked ones are written small."""
+    if not len(bases):
+        return bases
+    capitals = pc.utf8_upper(_arrow(bases))
+    return pd.Series(pd.array(capitals, dtype=pd.StringDtype(na_value=np.nan)), index=bases.index)
 
 
 def _trim(position: int, before: str, after: str) -> tuple[int, str, str]:
@@ -167,7 +176,7 @@ def read_release(
     Raises
     ------
     InputError
-        The file is neither, is cut off, or its assembly is unknown or not the one given.
+        The file is neither, is cut off, has no review status that ClinVar uses, or its assembly is unknown.
     """
     given = known_assembly(assembly)
     with open_release(path) as found:
@@ -225,6 +234,6 @@ def open_release(path: str | PathLike, most: int | None = None) -> Iterator[Rele
         lines: BinaryIO = stack.enter_context(archives.open_text(path, start, raw))
         if most is not None:
             lines = io.BytesIO(b"".join(islice(lines, most)))
-        first = lines.readline(1 << 20)
+        first = lines.readline(1 << 20).removeprefix(BOM_UTF8)
         opened = open_vcf if first.startswith(b"##fileformat=VCF") else open_tsv
         yield opened(first, lines, path)

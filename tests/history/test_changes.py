@@ -222,3 +222,29 @@ def test_the_page_filters_by_itself(pair, tmp_path):
         field.send_keys("conflict appeared")
         assert 0 < browser.execute_script(shown) < everything
         assert browser.find_element("id", "count").text == f"{browser.execute_script(shown)} variants"
+
+
+def test_my_genes_are_read_from_a_windows_file_and_those_in_neither_release_are_told(pair, tmp_path):
+    genes = tmp_path / "genes.txt"
+    genes.write_bytes(b"\xef\xbb\xbfB\r\nNOSUCH\r\n")
+    said = []
+    summary = write(compare_files(*pair, genes=genes), tmp_path / "out", progress=said.append)
+    assert summary["my_genes"] == {"given": 2, "in_neither_release": ["NOSUCH"]}
+    assert "in neither release: NOSUCH" in said[0]
+    assert summary["genes"][0]["gene"] == "B"
+    assert "NOSUCH" in (tmp_path / "out" / "release_changes.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("no assertion for the individual variant", "no interpretation for the single variant"),
+        ("no interpretation for the single variant", "no classification for the single variant"),
+        ("no assertion provided", "no classification provided"),
+        ("no assertion criteria provided", "no_assertion_criteria_provided"),
+    ],
+)
+def test_a_status_that_an_era_words_otherwise_is_no_change(tmp_path, before, after):
+    old = release(tmp_path / "old.tsv", (1, before, "Benign", "A"))
+    new = release(tmp_path / "new.tsv", (1, after, "Benign", "A"))
+    assert compare_files(old, new).summary()["changes"] == {"new": 0, "gone": 0, "changed": 0}

@@ -1,7 +1,9 @@
 """Reading releases: what Arrow reads is what a slow reader of lines reads."""
 
 import gzip
+import threading
 from datetime import date
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from places import data_folder
 
 from genomicslearning import InputError, clinvar
+from genomicslearning.history import release_files
 from genomicslearning.history.releases import date_in_name, locus_keys, read_release
 
 HEAD = (
@@ -104,7 +107,7 @@ def test_a_bad_record_is_named_by_its_line(tmp_path, records, message):
 
 
 def test_text_that_is_not_utf8_is_kept_as_far_as_it_goes(tmp_path):
-    latin = record(1, "CLNDN=Mend\u00e9s").decode().encode("latin-1")
+    latin = record(1, "CLNREVSTAT=practice_guideline;CLNDN=Mend\u00e9s").decode().encode("latin-1")
     assert read_release(vcf(tmp_path / "r.vcf", latin)).variants["CLNDN"].tolist() == ["Mend\ufffds"]
 
 
@@ -165,3 +168,57 @@ def test_rows_are_found_by_their_trimmed_alleles(sites):
         assert name == ("MT" if chromosome.startswith("M") else "1")
         assert len(first) - len(second) == len(before) - len(after)
         assert min(len(first), len(second)) == 1 or (first[-1] != second[-1] and first[0] != second[0])
+
+
+TABS = "chrom\tpos\tref\talt\treview_status\tclinical_significance\n"
+SINGLE = "criteria provided, single submitter"
+
+
+@pytest.mark.parametrize("status", ["", "single", "classified by multiple submitters", SINGLE.title(), "5|255"])
+def test_a_release_without_one_status_that_clinvar_uses_is_refused(tmp_path, status):
+    path = tmp_path / "old.tsv"
+    path.write_text(TABS + f"1\t5\tA\tG\t{status}\tBenign\n" * 3)
+    with pytest.raises(InputError, match=r"no review status is one that ClinVar has used since 2015"):
+        read_release(path, assembly="GRCh37")
+
+
+def test_small_letters_and_a_mark_of_byte_order_are_no_other_variant(tmp_path):
+    path = tmp_path / "marked.tsv"
+    path.write_bytes(b"\xef\xbb\xbf" + (TABS + f"1\t5\ttag\ttcg\t{SINGLE}\tBenign\n").encode())
+    table = pd.DataFrame({"CHROM": ["chr1"], "POS": [6], "REF": ["A"], "ALT": ["C"]})
+    assert read_release(path, assembly="GRCh37").rows_of(table).tolist() == [0]
+
+
+def test_rows_longer_and_shorter_than_a_block_are_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("genomicslearning.history.release_files._BLOCK", 64)
+    path = tmp_path / "long.tsv"
+    rows = [f"1\t{pos}\tA\tG\t{SINGLE}\t{'Benign;' * (pos % 40)}Benign" for pos in range(1, 200)]
+    path.write_text(TABS + "\n".join(rows))  # the last line has no end
+    found = read_release(path, assembly="GRCh37").variants
+    assert found["POS"].tolist() == list(range(1, 200))
+    assert found["CLNSIG"][199 - 1] == "|".join(["Benign"] * (199 % 40 + 1))
+    path.write_text(TABS + "\n".join([*rows[:150], "1\t2"]))
+    with pytest.raises(InputError, match=r"long.tsv:152: not a row of this table"):
+        read_release(path, assembly="GRCh37")
+
+
+def test_no_thread_reads_a_damaged_release(tmp_path):
+    """A thread of Arrow's that is still in Python when the interpreter ends aborts it (exit code 134)."""
+    text = gzip.compress((TABS + f"1\t5\tA\tG\t{SINGLE}\tBenign\n" * 90_000).encode(), 1)
+    path = tmp_path / "cut.tsv.gz"
+    path.write_bytes(text[: len(text) * 2 // 3])
+    readers = set()
+    real = release_files._batches
+
+    class Watched:
+        def __init__(self, lines):
+            self.lines = lines
+
+        def read(self, size):
+            readers.add(threading.get_ident())
+            return self.lines.read(size)
+
+    with patch.object(release_files, "_batches", lambda lines, *rest: real(Watched(lines), *rest)):
+        with pytest.raises(InputError, match="cut off"):
+            read_release(path, assembly="GRCh37")
+    assert readers == {threading.get_ident()}
