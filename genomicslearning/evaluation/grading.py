@@ -16,11 +16,20 @@ from genomicslearning.evaluation.scores import (
     expected_calibration_error,
     precision_at,
 )
+from genomicslearning.history.assemblies import assembly_of
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release
 from genomicslearning.history.submissions import AlignedRelease
+from genomicslearning.io.text import first_line
 
 TOPS = (20, 100, 500, 2000)
 MISSES = 10
+FEW_FOUND = 0.2  # share of a list's variants that a release has; below it the two hardly belong together
+# What each score foretells, in words; `probability` and those at a distance foretell conflict.
+CONFLICT = "conflict, of those with several submitters"
+OUTCOMES = {
+    "probability_second": "several submitters, of those still in the release",
+    "probability_both": "several submitters and conflict, of those still in the release",
+}
 _NEEDED = ("CHROM", "POS", "REF", "ALT", "probability")
 
 
@@ -30,16 +39,23 @@ def read_scored(place: str | os.PathLike) -> pd.DataFrame:
     Raises
     ------
     InputError
-        No such file, or one without place, alleles and probability, or a probability that is not between 0 and 1.
+        No such file, one that is no table, without rows, place, alleles or probability, or a probability that is not
+        between 0 and 1.
     """
     path = Path(place)
     if path.is_dir():
         path = path / "predictions.csv"
     if not path.is_file():
         raise InputError(f"{place}: no watch list and no run's predictions; give watchlist.csv, or a run's folder")
-    table = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""])
+    try:
+        table = pd.read_csv(path, dtype="str", keep_default_na=False, na_values=[""])
+    except (ValueError, OSError, EOFError) as problem:  # pandas' own errors are ValueErrors, UnicodeDecodeError too
+        what = first_line(problem)
+        raise InputError(f"{path}: not a watch list nor predictions, which are CSV in UTF-8 ({what})") from None
     if lacking := [name for name in _NEEDED if name not in table]:
         raise InputError(f"{path}:1: no column {', '.join(lacking)}; a watch list or predictions have them")
+    if table.empty:
+        raise InputError(f"{path}: no rows to grade")
     for name in [name for name in ("POS", *score_columns(table))]:
         numbers = pd.to_numeric(table[name], errors="coerce")
         fits = numbers.between(0, 1) if name != "POS" else numbers.notna()
@@ -61,9 +77,16 @@ def grade(scored: pd.DataFrame, release: Release, *, name: str) -> dict:
     -------
     dict
         `variants`, what became of them (`several`, `conflict`, `single`, `gone`, `other`), `observed` share of
-        conflicts among those with several submitters, and for each score `roc_auc`, `average_precision`, `ece`, `top`
-        (precision), `calibration`; `misses`: the highest scores that agree and the lowest that conflict.
+        conflicts among those with several submitters, and for each score the `outcome` that it is judged by, its
+        `observed` share, `roc_auc`, `average_precision`, `ece`, `top` (precision), `calibration`; `misses`: the highest
+        chances of conflict that agree and the lowest that conflict.
+
+    Raises
+    ------
+    InputError
+        The list is of another assembly and has no VariationIDs to go by.
     """
+    _check_assembly(scored, release, name)
     now = AlignedRelease(release, scored)
     labels = now.label()
     known = labels.notna().to_numpy()
@@ -81,23 +104,44 @@ def grade(scored: pd.DataFrame, release: Release, *, name: str) -> dict:
         "scores": [],
         "misses": {},
     }
-    if facts["conflict"] and facts["conflict"] < facts["several"]:
-        truth = labels[known].to_numpy(int)
-        facts["scores"] = [
-            _figures(column, truth, scored.loc[known, column].to_numpy()) for column in score_columns(scored)
-        ]
-        facts["misses"] = _misses(scored[known], truth)
+    judged = {
+        CONFLICT: (known, (labels == 1).to_numpy()),
+        OUTCOMES["probability_second"]: (~gone, known),
+        OUTCOMES["probability_both"]: (~gone, (labels == 1).to_numpy()),
+    }
+    for column in score_columns(scored):
+        outcome = OUTCOMES.get(column, CONFLICT)
+        rows, truth = judged[outcome][0], judged[outcome][1][judged[outcome][0]].astype(int)
+        if 0 < truth.sum() < len(truth):
+            facts["scores"].append(_figures(column, outcome, truth, scored.loc[rows, column].to_numpy()))
+    if known.any():
+        facts["misses"] = _misses(scored[known], labels[known].to_numpy(int))
     facts["words"] = _words(facts, release)
     return facts
 
 
-def _figures(column: str, truth: np.ndarray, probability: np.ndarray) -> dict:
+def _check_assembly(scored: pd.DataFrame, release: Release, name: str) -> None:
+    """Places of two assemblies are of different variants: only VariationIDs join such a list and release."""
+    hgvs = next((scored[column] for column in ("hgvs", "CLNHGVS") if column in scored), pd.Series(dtype="str"))
+    ours = assembly_of(hgvs)
+    identified = "VARIATION_ID" in scored and scored["VARIATION_ID"].notna().any()
+    if ours and release.assembly and ours != release.assembly and not identified:
+        raise InputError(
+            f"{name} is of {ours}, {release.name} of {release.assembly}, and the list has no VariationIDs; grade it by "
+            f"a release of {ours}"
+        )
+
+
+def _figures(column: str, outcome: str, truth: np.ndarray, probability: np.ndarray) -> dict:
     auc, precision = Ranking(truth, probability).both()
     tops = tuple(top for top in TOPS if top <= len(truth))
     best = precision_at(truth, probability, tops) if tops else pd.DataFrame(columns=["top", "precision"])
     bins = calibration_table(truth, probability)
     return {
         "score": column,
+        "outcome": outcome,
+        "variants": len(truth),
+        "observed": float(truth.mean()),
         "roc_auc": float(auc),
         "average_precision": float(precision),
         "ece": float(expected_calibration_error(truth, probability)),
@@ -131,10 +175,15 @@ def _words(facts: dict, release: Release) -> str:
         f"{facts['conflict']:,} of them in conflict; {facts['single']:,} still have one, {facts['gone']:,} are not in "
         f"it, {facts['other']:,} have another status."
     )
+    if facts["variants"] - facts["gone"] < FEW_FOUND * facts["variants"]:
+        told += (
+            " So few of its variants are in the release that they hardly belong together: is it of another assembly?"
+        )
     for one in facts["scores"]:
         told += (
-            f" {one['score']}: ROC AUC {one['roc_auc']:.3f}, average precision {one['average_precision']:.3f}, "
-            f"{one['predicted']:.0%} predicted where {facts['observed']:.0%} conflict (ECE {one['ece']:.3f})."
+            f" {one['score']} ({one['outcome']}): ROC AUC {one['roc_auc']:.3f}, average precision "
+            f"{one['average_precision']:.3f}, {one['predicted']:.0%} predicted where it came true of "
+            f"{one['observed']:.0%} (ECE {one['ece']:.3f})."
         )
     if not facts["scores"]:
         told += " Nothing can be graded: that takes variants of either class."

@@ -23,6 +23,10 @@ LEAST_ROWS = 200
 FOLDS = 5
 
 
+class TooFewSecondSubmissions(InputError):
+    """Two releases between which too few variants got a second submission, or too few did not, to learn who does."""
+
+
 @dataclass
 class SecondSubmissions:
     """A model of which single submitters get a second submission, learnt between two releases `days` apart.
@@ -41,12 +45,12 @@ class SecondSubmissions:
 
         Raises
         ------
-        InputError
-            Too few of them, or of those that got a second submission.
+        TooFewSecondSubmissions
+            Too few of them got a second submission, or too few did not.
         """
         singles, second = became(earlier, later)
         if min(int(second.sum()), int((~second).sum())) < LEAST_ROWS:
-            raise InputError(
+            raise TooFewSecondSubmissions(
                 f"{earlier.name}: of {len(singles):,} variants with a single submitter {int(second.sum()):,} have "
                 f"several in {later.name}; it takes {LEAST_ROWS} of either to learn who gets a second submission"
             )
@@ -143,6 +147,11 @@ def foretell(earlier: list[str], single_submitters: pd.DataFrame, table: pd.Data
     -------
     dict
         `figures` (a table of one row, on all single submitters, not only those that got a second submission), `words`.
+
+    Raises
+    ------
+    TooFewSecondSubmissions
+        As `SecondSubmissions.learn`.
     """
     older, newest = (read_release(path, assembly=assembly, like=table) for path in earlier[-2:])
     model = SecondSubmissions.learn(older, newest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from genomicslearning import InputError
 from genomicslearning.autopilot.model import Model
 from genomicslearning.clinvar import first_symbol
 from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons, without
-from genomicslearning.evaluation.second_submission_model import SecondSubmissions
+from genomicslearning.evaluation.second_submission_model import SecondSubmissions, TooFewSecondSubmissions
 from genomicslearning.history.horizons import at_horizon
 from genomicslearning.history.horizons import described as words_of_horizons
 from genomicslearning.history.releases import Release, read_release
@@ -38,6 +39,7 @@ RANKED_BY = {
     "conflict": "the chance of conflict once several laboratories have classified the variant (probability)",
     "both": "the chance that another laboratory classifies it and that they conflict (probability_both)",
 }
+AHEAD = re.compile(r"probability_\d+y")  # a chance at a stated distance
 PROBE = 500  # rows on which a model is asked whether it reads what the one submission said
 
 ESTIMATED = (
@@ -48,7 +50,7 @@ ESTIMATED = (
 CALIBRATED = (
     "The model has learnt what single submissions become, so that a probability of 30 % means: of 100 such variants "
     "that others classify too, about 30 end in conflict, over a time like that between the releases it learnt from. "
-    "The longer one waits the more laboratories disagree: probability_2y and probability_8y state a distance."
+    "The longer one waits the more laboratories disagree"
 )
 NOT_CALIBRATED = (
     "The model has not seen what becomes of variants with one submitter, so that its probabilities are NOT CALIBRATED "
@@ -134,7 +136,8 @@ def build(
         waiting = spool(clinvar, annotated, Path(scratch, "singles.parquet"), **picking)
         kinds = ConflictKinds.learn(waiting.conflicting, seed=seed)
         say(f"watchlist: {waiting.rows:,} variants with one submitter; {kinds.note}")
-        chances, second = _chances(learnt, waiting, horizons, seed, say)
+        second = _second_submissions(learnt, rank_by, seed, say)
+        chances = _chances(learnt, waiting, horizons, second)
         listed = _listed(learnt.scorer, waiting, chances, rank_by, shown)
         summary = _summary(learnt, waiting, kinds, listed, second, rank_by, horizons) | {"warnings": warnings}
         with lake.output(*places(out), inputs=read) as parts:
@@ -194,10 +197,28 @@ def _warnings(scorer: Model, annotated: str | os.PathLike | None) -> list[str]:
     return [NOT_ANNOTATED] if annotated is None and needed else []
 
 
+def _second_submissions(
+    learnt: _Learnt, rank_by: str, seed: int, say: Callable[[str], None]
+) -> SecondSubmissions | None:
+    """Who gets a second submission, where earlier releases show enough that do; an error only where the list is ranked
+    by it."""
+    if learnt.release is None or not learnt.past:
+        return None
+    try:
+        second = SecondSubmissions.learn(learnt.past[-1], learnt.release, seed=seed)
+    except TooFewSecondSubmissions as problem:
+        if rank_by == "both":
+            raise
+        say(f"watchlist: who gets a second submission is not foretold: {problem}")
+        return None
+    say(f"watchlist: {second.described()}")
+    return second
+
+
 def _chances(
-    learnt: _Learnt, waiting: Spool, horizons: Sequence[int], seed: int, say: Callable[[str], None]
-) -> tuple[dict[str, np.ndarray], SecondSubmissions | None]:
-    """Every chance that the list states, by column (`probability` first), and the model of a second submission."""
+    learnt: _Learnt, waiting: Spool, horizons: Sequence[int], second: SecondSubmissions | None
+) -> dict[str, np.ndarray]:
+    """Every chance that the list states, by column, `probability` first."""
     scorer, single = learnt.scorer, learnt.single_submissions
     probability = np.concatenate([scorer.predict(part) for part in waiting.parts()])
     found = {"probability": probability}
@@ -205,16 +226,13 @@ def _chances(
         for years in horizons:
             at = partial(_at, years=years, learnt=single)
             found[f"probability_{years}y"] = _in_parts(waiting, at, probability)
-    if learnt.release is None or not learnt.past:
-        return found, None
     release = learnt.release
-    second = SecondSubmissions.learn(learnt.past[-1], release, seed=seed)
-    found["probability_second"] = _in_parts(
-        waiting, lambda part, own: second.predict(_as_release(part), release), probability
-    )
-    found["probability_both"] = probability * found["probability_second"]
-    say(f"watchlist: {second.described()}")
-    return found, second
+    if second is not None and release is not None:
+        found["probability_second"] = _in_parts(
+            waiting, lambda part, own: second.predict(_as_release(part), release), probability
+        )
+        found["probability_both"] = probability * found["probability_second"]
+    return found
 
 
 def _at(part: pd.DataFrame, own: np.ndarray, years: int, learnt: dict) -> np.ndarray:
@@ -257,7 +275,7 @@ def _summary(
         "shown": len(listed.explained),
         "features": scorer.manifest["features"],
         "calibrated": listed.calibrated,
-        "meaning": CALIBRATED if listed.calibrated else NOT_CALIBRATED,
+        "meaning": _meaning(listed),
         "estimated": ESTIMATED,
         "learnt": learnt.how,
         "ranked_by": RANKED_BY[rank_by],
@@ -268,6 +286,15 @@ def _summary(
         "model": {"folder": lake.name(learnt.folder), "weights_sha256": scorer.manifest.get("weights_sha256")},
         "left_out": waiting.left_out,
     }
+
+
+def _meaning(listed: _Listed) -> str:
+    if not listed.calibrated:
+        return NOT_CALIBRATED
+    ahead = [name for name in listed.chances if AHEAD.fullmatch(name)]
+    if not ahead:
+        return f"{CALIBRATED}."
+    return f"{CALIBRATED}: {' and '.join(ahead)} state{'s' if len(ahead) == 1 else ''} a distance."
 
 
 def _write(

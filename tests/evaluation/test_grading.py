@@ -6,7 +6,7 @@ import pytest
 
 from genomicslearning import InputError
 from genomicslearning.evaluation.grading import grade, read_scored
-from genomicslearning.evaluation.second_submission_model import SecondSubmissions, became
+from genomicslearning.evaluation.second_submission_model import SecondSubmissions, TooFewSecondSubmissions, became
 from genomicslearning.evaluation.split_comparison import classification_baselines, within_classification
 from genomicslearning.evaluation.verdict import verdict
 from genomicslearning.history.releases import read_release
@@ -50,12 +50,50 @@ def test_a_list_is_graded_by_what_happened_since(tmp_path):
         ("CHROM,POS,REF,ALT\n1,2,A,G\n", "no column probability"),
         ("CHROM,POS,REF,ALT,probability\n1,2,A,G,1.5\n", r":2: probability is '1.5'"),
         ("CHROM,POS,REF,ALT,probability\n1,x,A,G,.5\n", r":2: POS is 'x'"),
+        ("CHROM,POS,REF,ALT,probability\n", "no rows to grade"),
+        ("", "not a watch list nor predictions"),
+        (
+            "CHROM,POS,REF,ALT,probability\n1,2,A,G,.5,,,\n1,2,A,G,.5\n1,2,A,G,.5,,,,,\n",
+            "not a watch list nor predictions",
+        ),
+        (b"\xff\xfeC\x00H\x00", "not a watch list nor predictions"),
+        (bytes(range(1, 256)), "not a watch list nor predictions"),
     ],
 )
 def test_what_cannot_be_graded_is_refused(tmp_path, text, message):
-    (tmp_path / "list.csv").write_text(text)
+    (tmp_path / "list.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=message):
         read_scored(tmp_path / "list.csv")
+
+
+def test_each_score_is_judged_by_what_it_foretells(tmp_path):
+    status = [CONFLICT, AGREE, SINGLE, SINGLE, "reviewed by expert panel"]
+    now = release(tmp_path / "now.tsv", [(pos, "GENE", one, "Benign") for pos, one in enumerate(status, 1)])
+    table = read_scored(scored(tmp_path / "list.csv", [0.2, 0.1, 0.9, 0.8, 0.7, 0.6]))  # the last is gone
+    second = table.assign(probability_second=[0.9, 0.8, 0.1, 0.2, 0.3, 1.0])
+    facts = grade(second.assign(probability_both=[0.18, 0.08, 0.09, 0.16, 0.2, 0.6]), now, name="list.csv")
+    found = {one["score"]: (one["outcome"].split(",")[0], one["variants"], one["observed"]) for one in facts["scores"]}
+    assert found == {
+        "probability": ("conflict", 2, 0.5),
+        "probability_second": ("several submitters", 5, 0.4),
+        "probability_both": ("several submitters and conflict", 5, 0.2),
+    }
+    assert [one["roc_auc"] for one in facts["scores"]] == [1, 1, 0.75]
+
+
+def test_who_gets_a_second_submission_can_be_judged_where_no_conflict_can(tmp_path):
+    now = release(tmp_path / "now.tsv", [(1, "G", AGREE, "Benign"), (2, "G", SINGLE, "Benign")])
+    table = read_scored(scored(tmp_path / "list.csv", [0.2, 0.1])).assign(probability_second=[0.6, 0.5])
+    assert [one["score"] for one in grade(table, now, name="list.csv")["scores"]] == ["probability_second"]
+
+
+def test_a_list_of_another_assembly_is_refused_or_doubted(tmp_path):
+    now = release(tmp_path / "now.tsv", [(1, "G", AGREE, "Benign"), (2, "G", CONFLICT, "Benign")])
+    table = read_scored(scored(tmp_path / "list.csv", [0.2, 0.1])).drop(columns="VARIATION_ID")
+    with pytest.raises(InputError, match="list.csv is of GRCh38, now.tsv of GRCh37, and the list has no VariationIDs"):
+        grade(table.assign(hgvs="NC_000001.11:g.1A>G"), now, name="list.csv")
+    assert "another assembly" not in grade(table.assign(hgvs="NC_000001.10:g.1A>G"), now, name="list.csv")["words"]
+    assert "is it of another assembly?" in grade(table.assign(POS=[7, 8]), now, name="list.csv")["words"]
 
 
 def test_who_gets_a_second_submission_is_learnt_on_all_single_submitters(tmp_path):
@@ -76,7 +114,7 @@ def test_who_gets_a_second_submission_is_learnt_on_all_single_submitters(tmp_pat
     chance = pd.Series(model.predict(singles, one)).groupby(singles["CLNSIG"].astype("str").to_numpy()).mean()
     assert chance["Benign"] == pytest.approx(0.8, abs=0.05)
     assert chance["Uncertain_significance"] == pytest.approx(0.2, abs=0.05)
-    with pytest.raises(InputError, match="it takes 200 of either"):
+    with pytest.raises(TooFewSecondSubmissions, match="it takes 200 of either"):
         SecondSubmissions.learn(one, one)
 
 

@@ -179,6 +179,19 @@ def test_a_list_learns_from_its_release_and_from_earlier_ones(demo_pair, tmp_pat
     assert values["probability_both"].is_monotonic_decreasing and not values["probability"].is_monotonic_decreasing
 
 
+def test_a_list_without_enough_second_submissions_leaves_them_out(demo_pair, models, tmp_path):
+    """One release twice shows nobody who got a second submission; horizons are those that were asked for."""
+    said = []
+    given = {"clinvar": demo_pair[0], "model": models["prospective"], "earlier": [demo_pair[0]], "shown": 2}
+    summary = watchlist.build(out=tmp_path / "out", horizons=(5,), progress=said.append, **given)
+    assert summary["second_submission"] is None
+    assert any("is not foretold" in line and "it takes 200 of either" in line for line in said)
+    assert [name for name in read(tmp_path / "out") if name.startswith("probability_")] == ["probability_5y"]
+    assert "probability_5y states a distance" in summary["meaning"] and "_2y" not in summary["meaning"]
+    with pytest.raises(InputError, match="it takes 200 of either"):
+        watchlist.build(out=tmp_path / "both", rank_by="both", **given)
+
+
 ACT = """
 const seen = [], every = name => [...document.querySelectorAll(name)];
 const shown = () => seen.push(every("tbody tr").filter(row => !row.hidden).map(row => row.cells[9].textContent));
