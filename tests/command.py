@@ -17,7 +17,7 @@ from genomicslearning.cli.common import Without
 def command(*arguments: str | Path, cwd: Path) -> CompletedProcess:
     """Run `genomicslearning ARGUMENTS` in a folder; an exception that `main` lets through fails the test."""
     given = [str(argument) for argument in arguments]
-    before = os.getcwd(), sys.argv, signal.getsignal(signal.SIGTERM), list(sys.meta_path)
+    before = os.getcwd(), sys.argv, signal.getsignal(signal.SIGTERM), list(sys.meta_path), dict(os.environ)
     out, said, code = io.StringIO(), io.StringIO(), 0
     try:
         os.chdir(cwd)
@@ -31,4 +31,6 @@ def command(*arguments: str | Path, cwd: Path) -> CompletedProcess:
         sys.argv = before[1]
         signal.signal(signal.SIGTERM, before[2])
         sys.meta_path[:] = [finder for finder in before[3] if not isinstance(finder, Without)]
+        os.environ.clear()
+        os.environ.update(before[4])
     return CompletedProcess(given, code, out.getvalue(), said.getvalue())

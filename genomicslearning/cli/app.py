@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 import sys
 from typing import Annotated
@@ -10,7 +12,7 @@ import typer
 
 from genomicslearning import InputError, __version__
 from genomicslearning.cli import annotate, aws, data, models, runs
-from genomicslearning.cli.common import Printable, Without, keep_freed_memory
+from genomicslearning.cli.common import Printable, Without, keep_freed_memory, work_without_blas
 from genomicslearning.io.text import first_line, one_line
 
 app = typer.Typer(
@@ -68,9 +70,13 @@ def main() -> None:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         # Told to end, a command tidies up as it does when it is interrupted.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # At the end all memory goes at once: a search for what refers to itself takes as long as importing NumPy.
+    atexit.register(gc.freeze)
     converts = sys.argv[1:2] in (["vcf-to-parquet"], ["tsv-to-parquet"])
     if converts:
         keep_freed_memory()
+    if converts or sys.argv[1:2] == ["training-set"]:
+        work_without_blas()
     sys.meta_path.insert(0, Without("rfc3987_syntax", "papermill.s3", *(["pandas"] if converts else [])))
     try:
         for argument in sys.argv[1:]:

@@ -43,6 +43,16 @@ class _Record(NamedTuple):
     rest: list[bytes]
 
 
+class Records(NamedTuple):
+    """Records as a table in which VEP's annotation is text yet.
+
+    `numbers`: the records' lines in their file, for messages, where they are known.
+    """
+
+    table: pa.Table
+    numbers: np.ndarray | None
+
+
 class Converter:
     """Lines of one VCF to Arrow tables of one schema.
 
@@ -97,8 +107,8 @@ class Converter:
         self._csq_name = names[len(FIXED) + len(self._keys) + 1] if self._csq_key else None
         self._extra_names = names[len(names) - len(extra) :]
         self.schema = self._schema(names, info, text)
+        self._csq_place = names.index(self._csq_name) if self._csq_name else None
         self._lessons = _LESSONS
-        self._numbers: np.ndarray | None = None  # of the lines being converted
 
     def _schema(self, names: list[str], info: Mapping[str, Definition], text: bool) -> pa.Schema:
         """The columns with their types: the header's, or text throughout."""
@@ -161,8 +171,13 @@ class Converter:
             if len(key) <= MOST_KEY_BYTES and (len(self.undeclared) <= _UNDECLARED or key in self.undeclared):
                 self.undeclared[key] = flag and self.undeclared.get(key, True)
 
-    def convert(self, text: bytes, first: int | None = None) -> tuple[pa.Table, dict[int, bytes]]:
-        """The records of lines, each ended by LF, as a table; and the lines that are no records, by their places.
+    def convert(self, text: bytes) -> tuple[pa.Table, dict[int, bytes]]:
+        """The records of lines as a table of the schema; and the lines that are no records, by their places."""
+        records, bad = self.records(text)
+        return self.annotated(records), bad
+
+    def records(self, text: bytes, first: int | None = None) -> tuple[Records, dict[int, bytes]]:
+        """The records of lines, each ended by LF; and the lines that are no records, by their places.
 
         Behind the lines comes `columns.PADDING`, which a text of megabytes is better given at once.
         `first` is the number of the first line in its file, for messages, where it is known.
@@ -189,11 +204,27 @@ class Converter:
             kept = np.delete(kept, list(bad))
             cells = {name: column.take(arrays.of_numbers(kept)) for name, column in cells.items()}
             others = {int(np.searchsorted(kept, place)): items for place, items in others.items()}
-        self._numbers = kept + first if first else None
         if self._layout and self._layout.earlier:
             values = {int(np.searchsorted(kept, place)): _values(lines[place], self._layout.key) for place in records}
             self._leave_out_unfit(cells, values, others)
-        return self._table(cells, len(kept), others), bad
+        return Records(self._table(cells, len(kept), others), kept + first if first else None), bad
+
+    def annotated(self, records: Records) -> pa.Table:
+        """Records as a table of the schema, VEP's annotation in columns (of a table that has them, itself).
+
+        It changes nothing here, so that another thread may do it while this one reads the next records.
+
+        Raises
+        ------
+        InputError
+            An annotation has more fields than the header names.
+        """
+        if self._csq_place is None or records.table.field(self._csq_place).type != pa.string():
+            return records.table
+        field = self.schema.field(self._csq_place)
+        texts = records.table.column(self._csq_place).chunk(0)
+        blocks = self._blocks(texts, field.type, records.numbers)
+        return records.table.set_column(self._csq_place, field, blocks)
 
     def _leave_out_unfit(
         self, cells: dict[str, pa.Array], values: dict[int, int], others: dict[int, list[str]]
@@ -256,14 +287,12 @@ class Converter:
         return _Record((*fields[:7], *values, *extra), rest)
 
     def _table(self, cells: dict[str, pa.Array], count: int, others: dict[int, list[str]]) -> pa.Table:
-        """Columns of text (flags: booleans) as a table of the schema."""
+        """Columns of text (flags: booleans) as a table of the schema, but for VEP's annotation."""
         keys = {name: key for key, name in self._info_names.items()}
         columns = {}
         for name, column in cells.items():
             kind = self.schema.field(name).type
-            if name == self._csq_name:
-                column = self._blocks(column, kind)
-            elif kind == pa.bool_():
+            if name == self._csq_name or kind == pa.bool_():
                 pass
             elif column.type == pa.bool_():  # a flag as text is its own name
                 column = pac.if_else(column, arrays.text(keys[name].encode()), arrays.NO_TEXT)
@@ -274,9 +303,9 @@ class Converter:
         for place, items in others.items():
             texts[place] = ";".join(items).encode()
         columns[self._other_name] = arrays.of_texts(texts) if others else pa.nulls(count, pa.string())
-        return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
+        return pa.table({name: columns[name] for name in self.schema.names})
 
-    def _blocks(self, csq: pa.StringArray, kind: pa.ListType) -> pa.ListArray:
+    def _blocks(self, csq: pa.StringArray, kind: pa.ListType, numbers: np.ndarray | None) -> pa.ListArray:
         """CSQ as a list of structs; null where a record has none."""
         names = [field.name for field in kind.value_type]
         values = csq.drop_null() if csq.null_count else csq
@@ -294,7 +323,7 @@ class Converter:
         if table is None or len(table) != counts.sum():
             # Blocks of other lengths than the header's, or empty ones, which Arrow skips: one by one, with their lines.
             rows = [
-                self._padded(block, record).encode()
+                self._padded(block, record, numbers).encode()
                 for record, value in enumerate(csq.to_pylist())
                 for block in (value.split(",") if value else ())
             ]
@@ -302,12 +331,12 @@ class Converter:
         structs = pa.StructArray.from_arrays([column.combine_chunks() for column in table.columns], names=names)
         return pa.ListArray.from_arrays(offsets, structs, mask=csq.is_null())
 
-    def _padded(self, block: str, record: int) -> str:
+    def _padded(self, block: str, record: int, numbers: np.ndarray | None) -> str:
         """A CSQ block with as many fields as the header names."""
         width = len(self._layout.fields) if self._layout else 0
         missing = width - 1 - block.count("|")
         if missing < 0:
-            line = f":{self._numbers[record]}" if self._numbers is not None else ""
+            line = f":{numbers[record]}" if numbers is not None else ""
             raise InputError(
                 f"{self.path}{line}: a CSQ block has {width - missing} fields, the header's Format names {width}; "
                 "the header belongs to another file"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,12 +19,19 @@ from genomicslearning.io.accounting import Stopwatch, check_malformed
 from genomicslearning.io.text import write_json
 from genomicslearning.io.vcf import Quarantine, Vcf, check_no_header, problem
 from genomicslearning.parquet.columns import PADDING
-from genomicslearning.parquet.converter import Converter, some
+from genomicslearning.parquet.converter import Converter, Records, some
 
 # Of text that is converted at once, with what is made of it in memory, and how many such pieces become one row group:
 # the footer, which is held in memory to the end, has some 50 kB for each.
-_PIECE_BYTES = 7 << 19  # 3.5 MB
+_PIECE_BYTES = 3 << 20
 _PIECES = 2
+# Values are encoded by whole columns of a row group: by the usual thousand they take a tenth longer.
+_PARQUET = {
+    "compression": "zstd",
+    "use_dictionary": False,
+    "write_statistics": ["CHROM", "POS"],
+    "write_batch_size": 1 << 16,
+}
 
 
 def vcf_to_parquet(
@@ -102,22 +110,21 @@ def _write(
     first = vcf.line + 1
     pool = pa.default_memory_pool()
     with (
-        pq.ParquetWriter(
-            part, converter.schema, compression="zstd", use_dictionary=False, write_statistics=["CHROM", "POS"]
-        ) as writer,
-        _meanwhile(writer.write_table) as write_row_group,
-        _row_groups(write_row_group) as write_table,
+        pq.ParquetWriter(part, converter.schema, **_PARQUET) as writer,
+        _row_groups(partial(_write_row_group, writer, converter)) as write,
         Quarantine(quarantine_part, vcf.header) as quarantine,
     ):
         # A pipe that has nothing to give holds whoever reads it: what is interrupted then could not wait for a thread.
         for text in _texts(vcf) if piped else _ahead(_texts(vcf)):
-            table, bad = converter.convert(text, first)
-            write_table(table)
-            read += len(table)
-            lines = len(table) + len(bad)
-            del table
+            records, bad = converter.records(text, first)
+            if piped:  # an error would wait for what may never come
+                records = records._replace(table=converter.annotated(records))
+            count = len(records.table)
+            write(records)
+            del records
             if pool.backend_name != "system":
                 pool.release_unused()  # or half as much again is held
+            read += count
             for place, line in sorted(bad.items()):
                 if not line.strip():
                     continue  # an empty line is no record
@@ -127,45 +134,53 @@ def _write(
                     raise InputError(f"{why}; repair it, or leave out --strict to set such records aside")
                 read, aside = read + 1, aside + 1
                 quarantine.add([line])
-            first += lines
+            first += count + len(bad)
             watch.tick(read)
     check_malformed(vcf.path, read, aside, why)
     return counts_of(read, aside)
 
 
-@contextmanager
-def _row_groups(write: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.Table], None]]:
-    """Hands some tables on as one."""
-    waiting: list[pa.Table] = []
-
-    def add(table: pa.Table) -> None:
-        waiting.append(table)
-        if len(waiting) == _PIECES:
-            write(pa.concat_tables(waiting))
-            waiting.clear()
-
-    yield add
-    if waiting:
-        write(pa.concat_tables(waiting))
+def _write_row_group(writer: pq.ParquetWriter, converter: Converter, pieces: list[Records]) -> None:
+    tables = []
+    while pieces:  # one by one: text and columns of an annotation are not to be held together for long
+        tables.append(converter.annotated(pieces.pop(0)))
+    writer.write_table(pa.concat_tables(tables))
 
 
 @contextmanager
-def _meanwhile(work: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.Table], None]]:
-    """Does the work in another thread while the caller goes on, one table at a time and in their order.
+def _row_groups(write: Callable[[list[Records]], None]) -> Iterator[Callable[[Records], None]]:
+    """Has records written in another thread while the caller goes on, some of them as one row group, in their order.
 
-    An error of the work is raised at the next call, or in the end.
+    An error in writing is raised at a later call, or in the end: before one of the caller's, which is of later lines.
     """
+    waiting: list[Records] = []
+    begun: list[Future[None]] = []
     with ThreadPoolExecutor(1) as thread:
-        begun: list[Future[None]] = []
 
-        def begin(table: pa.Table) -> None:
+        def finish() -> None:
             for earlier in begun:
                 earlier.result()
-            begun[:] = [thread.submit(work, table)]
+            begun.clear()
 
-        yield begin
-        for last in begun:
-            last.result()
+        def hand_on() -> None:
+            finish()
+            if waiting:
+                begun.append(thread.submit(write, waiting.copy()))
+                waiting.clear()
+
+        def add(records: Records) -> None:
+            waiting.append(records)
+            if len(waiting) == _PIECES:
+                hand_on()
+
+        try:
+            yield add
+        except InputError:
+            hand_on()
+            finish()
+            raise
+        hand_on()
+        finish()
 
 
 def _ahead(texts: Iterator[bytes]) -> Iterator[bytes]:

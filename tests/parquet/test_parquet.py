@@ -258,6 +258,26 @@ def test_an_error_of_writing_leaves_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.vcf"]
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 9])
+@pytest.mark.parametrize("later", ["malformed", "cut"])
+def test_the_first_error_of_a_file_is_told(tmp_path, monkeypatch, pieces, later):
+    """Annotations become columns in another thread, while lines behind them are read."""
+    monkeypatch.setattr(vcf, "_PIECE_BYTES", 100)
+    monkeypatch.setattr(vcf, "_PIECES", pieces)
+    lines = [f"1 {number} . A G . . CSQ=G|x|{number:01000}" for number in range(1, 500)]
+    lines[9] += "|1"
+    if later == "malformed":
+        lines[450] = lines[450].replace("451", "x", 1)
+    source = write(tmp_path / "a.vcf", lines, csq=["Allele", "Consequence", "IMPACT"])
+    if later == "cut":
+        whole = gzip.compress(source.read_bytes())
+        source = tmp_path / "a.vcf.gz"
+        source.write_bytes(whole[:-100])
+    with pytest.raises(InputError, match="a CSQ block has 4 fields, the header's Format names 3"):
+        vcf_to_parquet(source, tmp_path / "a.parquet", strict=True)
+    assert not list(tmp_path.glob("a.parquet*"))
+
+
 @pytest.mark.parametrize("rows", [1, 3, 12, 200])
 def test_a_file_that_loses_all_its_rows_is_an_error(tmp_path, rows):
     """However few they are."""
@@ -281,7 +301,10 @@ def test_names_as_long_as_a_file_system_allows(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "a.parquet.report.json", longest]
 
 
-def test_an_error_does_not_wait_for_a_pipe_that_stays_open(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("bad", "why"), [("1 x . A G . . DP=1", "POS is not an integer"), ("1 5 . A G . . CSQ=G|x|1|2", "has 4 fields")]
+)
+def test_an_error_does_not_wait_for_a_pipe_that_stays_open(tmp_path, monkeypatch, bad, why):
     """Nobody reads ahead of a pipe: what follows may never come."""
     monkeypatch.setattr(vcf, "_PIECE_BYTES", 100)
     pipe = tmp_path / "pipe.vcf"
@@ -295,7 +318,8 @@ def test_an_error_does_not_wait_for_a_pipe_that_stays_open(tmp_path, monkeypatch
             found.append(str(error))
 
     # More than is read at once, and what is left of it fits into the pipe.
-    file = write(tmp_path / "a.vcf", [f"1 x {number} A G . . RS={'1' * 1_000}" for number in range(160)])
+    lines = [f"{bad};RS={number:01000}" for number in range(160)]
+    file = write(tmp_path / "a.vcf", lines, csq=["Allele", "Consequence", "IMPACT"])
     end = os.open(pipe, os.O_RDWR)
     threads = [threading.Thread(target=os.write, args=(end, file.read_bytes())), threading.Thread(target=convert)]
     for thread in threads:
@@ -305,4 +329,4 @@ def test_an_error_does_not_wait_for_a_pipe_that_stays_open(tmp_path, monkeypatch
     said = list(found)
     os.close(end)  # or a thread that waits would never end
     threads[1].join()
-    assert len(said) == 1 and "POS is not an integer" in said[0]
+    assert len(said) == 1 and why in said[0]
