@@ -15,15 +15,6 @@ from genomicslearning.cli import annotate, aws, data, models, runs
 from genomicslearning.cli.common import Printable, Without, keep_freed_memory, work_without_blas
 from genomicslearning.io.text import first_line, one_line
 
-app = typer.Typer(
-    name="genomicslearning",
-    help=__import__("genomicslearning").__doc__,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -34,20 +25,39 @@ def _version(wanted: bool) -> None:
 VersionFlag = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")]
 
 
-@app.callback()
 def _root(version: VersionFlag = False) -> None:
     pass
 
 
 # In the order of `--help`.
-app.command(cls=runs.RunCommand)(runs.run)
-for _command in (
-    runs.parameters, runs.report, runs.compare, runs.notebooks, runs.doctor,
-    annotate.annotate, data.training_set, data.vcf_to_parquet, data.tsv_to_parquet, data.fetch,
-    aws.deploy, aws.status, aws.teardown,
-    data.watchlist, data.changes, models.serve, models.predict, models.package, aws.endpoints,
-):  # fmt: skip
-    app.command()(_command)
+_COMMANDS = {
+    command.__name__.replace("_", "-"): command
+    for command in (
+        runs.run, runs.parameters, runs.report, runs.compare, runs.notebooks, runs.doctor,
+        annotate.annotate, data.training_set, data.vcf_to_parquet, data.tsv_to_parquet, data.fetch,
+        aws.deploy, aws.status, aws.teardown,
+        data.watchlist, data.changes, models.serve, models.predict, models.package, aws.endpoints,
+    )
+}  # fmt: skip
+
+
+def application(*names: str) -> typer.Typer:
+    """The command with the subcommands of these names: to set one up takes a millisecond, and one is called."""
+    made = typer.Typer(
+        name="genomicslearning",
+        help=__import__("genomicslearning").__doc__,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_root)
+    for name in names:
+        made.command(name, cls=runs.RunCommand if name == "run" else None)(_COMMANDS[name])
+    return made
+
+
+app = application(*_COMMANDS)
 
 
 def _pair(arguments: list[str]) -> list[str]:
@@ -82,7 +92,8 @@ def main() -> None:
         for argument in sys.argv[1:]:
             if not argument.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in argument):
                 raise InputError(f"{argument}: is not UTF-8; rename the file")
-        app(_pair(sys.argv[1:]) if sys.argv[1:2] == ["run"] else None)
+        called = application(sys.argv[1]) if sys.argv[1:2] and sys.argv[1] in _COMMANDS else app
+        called(_pair(sys.argv[1:]) if sys.argv[1:2] == ["run"] else None)
     except InputError as problem:
         _fail(problem, 2)
     except MemoryError:

@@ -384,6 +384,9 @@ class InfoReader:
         items = [(key, value is None) for key, value in parse_info(info)[0].items()]
         if len(items) > _MOST_LEARNT or any(len(key) > MOST_KEY_BYTES for key, _ in items):
             return
+        known = dict(self._order)
+        if any(known.get(key, flag) != flag for key, flag in items):
+            return  # of `A=0` and `A` one is known: where both were, `A=0;A` would not be seen to repeat its key
         seen = {*self._seen, *pairwise(items)}
         for expected in (self._expected, set()):
             graph: TopologicalSorter = TopologicalSorter()

@@ -108,9 +108,8 @@ class _Tokens:
         self._starts = np.zeros(len(ends) + 1, np.int32)
         np.add(self._ends[:-1], 1, out=self._starts[1:])
         self._text = pa.py_buffer(text)
-        # The eight bytes at every place as one number, and those that each token begins with.
+        # The eight bytes at every place as one number.
         self._words = np.ndarray((len(text) - _WORD + 1,), "<u8", text, strides=(1,))
-        self._begins = [self._words[self._starts], self._words[self._starts + _WORD]]
 
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
         """Lengths in bytes."""
@@ -123,12 +122,10 @@ class _Tokens:
     def start_with(self, numbers: np.ndarray, prefix: bytes) -> np.ndarray:
         """Which tokens start with a prefix that has no separator in it."""
         found = None
-        for number, at in enumerate(range(0, len(prefix), _WORD)):
+        starts = self._starts[numbers]
+        for at in range(0, len(prefix), _WORD):
             part = prefix[at : at + _WORD]
-            if number < len(self._begins):
-                words = self._begins[number][numbers]
-            else:
-                words = self._words[self._starts[numbers] + at]
+            words = self._words[starts + at if at else starts]
             if len(part) < _WORD:
                 words &= np.uint64((1 << 8 * len(part)) - 1)
             fits = words == np.uint64(int.from_bytes(part, "little"))
@@ -159,9 +156,8 @@ class _Tokens:
             return pa.nulls(len(numbers), pa.string())
         # Arrow wants texts that lie side by side: between two of the column stands what is not of it. It sets memory
         # aside by the mean length of all of them, which empty ones keep near that of the column's.
-        bounds = np.empty((count, _STEP), np.int32)
-        bounds[:, 0] = starts
-        bounds[:, 1:] = ends[:, None]
+        bounds = np.repeat(ends, _STEP)
+        bounds[::_STEP] = starts
         both = pa.StringArray.from_buffers(_STEP * count - 1, pa.py_buffer(bounds), self._text)
         values = both.take(arrays.of_numbers(np.arange(0, _STEP * count, _STEP, dtype=np.int32)))
         if every:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from genomicslearning import clinvar
@@ -42,6 +42,8 @@ def reference_info(text: str) -> dict:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(infos, min_size=1, max_size=6))
+@example([[("A", "0"), ("A", None)], [("A", None)]])
+@example([[("A", None), ("A", "0")], [("A", None)]])
 def test_info(several):
     """One reader for all records: what it learns of one must not change what it reads of another."""
     reader = InfoReader(KEYS)
