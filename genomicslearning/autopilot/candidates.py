@@ -264,13 +264,6 @@ class Definition:
         share = min(1.0, max(FEW_ROWS, rows) / MANY_ROWS)
         return replace(self, first=self.first | {"num_leaves": round(self.first["num_leaves"] * share)})
 
-    def slower(self) -> Definition:
-        """The same, starting from twice as many trees at half the rate; what is no boosting by LightGBM as it is."""
-        if "n_estimators" not in self.first or "learning_rate" not in self.first:
-            return self
-        first = {"learning_rate": self.first["learning_rate"] / 2, "n_estimators": self.first["n_estimators"] * 2}
-        return replace(self, first=self.first | first, cost=self.cost * 2)
-
 
 _BOOSTING = dict(
     learning_rate=0.05, n_estimators=150, num_leaves=255, min_child_samples=20, reg_lambda=0.1, feature_fraction=0.3
@@ -280,6 +273,14 @@ _BOOSTING = dict(
 _BOOSTING_REGULARISED = _BOOSTING | dict(num_leaves=128, reg_lambda=10.0, path_smooth=20.0)
 _BOOSTING_RANDOM = dict(
     learning_rate=0.08, n_estimators=200, num_leaves=255, min_child_samples=5, reg_lambda=1.0, feature_fraction=0.3
+)
+_BY_NODE = dict(
+    learning_rate=0.05,
+    n_estimators=150,
+    num_leaves=128,
+    min_child_samples=20,
+    reg_lambda=10.0,
+    feature_fraction_bynode=0.2,
 )
 _HISTOGRAM = dict(
     learning_rate=0.05, max_iter=150, max_leaf_nodes=128, min_samples_leaf=20, l2_regularization=10.0, max_features=0.2
@@ -312,19 +313,7 @@ STAND_IN = "histogram_boosting"
 # Tried where a job asks for them: each needs the library, and the extra of this package, that has its name. (What comes
 # of a preset alone must not depend on what happens to be installed.)
 EXTRA = {
-    "lightgbm": Definition(
-        lightgbm,
-        "Gradient boosting (LightGBM)",
-        {
-            "learning_rate": 0.05,
-            "n_estimators": 150,
-            "num_leaves": 128,
-            "min_child_samples": 20,
-            "reg_lambda": 10.0,
-            "feature_fraction_bynode": 0.2,
-        },
-        cost=20,
-    ),
+    "lightgbm": Definition(lightgbm, "Gradient boosting (LightGBM)", _BY_NODE, cost=20),
 }
 
 
@@ -332,37 +321,27 @@ EXTRA = {
 class Preset:
     """How much a job does: trials of each candidate, folds that choose, and own values to start a search from.
 
-    `of_few_rows` are more candidates, where there are `FOREST_ROWS` at most. `slower_on_genes`: where whole genes are
-    held out boosting is slower, but for `prospective` (docs/model.md, "Slower on genes"). `seeds`: fits, each by a seed
-    of its own, that a boosting of the model is the mean of; `seeds_of_less`: the same where there is less to tell
-    conflicts by (docs/model.md, "Several seeds").
+    `of_few_rows` are more candidates, where there are `FOREST_ROWS` at most. `seeds`: fits, each by a seed of its own,
+    that a boosting of the model is the mean of; `seeds_of_less`: the same where there is less to tell conflicts by
+    (docs/model.md, "Several seeds").
     """
 
     trials: dict[str, int]
     folds: int
     first: dict[str, dict] = field(default_factory=dict)
     of_few_rows: dict[str, int] = field(default_factory=dict)
-    slower_on_genes: bool = False
     seeds: int = 1
     seeds_of_less: int = 1
 
 
+_BOOSTINGS = ("boosting", "boosting_columns", "boosting_regularised", "boosting_random")
 PRESETS = {
     "quick": Preset({"majority": 1, "token_logistic": 1, "boosting": 1}, folds=2),
     "balanced": Preset(
-        {
-            "majority": 1,
-            "token_bayes": 1,
-            "token_logistic": 1,
-            "boosting": 1,
-            "boosting_columns": 1,
-            "boosting_regularised": 1,
-            "boosting_random": 1,
-        },
+        dict.fromkeys(("majority", "token_bayes", "token_logistic", *_BOOSTINGS), 1),
         folds=3,
         first={"extra_trees": _FOREST},
         of_few_rows={"extra_trees": 1},
-        slower_on_genes=True,
         seeds_of_less=3,
     ),
     "best": Preset(
@@ -393,12 +372,8 @@ PRESETS = {
 }
 
 
-def definitions(
-    preset: str, extra: Sequence[str], rows: int, features: str = "all", *, grouped: bool = False
-) -> dict[str, Definition]:
+def definitions(preset: str, extra: Sequence[str], rows: int, features: str = "all") -> dict[str, Definition]:
     """A preset's candidates for so many training rows, in the order in which they run, and after them the extra ones.
-
-    `grouped`: whole genes are held out.
 
     Raises
     ------
@@ -409,13 +384,10 @@ def definitions(
         if problem := not_loading(name):
             raise InputError(f"candidate {name}: {problem}; install it with: {install(name)}")
     own = PRESETS[preset].first
-    chosen = {
+    return {
         name: replace(one, first=own.get(name, one.first)).for_rows(rows)
         for name, one in _chosen(preset, extra, rows, features).items()
     }
-    if PRESETS[preset].slower_on_genes and grouped and features != "prospective":
-        return {name: one.slower() for name, one in chosen.items()}
-    return chosen
 
 
 def trials(preset: str, extra: Sequence[str], rows: int, features: str = "all") -> dict[str, int]:

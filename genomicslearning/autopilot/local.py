@@ -74,7 +74,7 @@ class LocalJob(Job):
         self.candidates: list[Candidate] = []
         self.notes: list[str] = list(filter(None, [stand_in_note()]))
         asked = (settings.preset, settings.extra_candidates, len(train), settings.features)
-        self.definitions, self.trials = definitions(*asked, grouped=settings.grouped), trials(*asked)
+        self.definitions, self.trials = definitions(*asked), trials(*asked)
         self.predictions: dict[str, np.ndarray] = {}
         self._train, self._groups = train, groups
         self._progress = progress

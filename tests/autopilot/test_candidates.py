@@ -42,22 +42,6 @@ def test_trees_start_with_leaves_in_proportion_to_the_rows(rows, leaves):
             chosen[name].build(trial, Evidence("all", grouped=False, seed=0), 0)
 
 
-def test_boosting_is_slower_where_whole_genes_are_held_out():
-    at_random, on_genes = (definitions("balanced", [], 60_000, grouped=grouped) for grouped in (False, True))
-    slower = {name for name in at_random if on_genes[name].first != at_random[name].first}
-    assert slower == {name for name in at_random if name.startswith("boosting")}
-    for name in slower:
-        fast, slow = at_random[name].first, on_genes[name].first
-        trees = ("learning_rate", "n_estimators")
-        assert [slow[key] / fast[key] for key in trees] == [0.5, 2]
-        assert {key: slow[key] for key in slow if key not in trees} == {k: fast[k] for k in fast if k not in trees}
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            on_genes[name].build(optuna.trial.FixedTrial(slow), Evidence("all", grouped=True, seed=0), 0)
-    for preset, features in (("balanced", "prospective"), ("quick", "all"), ("best", "all")):
-        assert definitions(preset, [], 60_000, features, grouped=True) == definitions(preset, [], 60_000, features)
-
-
 def test_few_rows_have_a_forest_beside_the_boosting():
     few, many = (definitions("balanced", [], rows) for rows in (FOREST_ROWS, FOREST_ROWS + 1))
     assert set(few) - set(many) == {"extra_trees"} and list(few)[: len(many)] == list(many)
