@@ -191,12 +191,13 @@ def read_release(
     return release
 
 
-def check_release(path: str | PathLike, *, assembly: str = "") -> None:
-    """Refuse by its first lines what `read_release` would refuse, so that nobody waits hours for it."""
+def check_release(path: str | PathLike, *, assembly: str = "") -> date | None:
+    """Refuse by its first lines what `read_release` would refuse, so that nobody waits hours for it; its date."""
     known_assembly(assembly)
     with open_release(path, 5000) as found:
         for _ in found.frames():
             pass
+    return found.date or date_in_name(lake.name(path))
 
 
 def date_in_name(name: str) -> date | None:

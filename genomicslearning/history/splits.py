@@ -105,9 +105,9 @@ def split(
         raise InputError(f"train_fraction: {train_fraction} is not between 0 and 1; 0.8 is usual")
     table, repeated = first_of_repeated(table)
     if kind == "time":
-        parts = _by_time(table, read_past(table, earlier, assembly), seed, table_date)
+        parts = _by_time(table, read_past(table, earlier, assembly, table_date), seed, table_date)
     elif features == "prospective" and earlier:
-        past = read_past(table, earlier, assembly)
+        past = read_past(table, earlier, assembly, table_date)
         parts = _from_the_past(table, kind, past, train_fraction, seed, table_date)
     else:
         rows = table
@@ -164,22 +164,41 @@ def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int, groups: np.n
     return Split("gene", table[train_rows], table[~train_rows], groups[~train_rows], [note])
 
 
-def read_past(table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str) -> list[Release]:
+def read_past(
+    table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str, table_date: date | None = None
+) -> list[Release]:
     """The earlier releases, oldest first, of the table's assembly.
 
     Raises
     ------
     InputError
-        There are none, two of them are out of order, or one is of another assembly.
+        There are none, two of them are out of order, one is not older than the table, or is of another assembly.
     """
     if not earlier:
         raise InputError("split time: needs at least one earlier release (--earlier clinvar_2016.vcf.gz, oldest first)")
     releases = [read_release(path, assembly=assembly, like=table) for path in earlier]
     _check_assemblies(table, releases, assembly)
-    for older, newer in pairwise(releases):
-        if older.date and newer.date and older.date >= newer.date:
-            raise InputError(f"earlier: {older.name} is not older than {newer.name}; give them oldest first")
+    check_order([(release.name, release.date) for release in releases], table_date)
     return releases
+
+
+def check_order(releases: Sequence[tuple[str, date | None]], table_date: date | None = None) -> None:
+    """Refuse earlier releases, by name and date, that are not oldest first or not older than the table.
+
+    Raises
+    ------
+    InputError
+        Names the release and its date.
+    """
+    for (older, one), (newer, other) in pairwise(releases):
+        if one and other and one >= other:
+            raise InputError(f"earlier: {older} is not older than {newer}; give them oldest first")
+    for name, day in releases:
+        if day and table_date and day >= table_date:
+            raise InputError(
+                f"earlier: {name} is of {day}, the table of {table_date}; what is learnt from must be older than what "
+                "is judged: give an earlier release (or the table's own date, table_date)"
+            )
 
 
 def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date: date | None) -> Split:

@@ -41,11 +41,17 @@ def check(given: Mapping[str, object]) -> dict[str, object]:
 
         years_list(str(values["horizons"]))
     if earlier := parameters.read_list("earlier", values.get("earlier")):
-        from genomicslearning.history.releases import check_release
-
-        for release in earlier:
-            check_release(release, assembly=str(values.get("assembly", "")))
+        _check_earlier(earlier, values)
     return values
+
+
+def _check_earlier(earlier: list[str], values: Mapping[str, object]) -> None:
+    from genomicslearning.history.releases import check_release
+    from genomicslearning.history.splits import check_order
+
+    assembly, day = str(values.get("assembly", "")), str(values.get("table_date") or "")
+    dated = [(lake.name(release), check_release(release, assembly=assembly)) for release in earlier]
+    check_order(dated, date.fromisoformat(day) if day else None)
 
 
 def _check_headers(values: Mapping[str, object]) -> None:

@@ -46,7 +46,7 @@ def learn(
     build_training_set(clinvar=clinvar, annotated=annotated, out=place, pick=pick, csq_key=csq_key)
     table = read_table(place).drop_duplicates(["CHROM", "POS", "REF", "ALT"], ignore_index=True)
     release = read_release(clinvar, like=table)
-    past = read_past(table, earlier, "") if earlier else []
+    past = read_past(table, earlier, "", release.date) if earlier else []
     states = [AlignedRelease(one, table) for one in past]
     rows = learning_rows(table, states, AlignedRelease(release, table), release.date, seed=seed)
     real, known = int(rows["transition"].sum()), int(rows["prior_CLNSIG"].notna().sum())

@@ -23,6 +23,7 @@ from genomicslearning.evaluation.second_submission_model import SecondSubmission
 from genomicslearning.history.horizons import at_horizon
 from genomicslearning.history.horizons import described as words_of_horizons
 from genomicslearning.history.releases import Release, read_release
+from genomicslearning.history.splits import check_order
 from genomicslearning.io import lake
 from genomicslearning.io.text import formula_read_table, write_json
 from genomicslearning.watchlist.entries import columns_with, csv_lines, described
@@ -189,6 +190,7 @@ def _learnt(
         return _Learnt(model, Model.load(model))
     release = read_release(clinvar)
     past = [read_release(path, unknown=release.assembly) for path in earlier]
+    check_order([(one.name, one.date) for one in past], release.date)
     return _Learnt(model, Model.load(model), "", release, past)
 
 

@@ -278,6 +278,15 @@ def test_earlier_releases_are_looked_at_before_any_work(tmp_path):
     with pytest.raises(InputError, match="assembly: 'GRCh12' is not known"):
         check({"earlier": str(release), "assembly": "GRCh12"})
     assert json.loads(check({"earlier": str(release), "assembly": "GRCh37"})["earlier"]) == [str(release)]
+    later = shutil.copy(release, tmp_path / "clinvar_2026-02-26.tsv")
+    older = shutil.copy(release, tmp_path / "clinvar_2016-05-20.tsv")
+    for named, day, message in (
+        ([later, older], "", "clinvar_2026-02-26.tsv is not older than clinvar_2016-05-20.tsv"),
+        ([older, older], "", "clinvar_2016-05-20.tsv is not older than clinvar_2016-05-20.tsv"),
+        ([older, later], "2018-04-01", "clinvar_2026-02-26.tsv is of 2026-02-26, the table of 2018-04-01"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check({"earlier": json.dumps([str(one) for one in named]), "assembly": "GRCh37", "table_date": day})
     release.write_text("a\tb\n")
     with pytest.raises(InputError, match="release.tsv:1: neither a VCF nor a tab-delimited release"):
         check({"earlier": str(release), "assembly": "GRCh37"})

@@ -1,5 +1,6 @@
 """The watch list: every single-submitter variant, ranked, explained, escaped."""
 
+import gzip
 import json
 import re
 import shutil
@@ -181,8 +182,10 @@ def test_a_list_learns_from_its_release_and_from_earlier_ones(demo_pair, tmp_pat
 
 def test_a_list_without_enough_second_submissions_leaves_them_out(demo_pair, models, tmp_path):
     """One release twice shows nobody who got a second submission; horizons are those that were asked for."""
-    said = []
-    given = {"clinvar": demo_pair[0], "model": models["prospective"], "earlier": [demo_pair[0]], "shown": 2}
+    said, same = [], tmp_path / "same.vcf.gz"
+    with gzip.open(demo_pair[0]) as release, gzip.open(same, "wb") as copy:
+        copy.write(re.sub(rb"##fileDate=\S+", b"##fileDate=2010-01-01", release.read()))
+    given = {"clinvar": demo_pair[0], "model": models["prospective"], "earlier": [same], "shown": 2}
     summary = watchlist.build(out=tmp_path / "out", horizons=(5,), progress=said.append, **given)
     assert summary["second_submission"] is None
     assert any("is not foretold" in line and "it takes 200 of either" in line for line in said)
@@ -190,6 +193,8 @@ def test_a_list_without_enough_second_submissions_leaves_them_out(demo_pair, mod
     assert "probability_5y states a distance" in summary["meaning"] and "_2y" not in summary["meaning"]
     with pytest.raises(InputError, match="it takes 200 of either"):
         watchlist.build(out=tmp_path / "both", rank_by="both", **given)
+    with pytest.raises(InputError, match="what is learnt from must be older than what is judged"):
+        watchlist.build(out=tmp_path / "later", **given | {"earlier": [demo_pair[0]]})
 
 
 ACT = """
