@@ -43,8 +43,9 @@ __all__ = [
 
 SINGLE_SUBMITTER = "criteria provided, single submitter"
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])(?:[-_]?(0[1-9]|[12]\d|3[01]))?(?!\d)")
-# Of the release's variants or of the table's, whichever are fewer: by chance less than one in a hundred would agree.
-_OVERLAP = 0.2
+# Of the release's variants or the table's, whichever are fewer. Of a part of a release, some genes of it, a table has
+# those with several submitters: one in six. By chance one in a thousand lies where another assembly has one.
+_OVERLAP = 0.05
 
 
 @dataclass

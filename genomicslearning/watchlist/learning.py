@@ -22,6 +22,7 @@ def learn(
     scratch: Path,
     *,
     earlier: Sequence[str | os.PathLike] = (),
+    assembly: str = "",
     preset: str = "quick",
     pick: str = "mane",
     csq_key: str | None = None,
@@ -45,8 +46,8 @@ def learn(
     place = scratch / "training_set.parquet"
     build_training_set(clinvar=clinvar, annotated=annotated, out=place, pick=pick, csq_key=csq_key)
     table = read_table(place).drop_duplicates(["CHROM", "POS", "REF", "ALT"], ignore_index=True)
-    release = read_release(clinvar, like=table)
-    past = read_past(table, earlier, "", release.date) if earlier else []
+    release = read_release(clinvar, assembly=assembly, like=table)
+    past = read_past(table, earlier, assembly, release.date) if earlier else []
     states = [AlignedRelease(one, table) for one in past]
     rows = learning_rows(table, states, AlignedRelease(release, table), release.date, seed=seed)
     real, known = int(rows["transition"].sum()), int(rows["prior_CLNSIG"].notna().sum())

@@ -50,9 +50,10 @@ ESTIMATED = (
 )
 CALIBRATED = (
     "The model has learnt what single submissions become, so that a probability of 30 % means: of 100 such variants "
-    "that others classify too, about 30 end in conflict, over a time like that between the releases it learnt from. "
-    "The longer one waits the more laboratories disagree"
+    "that others classify too, about 30 end in conflict, {when}. The longer one waits the more laboratories disagree"
 )
+OVER_TIME = "over a time like that between the releases it learnt from"
+AT_ONCE = "like those that have several submitters now: drawn submissions know of no time between"
 NOT_CALIBRATED = (
     "The model has not seen what becomes of variants with one submitter, so that its probabilities are NOT CALIBRATED "
     "for them: read the rank and the percentile, or leave --model out and let the list learn from the release."
@@ -84,6 +85,7 @@ def build(
     annotated: str | os.PathLike | None = None,
     model: str | os.PathLike | None = None,
     earlier: Sequence[str | os.PathLike] = (),
+    assembly: str = "",
     rank_by: str = "conflict",
     preset: str = "quick",
     horizons: Sequence[int] = (2, 8),
@@ -106,6 +108,7 @@ def build(
         the release itself (`learning.learn`, with the `preset`).
     earlier : earlier releases, oldest first. Their single submitters teach that model, and who gets a second
         submission at all.
+    assembly : genome assembly of releases that do not say theirs, where it is not seen from where their variants lie.
     rank_by : `conflict`, the chance of conflict once others classify, or `both`, that times the chance that they do.
     horizons : years ahead for which a probability is stated too, where the model learnt from single submissions.
     shown : rows of the page, at most 5,000, which are explained; the CSV has all.
@@ -130,7 +133,7 @@ def build(
         _check_features(Model.load(model), model)
     with tempfile.TemporaryDirectory() as scratch:
         picking: dict[str, Any] = {"pick": pick, "csq_key": csq_key, "seed": seed, "progress": say}
-        learnt = _learnt(clinvar, annotated, model, earlier, preset, Path(scratch), picking)
+        learnt = _learnt(clinvar, annotated, model, earlier, assembly, preset, Path(scratch), picking)
         warnings = _warnings(learnt.scorer, annotated)
         for warning in warnings:
             say(f"watchlist: WARNING: {warning}")
@@ -177,19 +180,21 @@ def _learnt(
     annotated: str | os.PathLike | None,
     model: str | os.PathLike | None,
     earlier: Sequence[str | os.PathLike],
+    assembly: str,
     preset: str,
     scratch: Path,
     picking: dict[str, Any],
 ) -> _Learnt:
     """The model that was given, or one learnt from the release itself."""
     if model is None:
-        folder, how, release, past = learn(clinvar, annotated, scratch, earlier=earlier, preset=preset, **picking)
+        teaching = {"earlier": earlier, "assembly": assembly, "preset": preset}
+        folder, how, release, past = learn(clinvar, annotated, scratch, **teaching, **picking)
         picking["progress"](f"watchlist: {how}")
         return _Learnt(folder, Model.load(folder), how, release, past)
     if not earlier:
         return _Learnt(model, Model.load(model))
-    release = read_release(clinvar)
-    past = [read_release(path, unknown=release.assembly) for path in earlier]
+    release = read_release(clinvar, assembly=assembly)
+    past = [read_release(path, assembly=assembly, unknown=release.assembly) for path in earlier]
     check_order([(one.name, one.date) for one in past], release.date)
     return _Learnt(model, Model.load(model), "", release, past)
 
@@ -277,7 +282,7 @@ def _summary(
         "shown": len(listed.explained),
         "features": scorer.manifest["features"],
         "calibrated": listed.calibrated,
-        "meaning": _meaning(listed),
+        "meaning": _meaning(listed, single),
         "estimated": ESTIMATED,
         "learnt": learnt.how,
         "ranked_by": RANKED_BY[rank_by],
@@ -290,13 +295,14 @@ def _summary(
     }
 
 
-def _meaning(listed: _Listed) -> str:
+def _meaning(listed: _Listed, single: dict | None) -> str:
     if not listed.calibrated:
         return NOT_CALIBRATED
+    known = CALIBRATED.format(when=AT_ONCE if single is not None and single["days"] is None else OVER_TIME)
     ahead = [name for name in listed.chances if AHEAD.fullmatch(name)]
     if not ahead:
-        return f"{CALIBRATED}."
-    return f"{CALIBRATED}: {' and '.join(ahead)} state{'s' if len(ahead) == 1 else ''} a distance."
+        return f"{known}."
+    return f"{known}: {' and '.join(ahead)} state{'s' if len(ahead) == 1 else ''} a distance."
 
 
 def _write(

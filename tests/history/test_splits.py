@@ -201,6 +201,23 @@ def test_assemblies_must_be_equal_or_recognised(two_releases):
     check_release(two_releases[0])
 
 
+@pytest.mark.parametrize(("shared", "known"), [(10, True), (2, False)])
+def test_a_part_of_a_release_is_recognised_though_most_of_its_variants_are_in_no_table(tmp_path, shared, known):
+    path = tmp_path / "genes.tsv"
+    row = "1\t{}\tA\tG\tcriteria provided, single submitter\tBenign\n"
+    path.write_text(
+        "chrom\tpos\tref\talt\treview_status\tclinical_significance\n"
+        + "".join(row.format(place) for place in range(1, 101))
+    )
+    table = pd.DataFrame({"CHROM": "1", "POS": range(101 - shared, 401 - shared), "REF": "A", "ALT": "G"})
+    table["CLNHGVS"] = [f"NC_000001.10:g.{place}A>G" for place in table["POS"]]
+    if known:
+        assert read_release(path, like=table).assembly == "GRCh37"
+    else:
+        with pytest.raises(InputError, match="likely GRCh38"):
+            read_release(path, like=table)
+
+
 def test_a_release_elsewhere_names_the_likely_assembly(two_releases):
     moved = small_table(POS=range(5001, 5009))
     with pytest.raises(InputError, match="only 0 of the table's 8 variants .GRCh37.*likely GRCh38"):

@@ -191,6 +191,7 @@ def test_a_list_without_enough_second_submissions_leaves_them_out(demo_pair, mod
     assert any("is not foretold" in line and "it takes 200 of either" in line for line in said)
     assert [name for name in read(tmp_path / "out") if name.startswith("probability_")] == ["probability_5y"]
     assert "probability_5y states a distance" in summary["meaning"] and "_2y" not in summary["meaning"]
+    assert "drawn submissions know of no time" in summary["meaning"]  # the model's rows have no distance
     with pytest.raises(InputError, match="it takes 200 of either"):
         watchlist.build(out=tmp_path / "both", rank_by="both", **given)
     with pytest.raises(InputError, match="what is learnt from must be older than what is judged"):
