@@ -97,6 +97,7 @@ class Changes:
             "changes": {name: counts.changes[name] for name in (NEW, GONE, CHANGED)},
             "conflicts": {name: counts.conflicts[name] for name in CONFLICT_EVENTS},
             "medically_significant": {"old": _significant(kinds[0]), "new": _significant(kinds[1])},
+            "kind_not_told": {"old": _untold(kinds[0]), "new": _untold(kinds[1])},
             "kinds": {"old": kinds[0], "new": kinds[1]},
             "review_status": [
                 {"before": before, "after": after, "variants": number}
@@ -343,5 +344,12 @@ def _most_first(counts: Counter[T]) -> dict[T, int]:
     return dict(sorted(counts.items(), key=lambda one: -one[1]))
 
 
-def _significant(kinds: dict[str, int]) -> int:
+def _significant(kinds: dict[str, int]) -> int | None:
+    """How many conflicts are medically significant; None where the release names the classes of none of its."""
+    if kinds and _untold(kinds) == sum(kinds.values()):
+        return None
     return sum(number for kind, number in kinds.items() if significance(kind) == SIGNIFICANT)
+
+
+def _untold(kinds: dict[str, int]) -> int:
+    return kinds.get(clinvar.UNKNOWN_CONFLICT, 0)

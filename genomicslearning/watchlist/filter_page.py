@@ -17,7 +17,8 @@ _TEMPLATES = Environment(loader=PackageLoader("genomicslearning.watchlist", ".")
 def write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
     """Write the page. `rows` are the first rows of the CSV, all text; every cell is escaped."""
     shown = rows.assign(
-        percent=[f"{100 * float(value):.1f} %" for value in rows["probability"]],
+        percent=[_percent(value) for value in rows["probability"]],
+        further=_further(rows),
         condition=[_readable(text) for text in rows["condition"]],
         classification=[_readable(text) for text in rows["classification"]],
         hgvs=[unquote(text) for text in rows["hgvs"]],
@@ -35,6 +36,23 @@ def write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
         policy=page_policy(_SCRIPT),
     )
     path.write_text(page, encoding="utf-8")
+
+
+_FURTHER = {"probability_second": "second submission", "probability_both": "both"}
+
+
+def _further(rows: pd.DataFrame) -> list[list[str]]:
+    """The other chances of each row in words: `2y 12.0 %`, `second submission 5.0 %`, `both 0.6 %`."""
+    names = [name for name in rows.columns if name.startswith("probability_")]
+    words = [_FURTHER.get(name, name.removeprefix("probability_")) for name in names]
+    return [
+        [f"{word} {_percent(value)}" for word, value in zip(words, values, strict=True)]
+        for values in rows[names].itertuples(index=False)
+    ]
+
+
+def _percent(probability: str) -> str:
+    return f"{100 * float(probability):.1f} %"
 
 
 def _readable(text: str) -> str:

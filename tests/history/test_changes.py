@@ -11,6 +11,7 @@ import pytest
 from browser import HOSTILE, WIDE, chromium, listener, open_at, serious_findings, shows_text_alone
 
 from genomicslearning import InputError
+from genomicslearning.evaluation import grading
 from genomicslearning.history.changes import outlier, significance
 from genomicslearning.history.changes_files import compare_files, read_genes, write
 
@@ -248,3 +249,33 @@ def test_a_status_that_an_era_words_otherwise_is_no_change(tmp_path, before, aft
     old = release(tmp_path / "old.tsv", (1, before, "Benign", "A"))
     new = release(tmp_path / "new.tsv", (1, after, "Benign", "A"))
     assert compare_files(old, new).summary()["changes"] == {"new": 0, "gone": 0, "changed": 0}
+
+
+def test_conflicts_whose_classes_a_release_does_not_name_are_not_counted_as_insignificant(tmp_path):
+    old = release(tmp_path / "old.tsv", (1, OLD_CONFLICT, "Pathogenic;Uncertain significance", "A"))
+    new = release(tmp_path / "new.tsv", (1, CONFLICT, "Conflicting classifications of pathogenicity", "A"))
+    summary = write(compare_files(old, new), tmp_path / "out", progress=str)
+    assert summary["medically_significant"] == {"old": 1, "new": None}
+    assert summary["kind_not_told"] == {"old": 0, "new": 1}
+    page = (tmp_path / "out" / "release_changes.html").read_text()
+    assert "Of 1 conflicts new.tsv does not name the classes" in page and ">not told<" in page
+    none = release(tmp_path / "none.tsv", (1, SINGLE, "Benign", "A"))
+    assert compare_files(none, none).summary()["medically_significant"] == {"old": 0, "new": 0}
+
+
+def test_the_page_of_changes_shows_how_a_list_was_calibrated_and_what_it_missed(pair, tmp_path):
+    cells = (
+        "VARIATION_ID,CHROM,POS,REF,ALT,gene,probability,probability_second\n1,1,1,A,G,A,0.1,.5\n6,1,6,A,G,C,0.9,.4\n"
+    )
+    (tmp_path / "list.csv").write_text(cells)
+    found, scored = compare_files(*pair), grading.read_scored(tmp_path / "list.csv")
+    facts = grading.grade(scored, found.new.of_interest(scored), name="list.csv")
+    write(found, tmp_path / "out", graded=facts, progress=str)
+    page = (tmp_path / "out" / "release_changes.html").read_text()
+    assert page.count('class="scroll" role="group" tabindex="0"') == page.count("<table"), "by keyboard too"
+    text = re.sub(r"<[^>]+>", "|", page)
+    assert re.search(
+        r"Calibration of probability: bins of equally many variants.*\|1\|+10\.0 %\|+100\.0 %\|", text, re.DOTALL
+    )
+    assert re.search(r"Misses: highest chances of conflict that agree.*\|1:6 A&gt;G\|+C\|+90\.0 %\|", text, re.DOTALL)
+    assert re.search(r"Misses: lowest chances of conflict that conflict.*\|1:1 A&gt;G\|+A\|+10\.0 %\|", text, re.DOTALL)

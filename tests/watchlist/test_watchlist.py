@@ -177,6 +177,13 @@ def test_a_list_learns_from_its_release_and_from_earlier_ones(demo_pair, tmp_pat
     assert list(rows.columns)[2:7] == chances and len(rows) == summary["variants"]
     values = rows[chances].astype(float)
     assert np.allclose(values["probability_both"], values["probability"] * values["probability_second"])
+    page = (tmp_path / "out" / "watchlist.html").read_text()
+    for name, words in (
+        ("probability_8y", "8y"),
+        ("probability_second", "second submission"),
+        ("probability_both", "both"),
+    ):
+        assert f">{words} {100 * values[name][0]:.1f} %<" in page
     assert values["probability_both"].is_monotonic_decreasing and not values["probability"].is_monotonic_decreasing
 
 
