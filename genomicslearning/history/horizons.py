@@ -138,14 +138,24 @@ def described(years: Sequence[int], learnt: dict) -> str:
     else:
         own = "The model's own rows do not reach that far; "
         how = "its answers are carried there"
-    named = " and ".join(f"{n} years" for n in years)
     drift = table["drift"]
+    longest = table["corrections"][-1]["days"] / YEAR
+    beyond = _named([n for n in years if n > longest + 0.5])
+    flat = (
+        f" Nothing longer than {longest:.1f} years was measured: {beyond} ahead has the level of that."
+        if beyond
+        else ""
+    )
     return (
-        f"{own}for {named} {how} by rates of conflict that public releases from {table['first']} to "
+        f"{own}for {_named(years)} {how} by rates of conflict that public releases from {table['first']} to "
         f"{table['as_of']} showed, by what the one submission said (no gene, no variant). They assume that "
         f"laboratories go on disagreeing as they did: {drift['periods']}, like classifications differed by at most "
-        f"{drift['log_odds']:+.2f} in log odds; the probabilities of another time may be off by as much, or more."
+        f"{drift['log_odds']:+.2f} in log odds; the probabilities of another time may be off by as much, or more.{flat}"
     )
+
+
+def _named(years: Sequence[int]) -> str:
+    return " and ".join(f"{n} year{'' if n == 1 else 's'}" for n in years)
 
 
 def _banded(values: pd.Series, edges: Sequence[float]) -> np.ndarray:

@@ -92,21 +92,26 @@ def draw_submissions(said: pd.DataFrame, keys: np.ndarray, *, seed: int) -> pd.D
     )
 
 
-def _classes(text: str) -> dict[str, int]:
-    """Each classification of germline disease that the text names, with its number of submissions (1 if unsaid)."""
-    counts: dict[str, int] = {}
-    for said, number in (clinvar.submissions(text) or dict.fromkeys(text.split("|"), 1)).items():
+def _classes(text: str) -> dict[str, float]:
+    """Each classification of germline disease that the text names, with its number of submissions (1 if unsaid).
+
+    A number said of two classes at once (`Pathogenic/Likely_pathogenic(3)`) is shared by them.
+    """
+    counts: dict[str, float] = {}
+    counted = clinvar.submissions(text)
+    for said, number in (counted or dict.fromkeys(text.split("|"), 1)).items():
         named = [term.strip().strip("_") for term in _TERMS.split(said)]
-        for term in [term for term in named if clinvar.group(term)]:
-            counts[term] = counts.get(term, 0) + number
+        classes = [term for term in named if clinvar.group(term)]
+        for term in classes:
+            counts[term] = counts.get(term, 0) + (number / len(classes) if counted else 1)
     return counts
 
 
-def _conditions(text: str) -> dict[str, int]:
+def _conditions(text: str) -> dict[str, float]:
     return dict.fromkeys((name for name in text.split("|") if name), 1)
 
 
-def _drawn(cells: pd.Series, choices: Callable[[str], dict[str, int]], uniform: np.ndarray) -> pd.Series:
+def _drawn(cells: pd.Series, choices: Callable[[str], dict[str, float]], uniform: np.ndarray) -> pd.Series:
     """One choice of each cell's, by weight."""
     known: dict[str, tuple[list[str], np.ndarray]] = {}
     found: list[str | float] = []

@@ -187,7 +187,7 @@ def _learnt(
 ) -> _Learnt:
     """The model that was given, or one learnt from the release itself."""
     if model is None:
-        teaching = {"earlier": earlier, "assembly": assembly, "preset": preset}
+        teaching: dict[str, Any] = {"earlier": earlier, "assembly": assembly, "preset": preset}
         folder, how, release, past = learn(clinvar, annotated, scratch, **teaching, **picking)
         picking["progress"](f"watchlist: {how}")
         return _Learnt(folder, Model.load(folder), how, release, past)

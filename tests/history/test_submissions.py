@@ -281,3 +281,19 @@ def test_single_submitters_of_a_time_split_are_text_that_can_be_filled(history):
     assert singles["CLNSIG"].fillna("").tolist() == ["Benign"] * len(singles)
     assert singles["SYMBOL"].fillna("none").eq("none").all()
     assert singles["second"].all()
+
+
+def test_a_number_said_of_two_classes_is_shared_by_them():
+    table = said("x", "Pathogenic/Likely_pathogenic(3)|Benign(3)", rows=4000)
+    found = Counter(draw_submissions(table, keys(4000), seed=1)["prior_CLNSIG"])
+    assert found["Benign"] / 4000 == pytest.approx(1 / 2, abs=0.03)
+    assert found["Pathogenic"] / 4000 == pytest.approx(1 / 4, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("years", "words", "flat"),
+    [([1, 8], "for 1 year and 8 years ", False), ([10], "for 10 years ", False), ([8, 20], "20 years ahead has", True)],
+)
+def test_what_lies_beyond_what_was_measured_is_said(years, words, flat):
+    text = horizons.described(years, {"classes": {}, "days": None})
+    assert words in text and ("Nothing longer than 9.8 years was measured" in text) == flat
