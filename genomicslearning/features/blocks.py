@@ -19,12 +19,6 @@ GENE = Block(
         "gene_moderate_impact": "share of MODERATE impact among them",
         "gene_log_af": "mean log_af_max of them",
         "gene_cadd": "mean CADD_PHRED of them",
-        "gene_unseen": "share of them that ESP, ExAC and 1000 Genomes have not seen",
-        "gene_common": "share of them whose largest allele frequency exceeds 0.001",
-        "gene_af_spread": "standard deviation of their log_af_max",
-        "gene_rate": "share of CLASS 1 among the gene's training variants, cross-fitted (`biology` alone)",
-        "gene_rate_of_impact": "the same among those of the same IMPACT, drawn to the gene's (`biology` alone)",
-        "gene_rate_of_frequency": "the same among those of about the same log_af_max, drawn to it (`biology` alone)",
         "af_to_gene": "log_af_max minus that mean",
         "af_rank_in_gene": "share of the gene's training variants that are rarer",
         "cadd_rank_in_gene": "share of the gene's training variants with a lower CADD_PHRED",
@@ -33,7 +27,12 @@ GENE = Block(
         "log_distance_before": "log(1 + bases) to the nearest training position before, at most a megabase",
         "log_distance_after": "log(1 + bases) to the nearest training position after, at most a megabase",
     }
-    | {f"variants_within_{window}": f"other training variants within {window} bases" for window in WINDOWS},
+    | {f"variants_within_{window}": f"other training variants within {window} bases" for window in WINDOWS}
+    | {
+        "gene_rate": "share of CLASS 1 among the gene's training variants, cross-fitted (`biology` alone)",
+        "gene_rate_of_impact": "the same among those of the same IMPACT, drawn to the gene's (`biology` alone)",
+        "gene_rate_of_frequency": "the same among those of about the same log_af_max, drawn to it (`biology` alone)",
+    },
     reads=("SYMBOL", "GENEINFO", "BIOTYPE"),
 )
 REGULATORY = Block(
