@@ -6,12 +6,14 @@ import atexit
 import gc
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from genomicslearning import InputError, __version__
-from genomicslearning.cli import annotate, aws, data, models, runs
+from genomicslearning.cli import annotate, aws, data, models, plain, runs
 from genomicslearning.cli.common import Printable, Without, keep_freed_memory, work_without_blas
 from genomicslearning.io.text import first_line, one_line
 
@@ -74,6 +76,14 @@ def _pair(arguments: list[str]) -> list[str]:
     return paired
 
 
+def _asked(arguments: list[str]) -> Callable[[], None]:
+    """What is to be run."""
+    if convert := plain.conversion(arguments):
+        return convert
+    called = application(arguments[0]) if arguments and arguments[0] in _COMMANDS else app
+    return partial(called, _pair(arguments) if arguments[:1] == ["run"] else None)
+
+
 def main() -> None:
     """Run the command; bad arguments and bad input exit 2 with one line on stderr, anything else exits 1."""
     sys.stdout, sys.stderr = Printable(sys.stdout), Printable(sys.stderr)
@@ -92,8 +102,7 @@ def main() -> None:
         for argument in sys.argv[1:]:
             if not argument.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in argument):
                 raise InputError(f"{argument}: is not UTF-8; rename the file")
-        called = application(sys.argv[1]) if sys.argv[1:2] and sys.argv[1] in _COMMANDS else app
-        called(_pair(sys.argv[1:]) if sys.argv[1:2] == ["run"] else None)
+        _asked(sys.argv[1:])()
     except InputError as problem:
         _fail(problem, 2)
     except MemoryError:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 from command import command
+
+from genomicslearning.cli import plain
 
 HEADER = "##fileformat=VCFv4.1\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 
@@ -153,3 +157,58 @@ def test_a_refused_run_leaves_no_folder(arguments, words, tmp_path):
     done = command("run", *arguments, cwd=tmp_path)
     assert done.returncode == 2 and words in done.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+SMALL = HEADER + "1\t100\t1\tA\tG\t.\t.\tDP=0.10\n1\t101\t2\tA\tG\t.\t.\tDP=2\n1\tx\t3\tA\tG\t.\t.\tDP=2\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["vcf-to-parquet", "a.vcf", "a.parquet"],
+        ["vcf-to-parquet", "--text", "a.vcf", "a.parquet"],
+        ["vcf-to-parquet", "a.vcf", "--strict", "a.parquet"],
+        ["vcf-to-parquet", "missing.vcf", "a.parquet"],
+        ["vcf-to-parquet", "a.vcf", ""],
+        ["tsv-to-parquet", "a.tsv", "a.parquet", "--text"],
+        ["tsv-to-parquet", "a.tsv", "a.parquet"],
+    ],
+)
+def test_a_plain_conversion_is_the_one_that_typer_calls(tmp_path, monkeypatch, words):
+    """Read with Typer or without: the same words, code and table."""
+    (tmp_path / "a.vcf").write_text(SMALL)
+    (tmp_path / "a.tsv").write_text("a\tb\n1\t2\n1\t2.0\n")
+    outcomes = []
+    for way in ("plain", "typer"):
+        if way == "plain":
+            assert plain.conversion(words)
+        else:
+            monkeypatch.setattr(plain, "conversion", lambda _: None)
+        done = command(*words, cwd=tmp_path)
+        made = tmp_path / "a.parquet"
+        outcomes.append(
+            (done.returncode, done.stdout.splitlines()[:1], done.stderr, made.exists() and made.read_bytes())
+        )
+        made.unlink(missing_ok=True)
+    assert outcomes[0] == outcomes[1]
+    assert (outcomes[0][0] == 0) == bool(outcomes[0][3])
+
+
+@pytest.mark.parametrize(
+    "words", ["", "run", "vcf-to-parquet", "vcf-to-parquet a", "vcf-to-parquet a b c", "vcf-to-parquet a b --help",
+              "vcf-to-parquet a b --csq-key ANN", "vcf-to-parquet -- a b", "vcf-to-parquet - b", "training-set a b"],
+)  # fmt: skip
+def test_what_is_no_plain_conversion_is_for_typer(words):
+    assert plain.conversion(words.split()) is None
+
+
+@pytest.mark.parametrize("more", [[], ["--csq-key", "ANN"]], ids=["plain", "typer"])
+@pytest.mark.parametrize(("end", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError(errno.EPIPE, "gone"), 1)])
+def test_how_a_conversion_ends(tmp_path, monkeypatch, more, end, code):
+    def stopped(*_, **__):
+        raise end
+
+    monkeypatch.setattr("genomicslearning.parquet.vcf.vcf_to_parquet", stopped)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    done = command("vcf-to-parquet", "a.vcf", "a.parquet", *more, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
