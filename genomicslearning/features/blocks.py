@@ -29,6 +29,9 @@ GENE = Block(
     }
     | {f"variants_within_{window}": f"other training variants within {window} bases" for window in WINDOWS}
     | {
+        "gene_unseen": "share of the gene's training variants that ESP, ExAC and 1000 Genomes have not seen",
+        "gene_common": "share of them whose largest allele frequency exceeds 0.001",
+        "gene_af_spread": "standard deviation of their log_af_max",
         "gene_rate": "share of CLASS 1 among the gene's training variants, cross-fitted (`biology` alone)",
         "gene_rate_of_impact": "the same among those of the same IMPACT, drawn to the gene's (`biology` alone)",
         "gene_rate_of_frequency": "the same among those of about the same log_af_max, drawn to it (`biology` alone)",

@@ -18,6 +18,8 @@ _MEANS = {
     "gene_moderate_impact": lambda columns: columns["impact"] == 2,
     "gene_log_af": lambda columns: columns["log_af_max"],
     "gene_cadd": lambda columns: np.nan_to_num(columns["cadd_phred"]),
+    "gene_unseen": lambda columns: columns["af_known"] == 0,
+    "gene_common": lambda columns: columns["log_af_max"] > -3,
 }
 _SUBMISSION_MEANS = {
     "gene_conditions": lambda columns: columns["conditions"],
@@ -43,6 +45,8 @@ class GeneContext:
             name: np.bincount(gene, value(columns).astype(np.float64), len(self.genes_)) / self.rows_
             for name, value in means.items()
         }
+        squares = np.bincount(gene, columns["log_af_max"].astype(np.float64) ** 2, len(self.genes_)) / self.rows_
+        self.means_["gene_af_spread"] = np.sqrt(np.maximum(squares - self.means_["gene_log_af"] ** 2, 0))
         self.ranked_ = {name: np.sort(_in_gene(gene, columns[name])) for name in ("log_af_max", "cadd_phred")}
         self.starts_ = np.concatenate([[0], np.cumsum(self.rows_)]).astype(np.int64)
         self.longest_ = np.full(len(self.genes_), np.nan)

@@ -198,6 +198,18 @@ def test_unseen_genes_and_empty_columns(some):
     assert made.shape == (20, len(fitted.get_feature_names_out()))
 
 
+def test_a_gene_is_told_by_how_rare_its_variants_are():
+    from genomicslearning.features.context import GeneContext
+
+    table = pd.DataFrame({"CHROM": "1", "POS": [1, 2, 3, 4], "REF": "A", "ALT": "C", "SYMBOL": ["G", "G", "G", "H"]})
+    variants = Variants.read(table.assign(AF_EXAC=["0", "0.01", "0.0001", "0"]))
+    found = GeneContext().fit(variants).transform(variants)
+    np.testing.assert_allclose(found["gene_unseen"], [1 / 3, 1 / 3, 1 / 3, 1])
+    np.testing.assert_allclose(found["gene_common"], [1 / 3, 1 / 3, 1 / 3, 0])
+    spread = np.std(np.log10(np.array([0, 0.01, 0.0001]) + 1e-6))
+    np.testing.assert_allclose(found["gene_af_spread"], [spread, spread, spread, 0], rtol=1e-6)
+
+
 def test_neighbours_do_not_count_the_row_itself():
     same_place = pd.DataFrame({"CHROM": "1", "POS": [100, 100, 104, 900], "REF": "A", "ALT": ["C", "G", "C", "C"]})
     variants = Variants.read(same_place)
