@@ -77,8 +77,8 @@ docs: $(VENV)/dev  ## build the documentation as a site, build/site/index.html
 	@echo build/site/index.html
 
 example: $(VENV)/base  ## make the documentation's example report again, from a run on the embedded sample
-	@$(VENV)/bin/genomicslearning run --runs-dir build/example --name sample --resume
-	@$(PY) docs/build_example.py build/example/sample
+	@$(VENV)/bin/genomicslearning run --runs-dir build/example/runs --name sample --resume
+	@$(PY) docs/build_example.py build/example/runs/sample
 
 BENCH_MODEL ?= runs/bench/autopilot/variant-classifier/model
 $(BENCH_MODEL):

@@ -73,6 +73,8 @@ def search_folds(
     chosen = np.arange(len(y)) if len(y) <= rows else _drawn(len(y), groups, seed, rows)
     labels, together = y[chosen], None if groups is None else groups[chosen]
     parts = folds(fold_count(wanted, labels, together), labels, together, seed)
+    if any(len(np.unique(labels[fitted])) < 2 for fitted, _ in parts):
+        raise InputError("training table: all rows of one class are in one gene group; give more genes of both classes")
     return [(chosen[fitted], chosen[scored]) for fitted, scored in parts]
 
 

@@ -132,9 +132,12 @@ def watchlist(
 
     Example: genomicslearning watchlist --clinvar clinvar.vcf.gz --out watch
     """
-    from genomicslearning.annotate.vcf import annotated_copy
     from genomicslearning.io import lake
     from genomicslearning.runs.folder import model_folder
+
+    lake.check_there(clinvar, annotated, vep_cache, fasta, plugin_cache, *(earlier or ()))
+    folder = model_folder(Path(model)) if model else None  # before what takes seconds to import
+    from genomicslearning.annotate.vcf import annotated_copy
     from genomicslearning.watchlist import build, places
 
     if annotated and vep_cache:
@@ -146,7 +149,7 @@ def watchlist(
         summary = build(
             clinvar=clinvar,
             annotated=copy or annotated,
-            model=model_folder(model) if model else None,
+            model=folder,
             earlier=earlier or (),
             assembly=assembly,
             rank_by=rank_by,
@@ -175,9 +178,11 @@ def changes(
 
     Example: genomicslearning changes clinvar_20250301.vcf.gz clinvar_20260301.vcf.gz --genes mine.txt --out march
     """
+    from genomicslearning.io import lake
+
+    lake.check_there(old, new, genes, graded)  # before what takes a second to import
     from genomicslearning.evaluation import grading
     from genomicslearning.history import changes_files
-    from genomicslearning.io import lake
 
     read = [path for path in (old, new, genes, graded) if path]
     lake.check_outputs(changes_files.places(out), read)

@@ -32,10 +32,12 @@ def serve(
 
     Example: genomicslearning serve runs/latest --port 8080
     """
+    from genomicslearning.runs.folder import model_folder
+
+    folder = model_folder(model)  # before what takes seconds to import
     from genomicslearning.autopilot.model import Model
     from genomicslearning.endpoint import app as application
     from genomicslearning.endpoint import gate, server
-    from genomicslearning.runs.folder import model_folder
 
     token = gate.read_token(token_file)
     local = server.is_loopback(host)
@@ -43,7 +45,7 @@ def serve(
     if not local and not token:
         say("warning: other machines can ask this server and no token is needed; set GENOMICSLEARNING_TOKEN")
     log = None if quiet else say
-    created = application.create(Model.load(model_folder(model)), token=token, hosts=hosts, log=log)
+    created = application.create(Model.load(folder), token=token, hosts=hosts, log=log)
     server.serve(created, port=port, host=host, ready=typer.echo)
 
 
@@ -85,11 +87,15 @@ def predict(
 
     Example: genomicslearning predict runs/latest my.vcf.gz answers.csv
     """
-    from genomicslearning.endpoint import batch, vcf
-    from genomicslearning.history.horizons import years_list
+    from genomicslearning.io import lake
     from genomicslearning.runs.folder import model_folder
 
-    folder, years = model_folder(model), years_list(horizons)
+    folder = model_folder(model)  # before what takes seconds to import
+    lake.check_there(source, clinvar, vep_cache, fasta, plugin_cache)
+    from genomicslearning.endpoint import batch, vcf
+    from genomicslearning.history.horizons import years_list
+
+    years = years_list(horizons)
     if vcf.is_vcf(source):
         report = vcf.annotate_and_predict(
             folder, source, out, pick=pick.value, csq_key=csq_key, classification=classification, clinvar=clinvar,
@@ -113,8 +119,10 @@ def package(
 
     Example: genomicslearning package runs/latest model.tar.gz
     """
-    from genomicslearning.endpoint.package import write
     from genomicslearning.runs.folder import model_folder
 
-    write(model_folder(model), out)
+    folder = model_folder(model)  # before what takes seconds to import
+    from genomicslearning.endpoint.package import write
+
+    write(folder, out)
     typer.echo(out)

@@ -235,14 +235,17 @@ def agreement(first: pd.Series, second: pd.Series) -> dict:
     """Whether two rankings of evidence (index = name) tell the same story.
 
     Keys: `spearman` over the names that both have, `same_first` (whether both put the same first), `agree`, `words` for
-    a report. They disagree where the correlation is below 0.5 or the firsts differ.
+    a report. They disagree where the correlation is below 0.5 or the firsts differ, and are not compared where there
+    is no correlation (NaN): fewer than three names, or all of one worth.
     """
     both = first.index.intersection(second.index)
     first, second = first[both], second[both]
     spearman = float(first.rank().corr(second.rank())) if len(both) > 2 else float("nan")
     same = bool(len(both)) and first.idxmax() == second.idxmax()
     agree = same and spearman >= 0.5
-    if agree:
+    if np.isnan(spearman):
+        words = "Shuffling and SHAP values were not compared: too few kinds of evidence count for anything here."
+    elif agree:
         words = f"Shuffling and SHAP values agree: both put {first.idxmax()} first, rank correlation {spearman:.2f}."
     else:
         firsts = f"both put {first.idxmax()} first, but" if same else f"{first.idxmax()} or {second.idxmax()} is first,"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genomicslearning.evaluation.strata import gene
 from genomicslearning.evaluation.verdict import NO_CLINICAL_USE, SELECTION, headline
+from genomicslearning.training_set.table import gene_symbols
 
 INTENDED = (
     "Research and curation: to rank variants in ClinVar by the chance that laboratories' classifications "
@@ -121,8 +121,14 @@ def _input(one: dict) -> str:
 
 
 def _genes(train: pd.DataFrame) -> str:
-    counts = gene(train).value_counts()
-    named = ", ".join(f"{_plain(name)} {rows / len(train):.1%}" for name, rows in counts.head(5).items())
+    counts = gene_symbols(train).value_counts().drop("", errors="ignore")
+    if counts.empty:
+        return "Genes: no training row names its gene."
+    few = len(counts) <= 10
+    shown = counts if few else counts.head(5)
+    named = ", ".join(f"{_plain(name)} {rows / len(train):.1%}" for name, rows in shown.items())
+    if few:
+        return f"Genes: {named} of the training rows; no other is named."
     share = counts.head(10).sum() / len(train)
     return f"Genes: ten of {len(counts):,} genes are {share:.0%} of the training rows ({named}); others less."
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from genomicslearning.evaluation.explain import reasons as _reasons
 from genomicslearning.evaluation.split_comparison import TOP
+from genomicslearning.training_set.table import gene_symbols
 
 BRIER_PARTS = {
     "brier": "mean squared error of the probability; 0 is perfect",
@@ -177,7 +178,8 @@ def reasons(rows: pd.DataFrame, probability: np.ndarray, parts: pd.DataFrame) ->
 def contributions(rows: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     """Parts of each variant's probability (`explain.contributions`) in percentage points, a row a kind of evidence, a
     column a variant."""
-    named = [f"{row.SYMBOL} {row.CHROM}:{row.POS}" for row in rows.itertuples()]
+    symbols = gene_symbols(rows).fillna("")
+    named = [f"{symbol} {row.CHROM}:{row.POS}".strip() for symbol, row in zip(symbols, rows.itertuples(), strict=True)]
     return _points(parts).set_axis(named).T.rename_axis("evidence").reset_index()
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from genomicslearning import InputError
@@ -186,10 +186,16 @@ def _pieces(count: int, size: int) -> list[tuple[int, int]]:
 
 
 def folds(count: int, y: np.ndarray, groups: np.ndarray | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Cross-validation folds: whole groups where there are groups, else the same share of each class in every fold."""
+    """Cross-validation folds: whole groups where there are groups, else the same share of each class in every fold.
+
+    Groups are shared out by the classes too where one class is so rare that a fold would learn from the other alone.
+    """
     rows = np.zeros(len(y))
     if groups is not None:
-        return list(GroupKFold(count, shuffle=True, random_state=seed).split(rows, y, groups))
+        parts = list(GroupKFold(count, shuffle=True, random_state=seed).split(rows, y, groups))
+        if all(len(np.unique(y[fitted])) > 1 for fitted, _ in parts):
+            return parts
+        return list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(rows, y, groups))
     return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(rows, y))
 
 
@@ -241,6 +247,11 @@ class TokenScore(TransformerMixin, BaseEstimator):
 
         def fit_fold(fold: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
             fitted, scored = fold
+            if len(np.unique(y[fitted])) < 2:  # the few rows of the other class are all in this fold: nothing is learnt
+                ones = np.sum(y[fitted])
+                constant = np.log((ones + 0.5) / (len(fitted) - ones + 0.5))
+                scores[scored] = constant
+                return np.append(np.zeros(matrix.shape[1]), constant)
             model = LogisticRegression(C=self.C, solver="newton-cg").fit(matrix[fitted], y[fitted])
             scores[scored] = model.decision_function(matrix[scored])
             return np.append(model.coef_[0], model.intercept_)

@@ -18,6 +18,7 @@ from genomicslearning.history.assemblies import assembly_of
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_release
 from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
 from genomicslearning.training_set.schema import SITE_COLUMNS
+from genomicslearning.training_set.table import gene_symbols
 
 KINDS = ("random", "gene", "time")
 # Columns of `Split.learning` that no model sees: which row of the table it is, and whether its submission is real.
@@ -150,6 +151,8 @@ def _random(table: pd.DataFrame, train_fraction: float, seed: int) -> Split:
 def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int, groups: np.ndarray | None = None) -> Split:
     groups = gene_groups(table) if groups is None else pd.factorize(groups)[0]
     sizes = np.bincount(groups)
+    if len(sizes) == 1:
+        raise InputError("split gene: all rows are in one gene group, so none can be held out; choose split random")
     room = round(train_fraction * len(table))
     in_train = np.zeros(len(sizes), dtype=bool)
     for group in np.random.default_rng(seed).permutation(len(sizes)):
@@ -161,7 +164,10 @@ def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int, groups: np.n
         f"{int(in_train.sum()):,} gene groups to learn from and {int((~in_train).sum()):,} to judge by, "
         f"shuffled with seed {seed}; no gene is on both sides."
     )
-    return Split("gene", table[train_rows], table[~train_rows], groups[~train_rows], [note])
+    notes = [note]
+    if nameless := int((gene_symbols(table).fillna("") == "").sum()):
+        notes.append(f"{nameless:,} rows name no gene and stand alone: their genes may be on both sides all the same.")
+    return Split("gene", table[train_rows], table[~train_rows], groups[~train_rows], notes)
 
 
 def read_past(

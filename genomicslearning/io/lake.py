@@ -83,6 +83,14 @@ def exists(path: str | os.PathLike) -> bool:
         raise InputError(f"{path}: {_why(problem)}; check the address, the region and your AWS credentials") from None
 
 
+def check_there(*paths: str | os.PathLike | None) -> None:
+    """Refuse local files that do not exist, before anything that reads them is imported; what is empty is skipped."""
+    for path in filter(None, paths):
+        if not is_s3(path) and not is_stream(path) and not os.path.exists(path):
+            check_name(path)
+            raise InputError(f"{path}: no such file; check the path")
+
+
 def is_stream(path: str | os.PathLike) -> bool:
     """Whether the path is standard input, a pipe or another thing that can be read once."""
     if str(path) in STDIN:

@@ -81,7 +81,7 @@ def render_index(folder: Path) -> Path:
             run=run,
             tiles=_tiles(metrics) if metrics else [],
             flatters=FLATTERS if metrics and (metrics["split"], metrics["features"]) == ("random", "all") else "",
-            next=next_commands(run, metrics),
+            next=next_commands(run, metrics, folder.absolute().parent.name),
             reports=_reports(folder, run),
             files=_files(folder, run),
             changed=changed,
@@ -159,15 +159,18 @@ def interval(bounds: list | None) -> str:
     return f"95 % interval {bounds[0]:.3f} to {bounds[1]:.3f}"
 
 
-def next_commands(run: dict, metrics: dict | None) -> list[dict]:
-    """The commands to run after this one: each with the reason for it."""
+def next_commands(run: dict, metrics: dict | None, runs_dir: str = "runs") -> list[dict]:
+    """The commands to run after this one, beside the folder of runs of this name: each with the reason for it."""
     name, data = run["id"], _data_options(run)
+    elsewhere = "" if runs_dir == "runs" else f" --runs-dir {shlex.quote(runs_dir)}"
     steps = []
     if run["status"] in ("stale", "unfinished"):
         why = "Notebooks were executed by hand. To bring every step and its report up to date with their parameters:"
-        steps.append((why, f"run --name {name} --resume"))
+        steps.append((why, f"run --name {name}{elsewhere} --resume"))
     elif run["status"] != "done":
-        steps.append(("When its cause is mended, go on where the run stopped:", f"run{data} --name {name} --resume"))
+        steps.append(
+            ("When its cause is mended, go on where the run stopped:", f"run{data} --name {name}{elsewhere} --resume")
+        )
     elif run.get("synthetic"):
         own = "run --clinvar clinvar.vcf.gz --annotated clinvar.annotated.vcf.gz --name first"
         steps.append(("This was the sample. With data of your own:", own))
@@ -175,15 +178,15 @@ def next_commands(run: dict, metrics: dict | None) -> list[dict]:
         if metrics["split"] == "random":
             why = "How well does it do in genes that it has never seen, without evidence that grows with submitters?"
             genes = _name_with(name, "-genes")
-            steps.append((why, f"run{data} --split gene --features biology --name {genes}"))
-            steps.append(("Then hold the two against each other:", f"compare {name} {genes}"))
+            steps.append((why, f"run{data} --split gene --features biology --name {genes}{elsewhere}"))
+            steps.append(("Then hold the two against each other:", f"compare {name} {genes}{elsewhere}"))
         elif metrics["split"] == "gene":
             why = "What will become of variants with one submitter? It takes earlier releases of ClinVar, oldest first:"
             command = f"run{data} --split time --features prospective --earlier OLD.vcf.gz --earlier NEWER.vcf.gz"
-            steps.append((why, f"{command} --name {_name_with(name, '-time')}"))
+            steps.append((why, f"{command} --name {_name_with(name, '-time')}{elsewhere}"))
         if any(item.endswith("/model/") for item in run["artifacts"]):
             why = "Predict variants of your own, a table with the same columns:"
-            steps.append((why, f"predict runs/{name} variants.csv predictions.csv"))
+            steps.append((why, f"predict {shlex.quote(runs_dir)}/{name} variants.csv predictions.csv"))
     return [{"why": why, "command": f"genomicslearning {command}"} for why, command in steps]
 
 

@@ -297,9 +297,11 @@ def model_folder(given: Path) -> Path:
     Raises
     ------
     InputError
-        A run's folder without a model in it.
+        A run's folder without a model in it, or neither a run's folder nor a model's.
     """
     if not (given / "run.json").is_file():
+        if not (given / "manifest.json").is_file():
+            raise InputError(f"{given}: no manifest.json; give the model folder that a job wrote")
         return given
     try:
         model = Run(given).model

@@ -118,11 +118,21 @@ def loaded_by(*arguments, cwd) -> set[str]:
         ["report", "nowhere"],
         ["compare", "one", "two"],
         ["vcf-to-parquet", "small.vcf", "small.parquet"],
+        ["predict", "nowhere", "small.vcf", "out.csv"],
+        ["predict", "model", "missing.csv", "out.csv"],
+        ["predict", "model", "small.vcf", "out.csv", "--clinvar", "missing.vcf"],
+        ["serve", "nowhere"],
+        ["package", "nowhere", "out.tar.gz"],
+        ["watchlist", "--clinvar", "missing.vcf", "--out", "watch"],
+        ["watchlist", "--clinvar", "small.vcf", "--out", "watch", "--model", "nowhere"],
+        ["changes", "small.vcf", "missing.vcf"],
     ],
     ids=lambda value: " ".join(value),
 )
 def test_what_is_checked_before_work_loads_no_heavy_library(arguments, files):
     (files / "small.vcf").write_text(HEADER + "1\t100\t1\tA\tG\t.\t.\t.\n")
+    (files / "model").mkdir()
+    (files / "model" / "manifest.json").write_text("{}")
     assert loaded_by(*arguments, cwd=files) == set()
     assert (files / "small.parquet").exists() == (arguments[0] == "vcf-to-parquet")
 

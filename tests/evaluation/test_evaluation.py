@@ -366,6 +366,8 @@ def test_parts_of_a_probability_are_points_and_a_long_label_shows_that_it_is_cut
     rows = pd.DataFrame({"SYMBOL": ["A", "B"], "CHROM": ["1", "2"], "POS": [5, 6]})
     assert readable.contributions(rows, parts)["A 1:5"].tolist() == ["12.3", "0.0"]
     assert readable.contributions(rows, parts)["B 2:6"].tolist() == ["0.0", "-50.0"]
+    nameless = rows.assign(SYMBOL=pd.Series([None, "B"], dtype="str"))
+    assert list(readable.contributions(nameless, parts)) == ["evidence", "1:5", "B 2:6"]
     assert readable.strongest(parts)["points"].tolist() == ["12.3", "0.0"]
     assert plots.label("x" * 42) == "x" * 42 and plots.label("x" * 43) == "x" * 41 + "…"
 

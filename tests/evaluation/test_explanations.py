@@ -105,6 +105,19 @@ def test_headline_names_uses_refusals_and_the_selection():
     assert words.endswith(SELECTION)
 
 
+@pytest.mark.parametrize(
+    ("symbols", "words"),
+    [
+        ([None] * 4, "no training row names its gene."),
+        (["BRCA2"] * 3 + [None], "BRCA2 75.0% of the training rows; no other is named."),
+        ([f"G{number}" for number in range(20)], "ten of 20 genes are 50% of the training rows ("),
+    ],
+)
+def test_the_card_names_no_more_genes_than_there_are(symbols, words):
+    train = pd.DataFrame({"SYMBOL": pd.Series(symbols, dtype="str"), "CLASS": 1})
+    assert model_card._genes(train).startswith(f"Genes: {words}")
+
+
 def test_the_card_has_every_part_and_takes_no_markup(parts):
     train = parts.train.copy()
     train.loc[train.index[:2000], "SYMBOL"] = "<b>|EVIL`"
@@ -227,6 +240,9 @@ def test_disagreement_is_said():
     same = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 30, "b": 20, "c": 10}))
     assert same["agree"]
     assert same["spearman"] == pytest.approx(1) and "agree" in same["words"]
+    for few in ({"a": 3.0, "b": 2.0}, {"a": 0.0, "b": 0.0, "c": 0.0}, {}):
+        alone = explain.agreement(pd.Series(few, dtype=float), pd.Series(few, dtype=float))
+        assert not alone["agree"] and "nan" not in alone["words"] and "were not compared" in alone["words"]
     other = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 1, "b": 2, "c": 3}))
     assert "a or c is first, the rank correlation is -1.00" in other["words"]
     assert not other["agree"] and not other["same_first"] and "disagree" in other["words"]

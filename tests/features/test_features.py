@@ -23,6 +23,7 @@ from genomicslearning.features import (
     VariantTokens,
 )
 from genomicslearning.features.ragged import Ragged, text_hash
+from genomicslearning.features.transformers import folds
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 
@@ -304,6 +305,23 @@ def test_grouped_score_never_sees_the_rows_own_gene(some):
     held_out = TokenScore().fit_transform(Variants.read(some, groups=groups), y)["token_score"]
     assert roc_auc_score(y, known) > 0.85
     assert roc_auc_score(y, held_out) < 0.65
+
+
+def test_a_class_of_one_row_leaves_a_fold_with_nothing_to_learn_and_no_error(some):
+    rows, y = some.iloc[:60], np.zeros(60, int)
+    y[7] = 1
+    score = TokenScore().fit_transform(rows, y)["token_score"].to_numpy()
+    alone = score[7]  # scored by the fold that has seen no row of its class
+    assert alone == pytest.approx(np.log(0.5 / 48.5)) and np.isfinite(score).all()
+
+
+def test_folds_of_groups_learn_from_both_classes_where_one_is_rare():
+    groups = np.repeat(np.arange(12), 5)
+    for seed in range(20):
+        y = np.isin(np.arange(60), (2, 57)).astype(int)
+        parts = folds(2, y, groups, seed)
+        assert all(len(set(y[fitted])) == 2 for fitted, _ in parts)
+        assert all(not set(groups[fitted]) & set(groups[scored]) for fitted, scored in parts)
 
 
 def test_where_genes_are_held_out_a_token_of_one_gene_is_not_learnt(some):

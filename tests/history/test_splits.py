@@ -61,6 +61,14 @@ def test_gene_split_fills_to_the_fraction_without_sharing_a_gene(labelled_table)
     assert not split(labelled_table, "gene", seed=201).test.index.equals(parts.test.index)
 
 
+def test_a_gene_split_of_one_gene_is_refused_and_rows_without_a_gene_are_told_of():
+    with pytest.raises(InputError, match="all rows are in one gene group, so none can be held out"):
+        split(small_table(POS=range(40), SYMBOL=["BRCA2"] * 40), "gene")
+    parts = split(small_table(POS=range(40), SYMBOL=["A"] * 5 + ["B"] * 5 + [None] * 30), "gene")
+    assert parts.notes[1].startswith("30 rows name no gene and stand alone")
+    assert len(split(small_table(POS=range(40), SYMBOL=list("ABCDE") * 8), "gene").notes) == 1
+
+
 def test_a_variant_on_both_sides_is_an_error():
     table = small_table(POS=[7] * 40)
     with pytest.raises(InputError, match="both sides, the first is 1:7:A:G"):

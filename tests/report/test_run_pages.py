@@ -86,11 +86,18 @@ def test_index_shows_changed_parameters_first_and_names_no_folder(tmp_path, show
 
 def test_index_gives_the_next_command(tmp_path):
     facts = {"parameters": {"training_set": "/home/she/table.csv"}, "artifacts": ["autopilot/j/model/"]}
-    page = soup(render_index(write_run(tmp_path / "one", **facts)))
+    page = soup(render_index(write_run(tmp_path / "runs" / "one", **facts)))
     assert [block.get_text() for block in page("pre")] == [
         "genomicslearning run --training-set table.csv --split gene --features biology --name one-genes",
         "genomicslearning compare one one-genes",
         "genomicslearning predict runs/one variants.csv predictions.csv",
+    ]
+    page = soup(render_index(write_run(tmp_path / "my runs" / "one", **facts)))
+    assert [block.get_text() for block in page("pre")] == [
+        "genomicslearning run --training-set table.csv --split gene --features biology --name one-genes"
+        " --runs-dir 'my runs'",
+        "genomicslearning compare one one-genes --runs-dir 'my runs'",
+        "genomicslearning predict 'my runs'/one variants.csv predictions.csv",
     ]
 
 
@@ -110,7 +117,7 @@ def test_index_of_a_failed_run_says_what_failed_and_how_to_go_on(tmp_path):
 
 
 def _failed(tmp_path, error):
-    folder = write_run(tmp_path / "one", status="failed", metrics=None)
+    folder = write_run(tmp_path / "runs" / "one", status="failed", metrics=None)
     run = json.loads((folder / "run.json").read_text()) | {"error": error}
     (folder / "run.json").write_text(json.dumps(run))
     return folder
