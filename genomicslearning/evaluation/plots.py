@@ -134,9 +134,10 @@ def describe_thresholds(table: pd.DataFrame, *, threshold: float) -> str:
     """What `plot_thresholds` shows, with its numbers."""
     at = table.iloc[(table["threshold"] - threshold).abs().argmin()]
     best = table.loc[table["f1"].idxmax()]
+    precision = "no precision (nothing is called)" if np.isnan(at["precision"]) else f"precision {at['precision']:.0%}"
     return (
         f"Precision, recall and F1 at each threshold. Near the chosen {threshold:.3f}: "
-        f"precision {at['precision']:.0%}, recall {at['recall']:.0%}, "
+        f"{precision}, recall {at['recall']:.0%}, "
         f"{at['alerts_per_1000']:.0f} alerts per 1,000 variants. "
         f"F1 is highest, {best['f1']:.3f}, at {best['threshold']:.2f}."
     )

@@ -13,7 +13,7 @@ from genomicslearning.features.blocks import SUBMISSIONS
 GOOD_AUC, FAIR_AUC = 0.80, 0.70
 GOOD_ECE, FAIR_ECE = 0.02, 0.05
 USEFUL_LIFT = 2.0
-FEW_POSITIVES = 100
+FEW_OF_A_CLASS = 100
 FEW_GROUPS = 5
 
 YES, LIMITED, NO = "yes", "with limits", "no"
@@ -68,15 +68,18 @@ def _ranking(metrics: dict) -> tuple[str, str, str, str]:
     low, high = metrics["roc_auc_ci"]
     answer = YES if low >= GOOD_AUC else LIMITED if low >= FAIR_AUC else NO
     because = f"ROC AUC {metrics['roc_auc']:.3f} ({low:.3f} to {high:.3f}) on {metrics['n']:,} test rows"
-    if metrics["n_positive"] < FEW_POSITIVES:
+    conflicting, agreeing = metrics["n_positive"], metrics["n"] - metrics["n_positive"]
+    if min(conflicting, agreeing) < FEW_OF_A_CLASS:
         answer = NO
-        because += f", of which only {metrics['n_positive']} conflict"
+        because += (
+            f", of which only {conflicting} conflict" if conflicting <= agreeing else f", only {agreeing} in agreement"
+        )
     return (
         "Rank variants like the test rows by chance of conflict?",
         answer,
         because + ".",
         f"lower end of the interval: yes from {GOOD_AUC:.2f}, with limits from {FAIR_AUC:.2f}; "
-        f"no below {FEW_POSITIVES} conflicting rows",
+        f"no below {FEW_OF_A_CLASS} rows of either class",
     )
 
 

@@ -262,6 +262,8 @@ def test_tables_for_readers(scored):
     shown = readable.strata(ev.stratum_table(labels, probabilities, bands), "allele frequency")
     assert shown["allele frequency"].tolist() == ["not seen", "0.1 to 1 %", "1 % and above"], "bands in their order"
     assert shown["rows"].tolist() == ["1,500", "750", "750"]
+    nothing = ev.threshold_table([0, 1, 0, 1], [0.1, 0.4, 0.4, 0.9], [0.4, 0.95])
+    assert "0.950: no precision (nothing is called), recall 0%" in plots.describe_thresholds(nothing, threshold=0.95)
     thresholds = readable.thresholds(ev.threshold_table([0, 1, 0, 1], [0.1, 0.4, 0.4, 0.9], [0.4]))
     assert thresholds.iloc[0, [0, 4, 5, 6, 7, 8]].tolist() == ["0.40", "750", "2", "1", "0", "1"]
     parts = readable.brier(ev.brier_decomposition(labels, probabilities))

@@ -76,6 +76,16 @@ def test_each_answer_follows_from_the_figures(changes, question, answer):
 
 
 @pytest.mark.parametrize(
+    ("positive", "words"), [(40, "of which only 40 conflict."), (960, "only 40 in agreement."), (900, None)]
+)
+def test_few_rows_of_either_class_are_too_few_to_judge_a_ranking(positive, words):
+    table = verdict(figures(n=1000, n_positive=positive)).set_index("question")
+    row = table.loc["Rank variants like the test rows by chance of conflict?"]
+    assert (row["answer"] == "no") is (words is not None)
+    assert row["because"].endswith(words or "on 1,000 test rows.")
+
+
+@pytest.mark.parametrize(
     ("groups", "answer", "words"),
     [
         ([1] * 9, "no", "Only 1 gene group was held out"),
