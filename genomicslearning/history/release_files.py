@@ -20,6 +20,7 @@ import pyarrow.csv as pa_csv
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import assembly_of
+from genomicslearning.io.separated import read_csv
 from genomicslearning.io.text import first_line
 
 VARIANT_COLUMNS = (
@@ -293,7 +294,7 @@ def _batches(
     for block in _blocks(lines):
         reading = pa_csv.ReadOptions(column_names=names, block_size=len(block) + 1, use_threads=False)
         try:
-            table = pa_csv.read_csv(pa.BufferReader(block), reading, **options)
+            table = read_csv(pa.BufferReader(block), reading, **options)
         except pa.ArrowInvalid as refused:
             # A handler of invalid rows would not do: it is never called for one that is not UTF-8.
             if row := re.search(r"Row #(\d+): Expected \d+ columns", str(refused)):

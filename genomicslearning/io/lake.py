@@ -85,8 +85,8 @@ def exists(path: str | os.PathLike) -> bool:
 
 def check_there(*paths: str | os.PathLike | None) -> None:
     """Refuse local files that do not exist, before anything that reads them is imported; what is empty is skipped."""
-    for path in filter(None, paths):
-        if not is_s3(path) and not is_stream(path) and not os.path.exists(path):
+    for path in paths:
+        if path and not is_s3(path) and not is_stream(path) and not os.path.exists(path):
             check_name(path)
             raise InputError(f"{path}: no such file; check the path")
 

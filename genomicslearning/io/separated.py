@@ -10,6 +10,11 @@ import pyarrow.csv as pa_csv
 
 from genomicslearning.io.text import FORMULA_PATTERN
 
+# Arrow would take signals while it reads, and hand them on by a thread of its own: a block as small as those here is
+# read before that, and Ctrl-C is lost. So they stay Python's, which looks between two blocks.
+pa.enable_signal_handlers(False)
+read_csv = pa_csv.read_csv
+
 
 def text_table(schema: pa.Schema, rows: Sequence[bytes], separator: str = "\t") -> pa.Table:
     """Rows of separated cells as an Arrow table, as `table_of`."""
@@ -41,7 +46,7 @@ def table_of(schema: pa.Schema, text: bytes, separator: str = "\t") -> pa.Table:
             ],
             schema=schema,
         )
-    return pa_csv.read_csv(
+    return read_csv(
         pa.BufferReader(text),
         read_options=pa_csv.ReadOptions(column_names=schema.names, use_threads=False, block_size=len(text) + 1),
         parse_options=pa_csv.ParseOptions(
