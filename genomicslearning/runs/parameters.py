@@ -35,10 +35,11 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Range:
-    """The least and the greatest value of a number."""
+    """The least and the greatest value of a number, and whether it is a whole one."""
 
     low: float
     high: float = math.inf
+    whole: bool = False
 
     def __contains__(self, value: object) -> bool:
         if not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -55,11 +56,11 @@ class Range:
 
 RANGES = {
     "train_fraction": Range(0.01, 0.99),  # a hundredth of the rows on either side
-    "seed": Range(0, 2**32 - 1),  # what numpy takes
-    "max_candidates": Range(0),
-    "max_runtime_seconds": Range(1),
-    "chunk_rows": Range(1),
-    "ranked": Range(1),
+    "seed": Range(0, 2**32 - 1, whole=True),  # what numpy takes
+    "max_candidates": Range(0, whole=True),
+    "max_runtime_seconds": Range(1, whole=True),
+    "chunk_rows": Range(1, whole=True),
+    "ranked": Range(1, whole=True),
     "cost_limit": Range(0),
     "threshold": Range(-math.inf, 1),
     "missed": Range(0),
@@ -174,8 +175,18 @@ def check(values: Mapping[str, object]) -> None:
             for word in str(value).split() if name == "extra_candidates" else [value]:
                 if word not in CHOICES[name]:
                     raise InputError(f"parameter {name}: {word!r} is not one of {', '.join(CHOICES[name])}")
-        elif name in RANGES and value not in RANGES[name]:
-            raise InputError(f"parameter {name}: {value} is out of range; it is {RANGES[name]}")
+        elif name in RANGES:
+            _check_number(name, value, RANGES[name])
+
+
+def _check_number(name: str, value: object, within: Range) -> None:
+    """A notebook that is executed by hand may hold any Python value in a parameter's place."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(f"parameter {name}: {value!r} is no number; it is {within}, without quotes")
+    if within.whole and not isinstance(value, int):
+        raise InputError(f"parameter {name}: {value} is no whole number; it is {within}")
+    if value not in within:
+        raise InputError(f"parameter {name}: {value} is out of range; it is {within}")
 
 
 def read_list(name: str, value: object) -> list[str]:

@@ -206,9 +206,20 @@ def test_without_anything_made_notebooks_work_on_the_sample(capsys):
     assert "on the embedded synthetic sample" in capsys.readouterr().out
 
 
-def test_wrong_parameters_are_refused_before_work(tmp_path):
-    with pytest.raises(InputError, match="parameter seed: -1 is out of range; it is between 0 and"):
-        by_hand("first", run_dir=str(tmp_path / "r"), seed=-1)
+@pytest.mark.parametrize(
+    ("seed", "words"),
+    [
+        (-1, "-1 is out of range; it is between 0 and"),
+        ("7", "'7' is no number; it is between 0 and 4294967295, without quotes"),
+        (7.5, "7.5 is no whole number"),
+        (True, "True is no number"),
+        (None, "None is no number"),
+        ([7], r"\[7\] is no number"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_work(tmp_path, seed, words):
+    with pytest.raises(InputError, match=f"parameter seed: {words}"):
+        by_hand("first", run_dir=str(tmp_path / "r"), seed=seed)
     assert not (tmp_path / "r").exists()
 
 
