@@ -50,10 +50,12 @@ def learn(
     past = read_past(table, earlier, assembly, release.date) if earlier else []
     states = [AlignedRelease(one, table) for one in past]
     rows = learning_rows(table, states, AlignedRelease(release, table), release.date, seed=seed)
-    real, known = int(rows["transition"].sum()), int(rows["prior_CLNSIG"].notna().sum())
-    if known < LEAST_DRAWN or rows["CLASS"].nunique() < 2:
+    real, said = int(rows["transition"].sum()), rows.loc[rows["prior_CLNSIG"].notna(), "CLASS"]
+    # Where only one outcome's rows say a class, that a class is said would be all that is learnt.
+    if len(said) < LEAST_DRAWN or said.nunique() < 2:
         raise InputError(
-            f"{clinvar}: {known:,} variants with several submitters whose classifications it tells; it takes "
+            f"{clinvar}: {len(said):,} variants with several submitters whose classifications it tells, "
+            f"{int(said.sum()):,} of them conflicting; it takes "
             f"{LEAST_DRAWN} and both outcomes to learn from: give a whole release, or a model (--model)"
         )
     rows = rows.drop(columns=list(BOOKKEEPING))

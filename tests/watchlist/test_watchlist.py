@@ -394,3 +394,15 @@ def test_rows_read_by_hand(modern, identifier):
     assert (row["gene"], row["hgvs"], row["classification"]) == (gene, hgvs, classification)
     assert row["condition"].startswith(condition)
     assert row["link"] == f"https://www.ncbi.nlm.nih.gov/clinvar/variation/{identifier}/"
+
+
+def test_a_release_that_names_a_class_for_conflicts_alone_teaches_nothing(demo_pair, tmp_path):
+    """Else that a class is named at all would be what the model learns."""
+    told = tmp_path / "told.vcf.gz"
+    with gzip.open(demo_pair[0]) as release, gzip.open(told, "wb") as copy:
+        copy.write(re.sub(rb"CLNSIG=[^;\s]*", b"CLNSIG=drug_response", release.read()))
+    with pytest.raises(
+        InputError, match=r"told.vcf.gz: (\d,?\d*) variants .* tells, \1 of them conflicting; it takes 100"
+    ):
+        watchlist.build(clinvar=told, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
