@@ -35,7 +35,7 @@ def single_submitter_meaning(probability: float | None) -> str:
     """
     if probability is None:
         return "not calibrated for single-submitter variants: use rank and percentile"
-    return f"about {100 * probability:.0f} of 100 such variants conflict once others classify; over years more do"
+    return f"about {100 * probability:.0f} of 100 such variants conflict once others classify"
 
 
 def submitters(status: str, conflicting: str, submissions: str) -> str | None:

@@ -272,7 +272,7 @@ def test_a_prospective_model_reads_the_classification_or_says_that_it_goes_witho
     release = written(tmp_path / "clinvar.vcf", [record(pos=1, name="9", info=single)], HEADER.replace(CSQ, key))
     vcf.predict_vcf(folder, source, tmp_path / "known.csv", classification="SAID", clinvar=release)
     note = answers(tmp_path / "known.csv")["clinvar_note"][0]
-    assert note == f"about {100 * high:.0f} of 100 such variants conflict once others classify; over years more do"
+    assert note == f"about {100 * high:.0f} of 100 such variants conflict once others classify"
     with pytest.raises(InputError, match="no INFO key OTHER"):
         vcf.predict_vcf(folder, source, tmp_path / "x.csv", classification="OTHER")
     states_the_chance_at_each_horizon(folder, source, tmp_path)
