@@ -25,7 +25,7 @@ NEEDED = ("isal", "numpy", "packaging", "pandas", "pyarrow", "scikit-learn", "sk
 #: Notebook stack and the like stay out: these parts of the package are all that `inference.py` imports.
 MODULES = (
     *("__init__.py", "clinvar.py", "features/*.py", "features/gene_fields.json", "autopilot/*.py"),
-    *(f"io/{name}.py" for name in ("__init__", "archives", "lake", "limits", "memory", "text")),
+    *(f"io/{name}.py" for name in ("__init__", "archives", "lake", "limits", "memory", "separated", "text")),
     # What single submissions teach, which the manifest states.
     *(
         f"history/{name}.py"

@@ -391,9 +391,11 @@ def test_the_command_scores_a_vcf(model, tmp_path):
 
 
 def test_options_of_a_vcf_are_refused_with_a_table(model, tmp_path):
-    (tmp_path / "t.csv").write_text("CHROM,POS,REF,ALT\n1,1,A,G\n")
+    table, release = tmp_path / "t.csv", tmp_path / "x.vcf"
+    table.write_text("CHROM,POS,REF,ALT\n1,1,A,G\n")
+    release.touch()
     answer = CliRunner().invoke(
-        app, ["predict", str(model), str(tmp_path / "t.csv"), str(tmp_path / "o.csv"), "--clinvar", "x.vcf"]
+        app, ["predict", str(model), str(table), str(tmp_path / "o.csv"), "--clinvar", str(release)]
     )
     assert isinstance(answer.exception, InputError)
     assert "--clinvar: goes with a VCF" in str(answer.exception)

@@ -222,7 +222,11 @@ def test_what_can_be_refused_before_any_work_is(given, message, tmp_path):
 
 def test_a_run_stands_for_its_model(tmp_path):
     run, other = tmp_path / "run", tmp_path / "model"
-    assert model_folder(other) == other, "what is no run is the model itself, and its reader says what it lacks"
+    with pytest.raises(InputError, match="model: no manifest.json"):
+        model_folder(other)
+    other.mkdir()
+    (other / "manifest.json").touch()
+    assert model_folder(other) == other, "what is no run is the model itself"
     for job in ("first", "second"):
         (run / "autopilot" / job / "model").mkdir(parents=True)
     (run / "run.json").touch()
