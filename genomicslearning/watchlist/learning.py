@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from genomicslearning import InputError, autopilot
 from genomicslearning.history.releases import Release, read_release
 from genomicslearning.history.splits import BOOKKEEPING, learning_rows, read_past
@@ -51,13 +53,7 @@ def learn(
     states = [AlignedRelease(one, table) for one in past]
     rows = learning_rows(table, states, AlignedRelease(release, table), release.date, seed=seed)
     real, said = int(rows["transition"].sum()), rows.loc[rows["prior_CLNSIG"].notna(), "CLASS"]
-    # Where only one outcome's rows say a class, that a class is said would be all that is learnt.
-    if len(said) < LEAST_DRAWN or said.nunique() < 2:
-        raise InputError(
-            f"{clinvar}: {len(said):,} variants with several submitters whose classifications it tells, "
-            f"{int(said.sum()):,} of them conflicting; it takes "
-            f"{LEAST_DRAWN} and both outcomes to learn from: give a whole release, or a model (--model)"
-        )
+    _check_enough(clinvar, said)
     rows = rows.drop(columns=list(BOOKKEEPING))
     job = autopilot.start(
         rows,
@@ -71,6 +67,17 @@ def learn(
     )
     job.wait()
     return Path(job.folder) / "model", _how(len(rows), preset, real, past), release, past
+
+
+def _check_enough(clinvar: str | os.PathLike, said: pd.Series) -> None:
+    """Refuse a release with too few labels (`said`) of variants whose classifications it tells."""
+    # Where only one outcome's rows say a class, that a class is said would be all that is learnt.
+    if len(said) < LEAST_DRAWN or said.nunique() < 2:
+        raise InputError(
+            f"{clinvar}: {len(said):,} variants with several submitters whose classifications it tells, "
+            f"{int(said.sum()):,} of them conflicting; it takes {LEAST_DRAWN} and both outcomes to learn from: give a "
+            "whole release, or a model (--model)"
+        )
 
 
 def _how(rows: int, preset: str, real: int, past: Sequence[Release]) -> str:
