@@ -62,6 +62,7 @@ CLASSIFICATION_BASELINES = ("classification alone", "VUS alone")
 SIDES = {"VUS": "uncertain", "B/LB": "benign side", "P/LP": "pathogenic side"}
 FOLDS = 5
 TOP = 2000
+MOST_ROWS = 100_000  # that dozens of fits are made on
 NEAR = (2 / 3, 3 / 2)  # a horizon over the labels' distance, for labels to judge it
 NEEDS_EARLIER = "needs earlier releases"
 LEAKS_FUTURE = "CONTRAST, NOT A RESULT: reads fields of the later release, so it leaks the future"
@@ -304,6 +305,14 @@ def _rows(labels, scores: dict[str, np.ndarray], groups, seed: int) -> tuple[lis
             }
         )
     return rows, resampled
+
+
+def few_enough(table: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, str]:
+    """The rows that splits are compared on, as many as `MOST_ROWS` drawn by seed, and a note where there are more."""
+    if len(table) <= MOST_ROWS:
+        return table, ""
+    drawn = table.sample(MOST_ROWS, random_state=seed).sort_index().reset_index(drop=True)
+    return drawn, f"On {MOST_ROWS:,} of {len(table):,} rows, drawn with seed {seed}."
 
 
 def compare_splits(

@@ -1,6 +1,9 @@
 """Metrics, intervals and tests of difference against known answers."""
 
 import ast
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import nbformat
 import numpy as np
@@ -12,7 +15,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 
 from genomicslearning import InputError, share
 from genomicslearning import evaluation as ev
-from genomicslearning.evaluation import plots, readable, strata
+from genomicslearning.evaluation import plots, readable, split_comparison, strata
 from genomicslearning.evaluation.scores import wilson
 
 
@@ -383,3 +386,37 @@ def test_a_resample_of_groups_without_a_class_has_no_curve_and_long_names_leave_
     plots.plot_strata(table, by="gene", overall=0.7).figure.canvas.draw()
     assert [str(one.message) for one in recwarn if "invalid value" in str(one.message)] == []
     assert [str(one.message) for one in recwarn if "constrained_layout" in str(one.message)] == []
+
+
+def test_splits_of_a_large_table_are_compared_on_rows_drawn_by_seed(monkeypatch):
+    table = pd.DataFrame({"POS": range(50)})
+    whole, note = split_comparison.few_enough(table, seed=3)
+    assert whole is table and not note
+    monkeypatch.setattr(split_comparison, "MOST_ROWS", 20)
+    drawn, note = split_comparison.few_enough(table, seed=3)
+    assert len(drawn) == 20 and drawn["POS"].is_monotonic_increasing and list(drawn.index) == list(range(20))
+    assert note.startswith("On 20 of 50 rows, drawn with seed 3")
+    assert drawn.equals(split_comparison.few_enough(table, seed=3)[0])
+
+
+def test_the_cells_of_depth_full_call_comparisons_as_they_are(monkeypatch, tmp_path):
+    names = ("compare_splits", "cross_validation")
+    for name in names:  # a stand-in that takes what the function takes, and nothing else
+        monkeypatch.setattr(split_comparison, name, mock.create_autospec(getattr(split_comparison, name)))
+    notebook = nbformat.read(Path(__file__).parents[2] / "notebooks" / "evaluation.ipynb", as_version=4)
+    cells = [
+        cell.source for cell in notebook.cells if any(f"split_comparison.{name}(" in cell.source for name in names)
+    ]
+    rows = pd.DataFrame({"CLASS": [0, 1]})
+    run = SimpleNamespace(folder=tmp_path, release="r.vcf", read_training_set=lambda: rows)
+    known = dict.fromkeys(("report", "figures", "readable"), mock.MagicMock())
+    known |= {"split_comparison": split_comparison, "run": run, "job": {"train_fraction": 0.7}}
+    for cell in cells:
+        exec(cell, known | {"depth": "standard"})
+    known |= {"depth": "full", "seed": 1}
+    for cell in cells:
+        exec(cell, known)
+    assert len(cells) == 2
+    assert split_comparison.compare_splits.call_args.kwargs["release"] == "r.vcf"
+    assert split_comparison.compare_splits.call_args.kwargs["train_fraction"] == 0.7
+    assert split_comparison.cross_validation.call_args.args[0] is rows
