@@ -92,7 +92,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     # At the end all memory goes at once: a search for what refers to itself takes as long as importing NumPy.
     atexit.register(gc.freeze)
-    converts = sys.argv[1:2] in (["vcf-to-parquet"], ["tsv-to-parquet"])
+    converts = not plain.CONVERSIONS.keys().isdisjoint(sys.argv[1:2])
     if converts:
         keep_freed_memory()
     if converts or sys.argv[1:2] == ["training-set"]:

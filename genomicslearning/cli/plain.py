@@ -9,7 +9,7 @@ from functools import partial
 
 from genomicslearning.cli import data
 
-_CONVERSIONS: dict[str, Callable[..., None]] = {
+CONVERSIONS: dict[str, Callable[..., None]] = {
     "vcf-to-parquet": data.vcf_to_parquet,
     "tsv-to-parquet": data.tsv_to_parquet,
 }
@@ -24,9 +24,9 @@ def conversion(arguments: Sequence[str]) -> Callable[[], None] | None:
     command, *rest = arguments or [""]
     files = [word for word in rest if not word.startswith("-")]
     flags = {word for word in rest if word.startswith("-")}
-    if command not in _CONVERSIONS or len(files) != 2 or not flags <= _FLAGS:
+    if command not in CONVERSIONS or len(files) != 2 or not flags <= _FLAGS:
         return None
-    return partial(_call, partial(_CONVERSIONS[command], *files, text="--text" in flags, strict="--strict" in flags))
+    return partial(_call, partial(CONVERSIONS[command], *files, text="--text" in flags, strict="--strict" in flags))
 
 
 def _call(work: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from genomicslearning.features.block import Block
 from genomicslearning.features.blocks import BLOCKS, FEATURE_SETS
+from genomicslearning.features.cross_fitting import folds
 from genomicslearning.features.rates import GeneRates
 from genomicslearning.features.transformers import (
     PartedColumns,
@@ -9,7 +10,6 @@ from genomicslearning.features.transformers import (
     TokenScore,
     VariantFeatures,
     VariantTokens,
-    folds,
 )
 from genomicslearning.features.variants import Variants
 

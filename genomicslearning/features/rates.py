@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from genomicslearning.features.context import find
+from genomicslearning.features.cross_fitting import CrossFitted, folds
 from genomicslearning.features.tokens import COARSE_BANDS
 from genomicslearning.features.variants import Variants
 
@@ -23,7 +22,7 @@ _PARTS = {
 }
 
 
-class GeneRates(TransformerMixin, BaseEstimator):
+class GeneRates(CrossFitted):
     """Share of CLASS 1 among a gene's training variants: all, those of the same impact, those about as frequent.
 
     Like scikit-learn's `TargetEncoder`, `fit_transform` gives each training row the shares among rows of other folds,
@@ -45,19 +44,13 @@ class GeneRates(TransformerMixin, BaseEstimator):
         self.cv = cv
         self.seed = seed
 
-    def fit(self, X, y):
-        """Learn from training rows and their labels."""
-        self.fit_transform(X, y)
-        return self
-
     def fit_transform(self, X, y) -> pd.DataFrame:
         """Learn from training rows; gives their own values, each from rows of other folds."""
         variants, y = Variants.read(X, self.features), np.asarray(y, np.float64)
         self.genes_, gene = np.unique(variants.gene, return_inverse=True)
         parts = {name: gene * count + kind(variants.columns) for name, (count, kind) in _PARTS.items()}
         found = {name: np.empty(len(y), np.float32) for name in parts}
-        folds = StratifiedKFold(self.cv, shuffle=True, random_state=self.seed)
-        for fitted, scored in folds.split(gene, y):
+        for fitted, scored in folds(self.cv, y, None, self.seed):
             rates = self._rates({name: part[fitted] for name, part in parts.items()}, y[fitted])
             for name, part in parts.items():
                 found[name][scored] = rates[name][part[scored]]

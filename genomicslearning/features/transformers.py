@@ -10,11 +10,11 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted
 
 from genomicslearning import InputError
 from genomicslearning.features.context import ConditionThemes, GeneContext
+from genomicslearning.features.cross_fitting import CrossFitted, folds
 from genomicslearning.features.ragged import in_several
 from genomicslearning.features.rates import GeneRates
 from genomicslearning.features.submission_blocks import THEMES
@@ -185,21 +185,7 @@ def _pieces(count: int, size: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
 
 
-def folds(count: int, y: np.ndarray, groups: np.ndarray | None, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Cross-validation folds: whole groups where there are groups, else the same share of each class in every fold.
-
-    Groups are shared out by the classes too where one class is so rare that a fold would learn from the other alone.
-    """
-    rows = np.zeros(len(y))
-    if groups is not None:
-        parts = list(GroupKFold(count, shuffle=True, random_state=seed).split(rows, y, groups))
-        if all(len(np.unique(y[fitted])) > 1 for fitted, _ in parts):
-            return parts
-        return list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(rows, y, groups))
-    return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(rows, y))
-
-
-class TokenScore(TransformerMixin, BaseEstimator):
+class TokenScore(CrossFitted):
     """Log odds from a logistic regression on crossed tokens, cross-fitted.
 
     Like scikit-learn's `TargetEncoder`, `fit_transform` scores each training row by a model that did not see it (or
@@ -224,10 +210,6 @@ class TokenScore(TransformerMixin, BaseEstimator):
         self.C = C
         self.cv = cv
         self.seed = seed
-
-    def fit(self, X, y):
-        self.fit_transform(X, y)
-        return self
 
     def fit_transform(self, X, y) -> pd.DataFrame:
         variants = Variants.read(X, self.features)
@@ -294,7 +276,7 @@ def _with_room(columns: pd.DataFrame, more: int) -> np.ndarray | None:
     return whole[:, : values.shape[1] + more] if same and free else None
 
 
-class ScoredFeatures(TransformerMixin, BaseEstimator):
+class ScoredFeatures(CrossFitted):
     """The columns of `VariantFeatures` and, beside them, what is learnt from labels: `TokenScore`, maybe `GeneRates`.
 
     (What a scikit-learn FeatureUnion would do; that one keeps pandas objects, which a skops file cannot hold.)
@@ -321,10 +303,6 @@ class ScoredFeatures(TransformerMixin, BaseEstimator):
         made = clone(self)
         made.columns_, made.scores_ = columns, scores
         return made
-
-    def fit(self, X, y):
-        self.fit_transform(X, y)
-        return self
 
     def fit_transform(self, X, y, **fit_params) -> pd.DataFrame:
         self.columns_, self.scores_ = clone(self.columns), [clone(score) for score in self.scores]
