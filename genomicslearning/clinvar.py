@@ -236,3 +236,8 @@ def assembly_of_hgvs(expressions: Iterable[str]) -> str | None:
 def first_symbol(geneinfo: str) -> str:
     """First gene symbol of a GENEINFO value (``BRCA2:675|ZAR1L:646799``)."""
     return geneinfo.partition("|")[0].partition(":")[0]
+
+
+def symbols(geneinfo: str) -> list[str]:
+    """Every gene symbol of a GENEINFO value, in its order: of genes that overlap the first is not always mine."""
+    return [one.partition(":")[0].strip() for one in geneinfo.split("|")]

@@ -18,8 +18,9 @@ import pandas as pd
 import pyarrow as pa
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.releases import SINGLE_SUBMITTER
-from genomicslearning.history.stored_releases import StoredRelease, joined
+from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES
+from genomicslearning.history.releases import OVERLAP, SINGLE_SUBMITTER
+from genomicslearning.history.stored_releases import Match, StoredRelease, joined, matched
 from genomicslearning.io.partitions import Partitions
 
 NEW, GONE, CHANGED = "new", "gone", "changed"
@@ -62,22 +63,25 @@ _MINE, _OTHER = 0, 1  # parts of the listed rows
 class Changes:
     """What became of every variant of two releases, counted, and those that are new, gone or changed, on disk."""
 
-    def __init__(self, old: StoredRelease, new: StoredRelease, genes: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, old: StoredRelease, new: StoredRelease, match: Match, genes: frozenset[str] = frozenset()
+    ) -> None:
         self.old, self.new = old, new
-        self.absent_genes = set(genes)
+        # Symbols are compared in capitals: C9ORF72 and C9orf72 are one gene, and no two of ours differ by case alone.
+        self._genes = {gene.upper(): gene for gene in genes}
+        self._absent = set(self._genes)
         self._counts = _Counts()
         self._listed = Partitions(pa.schema([(name, pa.large_string()) for name in COLUMNS]))
-        for pair in joined(old, new):
-            some = _Joined(pair.old, pair.new, pair.old_rows, pair.new_rows, genes)
+        for pair in joined(old, new, match):
+            some = _Joined(pair.old, pair.new, pair.old_rows, pair.new_rows, frozenset(self._genes))
             self._counts.add(some)
-            if self.absent_genes:
-                self.absent_genes -= set(pair.old["SYMBOL"].dropna()) | set(pair.new["SYMBOL"].dropna())
+            if self._absent:
+                self._absent -= some.symbols()
             listed = some.worded(np.flatnonzero(some.change != ""))
             mine = listed["my_gene"] == "yes"
             for part, rows in ((_MINE, listed[mine]), (_OTHER, listed[~mine])):
                 cells = [pa.array(rows[name], pa.large_string(), from_pandas=True) for name in COLUMNS]
                 self._listed.add(part, pa.table(cells, self._listed.schema))
-        self._genes = genes
 
     def pieces(self) -> Iterator[pd.DataFrame]:
         """The variants that are new, gone or changed, in words, my genes first, then in the releases' order."""
@@ -104,14 +108,14 @@ class Changes:
                 for (before, after), number in _most_first(counts.moves).items()
             ],
             "genes": self._by_gene(),
-            "my_genes": {"given": len(self._genes), "in_neither_release": sorted(self.absent_genes)},
+            "my_genes": {"given": len(self._genes), "in_neither_release": sorted(map(self._genes.get, self._absent))},
             "single_submitters": {name: counts.singles[name] for name in _SINGLES},
         }
 
     def _by_gene(self) -> list[dict]:
         """Conflict events of each gene that has any, my genes first, then by how many."""
         genes = self._counts.genes
-        order = sorted(genes, key=lambda gene: (gene not in self._genes, -genes[gene].total(), gene))
+        order = sorted(genes, key=lambda gene: (gene.upper() not in self._genes, -genes[gene].total(), gene))
         return [{"gene": gene} | {name: genes[gene][name] for name in CONFLICT_EVENTS[:-1]} for gene in order]
 
 
@@ -142,7 +146,10 @@ class _Counts:
 
 @dataclass
 class _Joined:
-    """Some variants of two releases, joined: for each of either its row in both (-1: not there)."""
+    """Some variants of two releases, joined: for each of either its row in both (-1: not there).
+
+    `genes` are mine, in capitals.
+    """
 
     old: pd.DataFrame
     new: pd.DataFrame
@@ -219,9 +226,29 @@ class _Joined:
             "gone": int((single & (self.new_rows < 0)).sum()),
         }
 
+    def symbols(self) -> set[str]:
+        """Every gene symbol of the variants, in capitals."""
+        named = set(self.old["SYMBOLS"].dropna().unique()) | set(self.new["SYMBOLS"].dropna().unique())
+        return {symbol.upper() for text in named for symbol in text.split("|")}
+
     def _gene(self, rows: np.ndarray) -> np.ndarray:
-        after = _column(self.new, self.new_rows[rows], "SYMBOL")
-        return after.where(after.notna(), _column(self.old, self.old_rows[rows], "SYMBOL")).fillna("").to_numpy(object)
+        """The gene of mine that a variant lies in, in either release; else the first that the newer one names."""
+        after, before = (
+            _mapped(release, of[rows], "SYMBOLS", self._shown)
+            for release, of in ((self.new, self.new_rows), (self.old, self.old_rows))
+        )
+        first = (after != "") & (self._is_mine(after) | ~self._is_mine(before))
+        return np.where(first, after, before)
+
+    def _shown(self, symbols: str | None) -> str:
+        named = (symbols or "").split("|")
+        return next((one for one in named if one.upper() in self.genes), named[0])
+
+    def _is_mine(self, genes: np.ndarray) -> np.ndarray:
+        if not self.genes:
+            return np.zeros(len(genes), bool)
+        mine = [one for one in pd.unique(genes) if one.upper() in self.genes]
+        return np.isin(genes, mine)
 
     def worded(self, rows: np.ndarray) -> pd.DataFrame:
         """Some of the variants with `COLUMNS`."""
@@ -239,7 +266,7 @@ class _Joined:
         frame["medically_significant"] = kind.map({one: significance(one) for one in kind.unique()})
         counts = _column(self.new, new, "CLNSIGCONF").fillna("")
         frame["outlier"] = counts.map({one: outlier(one) for one in counts.unique()})
-        frame["my_gene"] = np.where(np.isin(gene, list(self.genes)), "yes", "")
+        frame["my_gene"] = np.where(self._is_mine(gene), "yes", "")
         return frame[list(COLUMNS)]
 
 
@@ -250,20 +277,46 @@ _UNSAID = ("", clinvar.UNKNOWN_CONFLICT, clinvar.OTHER_CONFLICT)
 def compare(old: StoredRelease, new: StoredRelease, *, genes: frozenset[str] = frozenset()) -> Changes:
     """Join two releases by VariationID where both have it, else by place and trimmed alleles.
 
+    One that does not tell its assembly has the other's where their variants lie at the same places.
+
     Raises
     ------
     InputError
-        They are of different assemblies and have no VariationIDs to join by, or the older one is given second.
+        They are of different assemblies, or hardly any variant of theirs lies at the same place, and have no
+        VariationIDs to join by; or the older one is given second.
     """
     if old.date and new.date and old.date > new.date:
         raise InputError(f"{old.name} ({old.date}) is newer than {new.name} ({new.date}); give the older release first")
     identified = old.identified and new.identified
-    if old.assembly != new.assembly and not identified:
+    differ = bool(old.assembly and new.assembly) and old.assembly != new.assembly
+    if differ and not identified:
         raise InputError(
             f"{old.name} is {old.assembly}, {new.name} is {new.assembly}, and not both have VariationIDs; "
             "give releases of one assembly"
         )
-    return Changes(old, new, genes)
+    match = matched(old, new, by_place=not differ)
+    if not (old.assembly and new.assembly):
+        match = _recognised(old, new, match, identified)
+    return Changes(old, new, match, genes)
+
+
+def _recognised(old: StoredRelease, new: StoredRelease, match: Match, identified: bool) -> Match:
+    """The match of two releases of which one or both do not tell their assembly, by what lies at the same places."""
+    known = old.assembly or new.assembly
+    smaller = min(old.variants, new.variants)
+    if match.same_place >= OVERLAP * smaller:
+        old.assembly = new.assembly = known
+        return match
+    if identified:
+        return matched(old, new, by_place=False)
+    silent = " and ".join(one.name for one in (old, new) if not one.assembly)
+    likely = [f" of the other's ({known}): it is likely {one}" for one in KNOWN_ASSEMBLIES if known and one != known]
+    where = likely[0] if likely else " that both have"
+    raise InputError(
+        f"{silent}: no ##reference or CLNHGVS that tells the genome assembly, no VariationIDs to join by, and only "
+        f"{match.same_place:,} of {smaller:,} variants lie at a place{where}; give releases of "
+        "one assembly, or the parameter assembly where they are of one and of other genes"
+    )
 
 
 def significance(kind: str) -> str:

@@ -48,12 +48,9 @@ def read_genes(path: str | os.PathLike) -> frozenset[str]:
 def compare_files(
     old: str | os.PathLike, new: str | os.PathLike, *, assembly: str = "", genes: str | os.PathLike = ""
 ) -> Changes:
-    """Read two releases and join them (`changes.compare`); one that does not tell its assembly has the other's."""
+    """Read two releases and join them (`changes.compare`)."""
     mine = read_genes(genes) if genes else frozenset()
     releases = [StoredRelease(path, assembly=assembly) for path in (old, new)]
-    known = [release.assembly for release in releases if release.assembly]
-    for release in releases:
-        release.assembly = release.assembly or (known[0] if known else "")
     return changes.compare(*releases, genes=mine)
 
 
@@ -95,7 +92,8 @@ def write(
         _write_page(page, shown, summary)
     if absent := summary["my_genes"]["in_neither_release"]:
         progress(
-            f"changes: WARNING: in neither release: {', '.join(absent[:10])}; symbols are matched letter by letter"
+            f"changes: WARNING: in neither release: {', '.join(absent[:10])}; a release has the symbols "
+            "that were approved (HGNC) when it came out, no aliases"
         )
     progress(f"changes: {out}/{CSV}, {out}/{FACTS}, {out}/{PAGE}")
     return summary

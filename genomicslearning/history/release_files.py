@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import BinaryIO
@@ -20,6 +21,7 @@ import pyarrow.csv as pa_csv
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import assembly_of
+from genomicslearning.history.dates import date_written
 from genomicslearning.io.separated import read_csv
 from genomicslearning.io.text import first_line
 
@@ -34,6 +36,7 @@ VARIANT_COLUMNS = (
     "CLNSIGCONF",
     "CLNDN",
     "SYMBOL",
+    "SYMBOLS",
     "CONFLICT",
 )
 _TSV_NEEDED = ("chrom", "pos", "ref", "alt", "review_status", "clinical_significance")
@@ -48,7 +51,7 @@ _TSV_NAMES = {
     "measureset_id": "VARIATION_ID",
     "variation_id": "VARIATION_ID",
     "all_traits": "CLNDN",
-    "symbol": "SYMBOL",
+    "symbol": "SYMBOLS",
     "clnhgvs": "CLNHGVS",
 }
 _VCF_COLUMNS = ("CHROM", "POS", "VARIATION_ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
@@ -57,13 +60,13 @@ _VCF_KEYS = {
     "CLNSIG": "CLNSIG",
     "CLNSIGCONF": "CLNSIGCONF",
     "CLNDN": "CLNDN",
-    "GENEINFO": "SYMBOL",
+    "GENEINFO": "SYMBOLS",
     "CLNHGVS": "CLNHGVS",
 }
-_REPEATING = ("CHROM", "review_status", "CLNSIG", "CLNSIGCONF", "CLNDN", "SYMBOL")
+_REPEATING = ("CHROM", "review_status", "CLNSIG", "CLNSIGCONF", "CLNDN", "SYMBOLS")
 _BLOCK = 1 << 23  # bytes that Arrow parses at a time: larger than any record, small beside the release
 _HGVS_SEEN, _HGVS_PARTS = 2000, 5  # of so many parts the first so many
-_FILE_DATE = re.compile(rb"##fileDate=(\d{4})-?(\d\d)-?(\d\d)")
+_FILE_DATE = b"##fileDate="
 
 
 class ReleaseFile:
@@ -117,26 +120,33 @@ class ReleaseFile:
 
 
 class _Statuses:
-    """Whether a release has any review status that is one: a file that has none says nothing of any variant."""
+    """Whether a release's review statuses are ones: a file whose are not says nothing of most of its variants.
+
+    Some words are older than the others (`reviewed by expert panel` is of 2013): one known status is not enough.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, None] = {}
-        self._known = False
+        self._seen: Counter[str] = Counter()
 
     def see(self, column: pa.ChunkedArray) -> None:
-        if self._known:
-            return
-        for chunk in column.chunks:
-            self._seen |= dict.fromkeys(chunk.dictionary.to_pylist())
-        self._known = any(clinvar.review_status_meaning(text) in clinvar.REVIEW_STATUSES for text in self._seen)
+        for one in pc.value_counts(column.drop_null()).to_pylist():
+            self._seen[one["values"]] += one["counts"]
 
     def check(self, path: object) -> None:
-        if not self._known:
-            some = ", ".join(repr(text[:60]) for text in [*self._seen][:5]) or "none at all"
-            raise InputError(
-                f"{path}: no review status is one that ClinVar has used since 2015, such as `criteria provided, single "
-                f"submitter`; there are: {some}. Give a VCF of 2017 or later, or a tab-delimited release"
-            )
+        unknown = Counter(
+            {
+                text: number
+                for text, number in self._seen.items()
+                if clinvar.review_status_meaning(text) not in clinvar.REVIEW_STATUSES
+            }
+        )
+        if 2 * unknown.total() < self._seen.total():
+            return
+        some = ", ".join(f"{text[:60]!r} ({number:,})" for text, number in unknown.most_common(5)) or "none at all"
+        raise InputError(
+            f"{path}: most review statuses are none that ClinVar has used since 2015, such as `criteria provided, "
+            f"single submitter`; there are: {some}. Give a VCF of 2017 or later, or a tab-delimited release"
+        )
 
 
 # --- VCF --------------------------------------------------------------------------------------------------------------
@@ -169,7 +179,7 @@ def _vcf_parts(
 
 def _finished_vcf(frame: pd.DataFrame) -> pd.DataFrame:
     frame["review_status"] = _mapped(frame["review_status"], lambda text: text.replace("_", " "))
-    frame["SYMBOL"] = _mapped(frame["SYMBOL"], clinvar.first_symbol)
+    frame["SYMBOLS"] = _mapped(frame["SYMBOLS"], lambda text: "|".join(clinvar.symbols(text)))
     frame["CONFLICT"] = _conflict(frame, "CLNSIGCONF", clinvar.conflict)
     return _complete(frame)
 
@@ -180,8 +190,8 @@ def _vcf_header(line: bytes, lines: BinaryIO, path: object) -> tuple[str | None,
     while line.startswith(b"##"):
         if line.startswith(b"##reference="):
             assembly = clinvar.assembly_name(line.decode("utf-8", "replace"))
-        elif found := _FILE_DATE.match(line):
-            day = _date(*(int(part) for part in found.groups()))
+        elif line.startswith(_FILE_DATE):
+            day = date_written(line.removeprefix(_FILE_DATE).decode("utf-8", "replace"))
         line, number = lines.readline(), number + 1
     if not line.startswith(b"#CHROM"):
         raise InputError(f"{path}:{number}: a VCF without the line #CHROM; the file is damaged or cut off")
@@ -255,8 +265,8 @@ def _finished_tsv(frame: pd.DataFrame) -> pd.DataFrame:
     for column in ("CLNSIG", "CLNDN"):
         if column in frame:
             frame[column] = _mapped(frame[column], _joined_terms)
-    if "SYMBOL" in frame:
-        frame["SYMBOL"] = _mapped(frame["SYMBOL"], lambda text: text if text != "-" else None)
+    if "SYMBOLS" in frame:
+        frame["SYMBOLS"] = _mapped(frame["SYMBOLS"], lambda text: _joined_symbols(text) if text != "-" else None)
     # Tab-delimited releases list the distinct classifications, without counts; which groups they name is the conflict.
     source, read = ("CLNSIGCONF", clinvar.conflict) if "CLNSIGCONF" in frame else ("CLNSIG", _conflict_of_terms)
     frame["CONFLICT"] = _conflict(frame, source, read)
@@ -266,6 +276,11 @@ def _finished_tsv(frame: pd.DataFrame) -> pd.DataFrame:
 def _joined_terms(text: str) -> str:
     """`Benign; Likely benign` as a VCF writes it: `Benign|Likely_benign`."""
     return "|".join(term.strip().replace(" ", "_") for term in text.split(";"))
+
+
+def _joined_symbols(text: str) -> str:
+    """`BRCA2;ZAR1L`, or with commas, as `clinvar.symbols` joined by bars."""
+    return "|".join(clinvar.symbols(text.replace(";", "|").replace(",", "|")))
 
 
 def _conflict_of_terms(significance: str) -> str:
@@ -363,6 +378,8 @@ def _frame(parts: list[pa.Table]) -> pd.DataFrame:
 
 def _complete(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of a release in their order; those that the file lacks are text, missing throughout."""
+    if "SYMBOLS" in frame:
+        frame["SYMBOL"] = _mapped(frame["SYMBOLS"], lambda text: text.partition("|")[0])
     lacking = dict.fromkeys(set(VARIANT_COLUMNS) - set(frame.columns), "str")
     return frame.reindex(columns=list(VARIANT_COLUMNS)).astype(lacking)
 
@@ -383,10 +400,3 @@ def _conflict(frame: pd.DataFrame, source: str, read) -> pd.Series:
     named = {text: read(text) for text in said.dropna().unique()}
     found = said.astype("str").map(named).fillna(clinvar.UNKNOWN_CONFLICT)
     return pd.Series(pd.Categorical(found.reindex(frame.index)), index=frame.index)
-
-
-def _date(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None

@@ -7,7 +7,6 @@ and clinical_significance (measureset_id, all_traits, symbol and clnsigconf are 
 from __future__ import annotations
 
 import io
-import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,10 +23,12 @@ import pyarrow.compute as pc
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_of, known_assembly
+from genomicslearning.history.dates import date_in_name
 from genomicslearning.history.release_files import VARIANT_COLUMNS, ReleaseFile, open_tsv, open_vcf
 from genomicslearning.io import archives, lake
 
 __all__ = [
+    "OVERLAP",
     "SINGLE_SUBMITTER",
     "VARIANT_COLUMNS",
     "Release",
@@ -42,10 +43,9 @@ __all__ = [
 ]
 
 SINGLE_SUBMITTER = "criteria provided, single submitter"
-_DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_]?(0[1-9]|1[0-2])(?:[-_]?(0[1-9]|[12]\d|3[01]))?(?!\d)")
 # Of the release's variants or the table's, whichever are fewer. Of a part of a release, some genes of it, a table has
 # those with several submitters: one in six. By chance one in a thousand lies where another assembly has one.
-_OVERLAP = 0.05
+OVERLAP = 0.05
 
 
 @dataclass
@@ -201,16 +201,6 @@ def check_release(path: str | PathLike, *, assembly: str = "") -> date | None:
     return found.date or date_in_name(lake.name(path))
 
 
-def date_in_name(name: str) -> date | None:
-    """Date in a file's name: `clinvar_20180401.vcf.gz`, `clinvar_2016-05-20_b37.tsv.gz`, `2026-02` (its first day)."""
-    if not (found := _DATE_IN_NAME.search(name)):
-        return None
-    try:
-        return date(int(found[1]), int(found[2]), int(found[3] or 1))
-    except ValueError:
-        return None
-
-
 def _by_overlap(release: Release, like: pd.DataFrame | None, path: object) -> str:
     """The table's assembly, where the release's variants are at the table's places."""
     silent = f"{path}: does not say its genome assembly (no ##reference, no CLNHGVS)"
@@ -219,7 +209,7 @@ def _by_overlap(release: Release, like: pd.DataFrame | None, path: object) -> st
         raise InputError(f"{silent}; give the parameter assembly, such as GRCh37")
     keys = pa.array(locus_keys(like), pa.string())
     shared = (_places(_arrow(release.variants["key"]), keys) >= 0).sum()
-    if shared >= _OVERLAP * min(len(like), len(release.variants)):
+    if shared >= OVERLAP * min(len(like), len(release.variants)):
         return ours
     likely = next(name for name in KNOWN_ASSEMBLIES if name != ours)
     raise InputError(

@@ -16,9 +16,9 @@ import pandas as pd
 import pyarrow as pa
 
 from genomicslearning.history.assemblies import known_assembly
+from genomicslearning.history.dates import date_in_name
 from genomicslearning.history.releases import (
     Release,
-    date_in_name,
     key_column,
     open_release,
     rows_by_identifier,
@@ -41,7 +41,7 @@ _COLUMNS = {
     "review_status": _REPEATED,
     "CLNSIG": _REPEATED,
     "CLNSIGCONF": _REPEATED,
-    "SYMBOL": _REPEATED,
+    "SYMBOLS": _REPEATED,
     "CONFLICT": _REPEATED,
 }
 _PIECE = pa.schema([*_COLUMNS.items(), ("row", pa.int32())])
@@ -138,13 +138,12 @@ class StoredRelease:
         return Release(self.name, self.assembly, pd.concat(found, ignore_index=True), self.date)
 
 
-def joined(old: StoredRelease, new: StoredRelease) -> Iterator[Pair]:
+def joined(old: StoredRelease, new: StoredRelease, match: Match) -> Iterator[Pair]:
     """The variants of two releases side by side: those of the new one in its order, then those gone, in the old's.
 
-    Joined by VariationID where both have it, once, else by place and trimmed alleles (`Release.rows_of`). Two variants
-    of the new release may be one of the old: the first has it, the other is new.
+    Two variants of the new release may be one of the old: the first has it, the other is new.
     """
-    other_row = _holders(_rows_in_old(old, new), old.records)
+    other_row = _holders(match.rows_in_old, old.records)
     beside = Partitions(_BESIDE)
     gone = len(new.pieces)
     for number in old.pieces:
@@ -162,18 +161,31 @@ def joined(old: StoredRelease, new: StoredRelease) -> Iterator[Pair]:
         yield Pair(_frame(before), _frame(_PIECE.empty_table()), np.arange(len(before)), np.full(len(before), -1))
 
 
-def _rows_in_old(old: StoredRelease, new: StoredRelease) -> np.ndarray:
-    """Row in the old release of each record of the new one, -1 where it has none."""
+@dataclass
+class Match:
+    """Row in the old release of each record of the new one, -1 where it has none; of how many the place is the same."""
+
+    rows_in_old: np.ndarray
+    same_place: int
+
+
+def matched(old: StoredRelease, new: StoredRelease, *, by_place: bool = True) -> Match:
+    """Which variants two releases share, by VariationID where both have it, once, else by place and trimmed alleles.
+
+    That is what `Release.rows_of` says. Releases of two assemblies are not to be joined by place.
+    """
     found = np.full(new.records, -1, np.int32)
     identifiers = Partitions(_IDENTIFIERS), Partitions(_IDENTIFIERS)
     for part in range(_KEY_PARTS):
         theirs, ours = (release.distinct(part, held) for release, held in zip((old, new), identifiers, strict=True))
         keys_and_ids = (_array(side[name]) for name in ("key", "VARIATION_ID") for side in (theirs, ours))
-        _note(found, theirs, ours, rows_by_key(*keys_and_ids))
+        if by_place:
+            _note(found, theirs, ours, rows_by_key(*keys_and_ids))
+    same_place = int((found >= 0).sum())
     for part in range(_KEY_PARTS):
         theirs, ours = (held.read(part) for held in identifiers)
         _note(found, theirs, ours, rows_by_identifier(_array(theirs["VARIATION_ID"]), _array(ours["VARIATION_ID"])))
-    return found
+    return Match(found, same_place)
 
 
 def _note(found: np.ndarray, theirs: pa.Table, ours: pa.Table, place: np.ndarray) -> None:

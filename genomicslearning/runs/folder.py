@@ -137,18 +137,17 @@ class Run:
         lake.write_json({"release": path}, self.folder / "data" / "release.json")
 
     def table_date(self, given: str) -> date | None:
-        """Date of the training set's release: as given, else as the header of its VCF tells, else unknown."""
+        """Date of the training set's release: as given, else as its VCF's header or name tells, else unknown."""
         if given:
             try:
                 return date.fromisoformat(given)
             except ValueError:
                 raise InputError(f"table_date: {given!r} is not a date; write it as 2018-04-01") from None
-        for one in self.data_report().get("inputs", []):
-            try:
-                return date.fromisoformat(one.get("fileDate") or "")
-            except ValueError:
-                continue
-        return None
+        from genomicslearning.history.dates import date_in_name, date_written
+
+        vcfs = [one for one in self.data_report().get("inputs", []) if "fileDate" in one]
+        told = (date_written(one["fileDate"] or "") or date_in_name(one["name"]) for one in vcfs)
+        return next(filter(None, told), None)
 
     def keep_split(self, parts: Split) -> None:
         """Write `train.csv` and `test.csv`, exactly the 46 columns, and the test rows with the columns beside them."""

@@ -110,6 +110,50 @@ def test_my_genes_stand_first(pair, tmp_path):
         read_genes(tmp_path / "genes.txt")
 
 
+def test_my_genes_are_found_in_any_case_and_wherever_genes_overlap(tmp_path):
+    old = release(tmp_path / "old.tsv", (1, SINGLE, "Benign", "BRCA2;ZAR1L"), (2, SINGLE, "Benign", "C9orf72"))
+    new = release(tmp_path / "new.tsv", (1, AGREE, "Benign", "BRCA2"), (2, AGREE, "Benign", "C9orf72"))
+    (tmp_path / "genes.txt").write_text("zar1l\nC9ORF72\nHER2\n")
+    found = compare_files(old, new, genes=tmp_path / "genes.txt")
+    rows = pd.concat(found.pieces())
+    assert rows[["gene", "my_gene"]].to_numpy().tolist() == [["ZAR1L", "yes"], ["C9orf72", "yes"]]
+    assert found.summary()["my_genes"] == {"given": 3, "in_neither_release": ["HER2"]}
+    assert pd.concat(compare_files(old, new).pieces())["gene"].tolist() == ["BRCA2", "C9orf72"]
+
+
+GRCH38 = b"##fileformat=VCFv4.1\n##reference=GRCh38\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
+def test_releases_of_two_assemblies_are_not_joined_by_place(tmp_path):
+    """A release that does not tell its assembly is not taken for the other's when their variants lie elsewhere."""
+    columns = HEADER.replace("\tmeasureset_id", "")
+    places = range(100, 160)
+    silent, named = tmp_path / "silent.tsv", tmp_path / "named.tsv"
+    silent.write_text(columns + "".join(f"\n1\t{pos}\tA\tG\t{SINGLE}\tBenign\tB" for pos in places))
+    release(named, *((pos, SINGLE, "Benign", "B") for pos in places))
+    vcf = tmp_path / "new.vcf"
+
+    def moved(by):
+        text = "".join(
+            f"1\t{pos + by}\t{pos}\tA\tG\t.\t.\tCLNREVSTAT={AGREE.replace(' ', '_')};CLNSIG=Benign\n" for pos in places
+        )
+        vcf.write_bytes(GRCH38 + text.encode())
+
+    moved(1000)
+    with pytest.raises(
+        InputError, match=r"silent.tsv: no ##reference .*0 of 60 .* \(GRCh38\): it is likely GRCh37; give"
+    ):
+        compare_files(silent, vcf)
+    summary = compare_files(named, vcf).summary()  # by VariationID
+    assert summary["changes"] == {"new": 0, "gone": 0, "changed": 60} and summary["old"]["assembly"] == ""
+    moved(59)  # one lies by chance where the other assembly has another
+    with pytest.raises(InputError, match=r"only 1 of 60 variants lie at a place of the other's"):
+        compare_files(silent, vcf)
+    assert compare_files(silent, vcf, assembly="GRCh38").summary()["changes"] == {"new": 59, "gone": 59, "changed": 1}
+    moved(50)
+    assert compare_files(silent, vcf).summary()["old"]["assembly"] == "GRCh38"
+
+
 def test_the_older_release_comes_first(pair):
     with pytest.raises(InputError, match="give the older release first"):
         compare_files(*reversed(pair))

@@ -14,7 +14,8 @@ from places import data_folder
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history import release_files
-from genomicslearning.history.releases import date_in_name, locus_keys, read_release
+from genomicslearning.history.dates import date_in_name, date_written
+from genomicslearning.history.releases import locus_keys, read_release
 
 HEAD = (
     b"##fileformat=VCFv4.1\n##fileDate=2026-02-26\n##reference=GRCh38\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -142,6 +143,30 @@ def test_dates_in_names(name, found):
     assert date_in_name(name) == found
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("20260226", date(2026, 2, 26)),
+        ("2026-02-26", date(2026, 2, 26)),
+        (' "2026/2/26"', date(2026, 2, 26)),
+        ("2026.02.26", date(2026, 2, 26)),
+        ("2026-02-26T10:11:12Z", date(2026, 2, 26)),
+        ("26-Feb-2026", date(2026, 2, 26)),
+        ("26 February, 2026", date(2026, 2, 26)),
+        ("Thu Feb 26 10:11:12 UTC 2026", date(2026, 2, 26)),
+        ("02/03/2026", None),  # February or March
+        ("2026-13-45", None),
+        ("00000000", None),
+        ("", None),
+    ],
+)
+def test_dates_in_headers(tmp_path, text, found):
+    assert date_written(text) == found
+    head = HEAD.replace(b"2026-02-26", text.encode())
+    path = vcf(tmp_path / "release.vcf", record(1, "CLNREVSTAT=criteria_provided,_single_submitter"), head=head)
+    assert read_release(path).date == found
+
+
 @given(
     st.lists(
         st.tuples(
@@ -178,8 +203,22 @@ SINGLE = "criteria provided, single submitter"
 def test_a_release_without_one_status_that_clinvar_uses_is_refused(tmp_path, status):
     path = tmp_path / "old.tsv"
     path.write_text(TABS + f"1\t5\tA\tG\t{status}\tBenign\n" * 3)
-    with pytest.raises(InputError, match=r"no review status is one that ClinVar has used since 2015"):
+    with pytest.raises(InputError, match=r"most review statuses are none that ClinVar has used since 2015"):
         read_release(path, assembly="GRCh37")
+
+
+@pytest.mark.parametrize(("old_words", "refused"), [(60, True), (40, False)])
+def test_what_most_statuses_say_decides_since_some_words_are_older(tmp_path, old_words, refused):
+    path = tmp_path / "clinvar_2014-05-20.tsv"
+    row = "1\t{}\tA\tG\t{}\tBenign\n"
+    known = ("reviewed by expert panel", SINGLE, "", "")  # those that are empty count for nothing
+    statuses = ["classified by single submitter"] * old_words + [known[n % 4] for n in range(2 * (100 - old_words))]
+    path.write_text(TABS + "".join(row.format(place, text) for place, text in enumerate(statuses, 1)))
+    if refused:
+        with pytest.raises(InputError, match=r"'classified by single submitter' \(60\)\. Give a VCF of 2017"):
+            read_release(path, assembly="GRCh37")
+    else:
+        assert len(read_release(path, assembly="GRCh37").variants) == 160
 
 
 def test_small_letters_and_a_mark_of_byte_order_are_no_other_variant(tmp_path):

@@ -13,7 +13,7 @@ from genomicslearning.evaluation import grading
 from genomicslearning.history import changes_files, stored_releases
 from genomicslearning.history.changes_files import compare_files, write
 from genomicslearning.history.releases import read_release
-from genomicslearning.history.stored_releases import StoredRelease, joined
+from genomicslearning.history.stored_releases import StoredRelease, joined, matched
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tsymbol"
 STATUS = (
@@ -82,9 +82,10 @@ def test_the_pieces_join_what_whole_releases_join_in_the_same_order(old, new, fo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored_releases, "PIECE_ROWS", 3)
         found = []
-        for pair in joined(*(StoredRelease(path) for path in paths)):
+        stored = [StoredRelease(path) for path in paths]
+        for pair in joined(*stored, matched(*stored)):
             sides = ((pair.old, pair.old_rows), (pair.new, pair.new_rows))
-            names = ([frame["SYMBOL"].iloc[row] if row >= 0 else "" for row in rows] for frame, rows in sides)
+            names = ([frame["SYMBOLS"].iloc[row] if row >= 0 else "" for row in rows] for frame, rows in sides)
             found += zip(*names, strict=True)
     assert found == in_memory(*paths)
 
@@ -125,12 +126,11 @@ def test_a_table_is_joined_to_what_is_of_interest_as_to_the_whole_release(known,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored_releases, "PIECE_ROWS", 3)
         stored = StoredRelease(path)
-        for _ in joined(stored, stored):
-            pass
+        matched(stored, stored)
         part, whole = stored.of_interest(table), read_release(path, unknown="")
     for columns in (list(table), list(table)[:4]):
         symbols = [
-            ["" if row < 0 else found.variants["SYMBOL"].iloc[row] for row in found.rows_of(table[columns])]
+            ["" if row < 0 else found.variants["SYMBOLS"].iloc[row] for row in found.rows_of(table[columns])]
             for found in (part, whole)
         ]
         assert symbols[0] == symbols[1]
