@@ -215,7 +215,26 @@ def rates(data: Data) -> dict:
             {"days": (LATEST - start).days, **long},
         ],
         "drift": drifts(periods),
+        "resolved": {
+            "from": str(TABLE_DATE),
+            "to": str(LATEST),
+            "classes": resolved(data.test[known], data.test["CLASS"][known], data.labels_now[known]),
+        },
     }
+
+
+def resolved(rows: pd.DataFrame, before: pd.Series, after: pd.Series) -> dict:
+    """By class, how many variants were in conflict and in agreement, and how many of either are in the other now."""
+    came = pd.DataFrame(
+        {
+            "in_conflict": before == 1,
+            "resolved": (before == 1) & (after == 0),
+            "in_agreement": before == 0,
+            "disputed": (before == 0) & (after == 1),
+        }
+    )
+    found = came.groupby(classes(rows)).sum()
+    return {name: {what: int(number) for what, number in row.items()} for name, row in found.iterrows()}
 
 
 def difference(first: dict, second: dict) -> dict[str, float]:

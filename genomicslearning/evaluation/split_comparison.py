@@ -37,7 +37,7 @@ from genomicslearning.evaluation.scores import (
 )
 from genomicslearning.evaluation.strata import consequence
 from genomicslearning.features import FEATURE_SETS
-from genomicslearning.history.horizons import YEAR
+from genomicslearning.history.horizons import YEAR, why_lower
 from genomicslearning.history.splits import KINDS, Split, gene_groups, split
 from genomicslearning.history.submissions import UNCERTAIN, stated_class
 from genomicslearning.io import lake
@@ -166,9 +166,11 @@ def at_horizons(truth: np.ndarray, predictions: pd.DataFrame, days: int | None) 
     the labels, None where it is not known.
     """
     rows = []
-    for name in [name for name in predictions if name.startswith("probability_")]:
-        years, chance = int(name.removeprefix("probability_").removesuffix("y")), predictions[name].to_numpy()
-        near = days is not None and NEAR[0] <= years * YEAR / days <= NEAR[1]
+    named = [name for name in predictions if name.startswith("probability_")]
+    years = [int(name.removeprefix("probability_").removesuffix("y")) for name in named]
+    for name, ahead in zip(named, years, strict=True):
+        chance = predictions[name].to_numpy()
+        near = days is not None and NEAR[0] <= ahead * YEAR / days <= NEAR[1]
         error = expected_calibration_error(truth, chance) if near else np.nan
         rows.append((name, chance.mean(), truth.mean(), error))
     table = pd.DataFrame(rows, columns=["score", "predicted", "observed", "ece"])
@@ -181,6 +183,8 @@ def at_horizons(truth: np.ndarray, predictions: pd.DataFrame, days: int | None) 
         words = (
             f"The labels lie {days / YEAR:.1f} years after the release; a horizon far from that is not judged by them."
         )
+    if years:
+        words = f"{words} {why_lower(years)}".rstrip()
     return table, words
 
 

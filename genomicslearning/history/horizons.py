@@ -46,7 +46,7 @@ _CONDITIONS = {name: re.compile(words) for name, words in _CONDITION_WORDS.items
 
 @cache
 def rates() -> dict:
-    """The committed table: `periods` (counts by class), `corrections` (log odds by distance), `sources`, `as_of`."""
+    """The committed table: `periods` and `resolved` (counts by class), `corrections` (log odds by distance), …"""
     return json.loads(files("genomicslearning.history").joinpath("conflict_rates.json").read_text(encoding="utf-8"))
 
 
@@ -150,7 +150,28 @@ def described(years: Sequence[int], learnt: dict) -> str:
         f"{own}for {_named(years)} {how} by rates of conflict that public releases from {table['first']} to "
         f"{table['as_of']} showed, by what the one submission said (no gene, no variant). They assume that "
         f"laboratories go on disagreeing as they did: {drift['periods']}, like classifications differed by at most "
-        f"{drift['log_odds']:+.2f} in log odds; the probabilities of another time may be off by as much, or more.{flat}"
+        f"{drift['log_odds']:+.2f} in log odds; the probabilities of another time may be off by as much, or more."
+        f"{flat} {why_lower(years)}".rstrip()
+    )
+
+
+def why_lower(years: Sequence[int]) -> str:
+    """Why the longer of the horizons has the lower probability for some classes, in words; empty where none has."""
+    first, last = min(years) * YEAR, max(years) * YEAR
+    falling = [name for name in CLASSES if name != OTHER and _level(name, last) < _level(name, first)]
+    if not falling:
+        return ""
+    seen = rates()["resolved"]
+    counts = {
+        what: sum(seen["classes"][name][what] for name in falling)
+        for what in ("in_conflict", "resolved", "in_agreement", "disputed")
+    }
+    *others, one = (name.lower().replace("_", " ") for name in falling)
+    return (
+        f"Where the one submission said {', '.join(others)}{' or ' * bool(others)}{one}, the longer horizon has the "
+        "lower probability as a rule, since conflicts get resolved: of such variants in conflict in "
+        f"{seen['from'][:7]} {counts['resolved'] / counts['in_conflict']:.0%} agreed in {seen['to'][:7]}, and of those "
+        f"in agreement {counts['disputed'] / counts['in_agreement']:.0%} had come into conflict."
     )
 
 

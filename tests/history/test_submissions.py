@@ -10,7 +10,7 @@ import pytest
 from genomicslearning import InputError
 from genomicslearning.history import horizons
 from genomicslearning.history.splits import split
-from genomicslearning.history.submissions import draw_submissions, stated_class
+from genomicslearning.history.submissions import CLASSES, draw_submissions, stated_class
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
 SINGLE, AGREE, CONFLICT = (
@@ -212,6 +212,26 @@ def test_uncertain_variants_conflict_more_the_longer_one_waits():
     found = [horizons.at_horizon(np.array([0.2, 0.2]), said, years, learnt) for years in (1, 2, 5, 8)]
     assert np.all(np.diff([one[0] for one in found]) > 0)
     assert found[-1][0] > 0.4 > found[-1][1]
+
+
+def test_why_a_longer_horizon_has_the_lower_probability_is_said_with_its_counts():
+    learnt = {"classes": dict.fromkeys(CLASSES, 0.3), "days": None}
+    for said in CLASSES[:-1]:
+        rows = pd.DataFrame({"prior_CLNSIG": [said]})
+        near, far = (horizons.at_horizon(np.array([0.3]), rows, years, learnt)[0] for years in (2, 8))
+        assert (far < near) == (said.lower().replace("_", " ") in horizons.why_lower([8, 2])), said
+    seen = horizons.rates()["resolved"]["classes"]
+    lower = [seen[name] for name in ("Pathogenic", "Likely_pathogenic", "Likely_benign", "Benign")]
+    share = sum(one["resolved"] for one in lower) / sum(one["in_conflict"] for one in lower)
+    text = horizons.described([2, 8], learnt)
+    assert "said pathogenic, likely pathogenic, likely benign or benign, the longer horizon has the lower" in text
+    assert f"in conflict in 2018-04 {share:.0%} agreed in 2026-02" in text
+    # Every variant is in conflict or in agreement at either end, and the last end is that of the last period.
+    ends = horizons.rates()["periods"][-1]["classes"]
+    for name, one in seen.items():
+        assert one["in_conflict"] + one["in_agreement"] == ends[name]["variants"], name
+        assert one["in_conflict"] - one["resolved"] + one["disputed"] == ends[name]["conflicting"], name
+    assert horizons.why_lower([3]) == "" and "lower" not in horizons.described([3], learnt)
 
 
 def test_within_a_class_and_band_the_order_stays():
