@@ -45,6 +45,22 @@ def read_genes(path: str | os.PathLike) -> frozenset[str]:
     return frozenset(found)
 
 
+def check(
+    old: str | os.PathLike, new: str | os.PathLike, out: str | os.PathLike, *, read: Iterable[str | os.PathLike] = ()
+) -> None:
+    """Refuse one release without the other, and outputs that cannot be written, before anything is read.
+
+    Raises
+    ------
+    InputError
+        Says what is missing, or which output is in the way.
+    """
+    if bool(old) != bool(new):
+        missing, given = ("new", old) if old else ("old", new)
+        raise InputError(f"parameter {missing}: is empty beside {given}; give both releases, or none for the sample")
+    lake.check_outputs(places(out), [path for path in (old, new, *read) if path])
+
+
 def compare_files(
     old: str | os.PathLike, new: str | os.PathLike, *, assembly: str = "", genes: str | os.PathLike = ""
 ) -> Changes:

@@ -58,3 +58,20 @@ def test_the_notebook_counts_what_an_independent_count_finds(executed):
     text = "".join(str(cell.get("outputs", "")) for cell in notebook.cells)
     assert "conflict appeared 17;" in text and "conflict persists 226." in text
     assert (out / "release_changes.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"old": "a.vcf"}, "parameter new: is empty beside a.vcf; give both releases, or none for the sample"),
+        ({"new": "b.vcf"}, "parameter old: is empty beside b.vcf"),
+        ({"out": "in_the_way"}, "in_the_way"),
+    ],
+)
+def test_a_half_of_the_pair_is_no_sample_and_an_output_that_cannot_be_is_told_first(given, message, tmp_path):
+    (tmp_path / "in_the_way").write_text("a file, no folder")
+    with pytest.raises(papermill.PapermillExecutionError, match=f"InputError: .*{message}"):
+        papermill.execute_notebook(
+            ROOT / "notebooks" / "release_changes.ipynb", None, given, progress_bar=False, cwd=str(tmp_path)
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["in_the_way"]
