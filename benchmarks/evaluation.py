@@ -23,7 +23,7 @@ from sections import run_sections
 from sklearn.model_selection import GroupKFold
 
 from genomicslearning import autopilot, evaluation, watchlist
-from genomicslearning.evaluation import leakage, split_comparison
+from genomicslearning.evaluation import baselines, leakage, split_comparison
 from genomicslearning.evaluation.explain import agreement, permutation_importance
 from genomicslearning.features import BLOCKS
 from genomicslearning.history import horizons
@@ -84,7 +84,7 @@ class Bench:
             learning, groups = parts.to_learn_from()
             score, learnt = self._balanced(f"prospective-{len(releases)}", learning, groups, parts.test)
             truth = parts.test["CLASS"].to_numpy()
-            scores = {"probability": score} | split_comparison.classification_baselines(learning, parts.test)
+            scores = {"probability": score} | baselines.classification_baselines(learning, parts.test)
             for years in (2, 8):
                 scores[f"probability_{years}y"] = horizons.at_horizon(score, parts.test, years, learnt)
             rows += [
@@ -136,7 +136,7 @@ class Bench:
             learning = learning.drop(columns=["row", "transition"]).reset_index(drop=True)
             asked, name = test.iloc[held], f"ten-years-{number}" if folds == 5 else f"ten-years-{folds}-{number}"
             scores["probability"][held], _ = self._balanced(name, learning, together, asked)
-            known_class = split_comparison.classification_baselines(learning, asked)["classification alone"]
+            known_class = baselines.classification_baselines(learning, asked)["classification alone"]
             scores["classification alone"][held] = known_class
         return test, test["CLASS"].to_numpy(), scores, groups[singles].to_numpy()
 

@@ -111,10 +111,17 @@ def fold_count(wanted: int, y: np.ndarray, groups: np.ndarray | None) -> int:
     InputError
         Fewer than two.
     """
-    count = min(wanted, int(np.bincount(y).min()), wanted if groups is None else len(np.unique(groups)))
+    count = min(wanted, int(np.bincount(y, minlength=2).min()))
     if count < 2:
-        raise InputError("training table: too few rows of one class, or of gene groups, to learn from; give more rows")
-    return count
+        raise InputError("training table: too few rows of one class to learn from; give more rows")
+    if groups is None:
+        return count
+    if (there := len(np.unique(groups))) < 2:
+        raise InputError(
+            "training table: all rows to learn from are in one gene group, two are needed to hold genes out; give more "
+            "genes, or choose split random"
+        )
+    return min(count, there)
 
 
 class CrossValidation:

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import make_column_transformer
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from threadpoolctl import threadpool_limits
 
-from genomicslearning import clinvar
-from genomicslearning.autopilot.cross_validation import table_sha256
+from genomicslearning import InputError, clinvar
+from genomicslearning.autopilot.cross_validation import fold_count, table_sha256
+from genomicslearning.evaluation.baselines import (
+    BASELINE_KEYS,
+    BASELINES,
+    baselines,
+    classification_baselines,
+    impossible_baselines,
+)
 from genomicslearning.evaluation.comparison import compare_models
 from genomicslearning.evaluation.scores import (
     Ranking,
@@ -35,36 +33,24 @@ from genomicslearning.evaluation.scores import (
     precision_at,
     resample,
 )
-from genomicslearning.evaluation.strata import consequence
-from genomicslearning.features import FEATURE_SETS
+from genomicslearning.features import FEATURE_SETS, folds
 from genomicslearning.history.horizons import YEAR, why_lower
-from genomicslearning.history.splits import KINDS, Split, gene_groups, split
-from genomicslearning.history.submissions import UNCERTAIN, stated_class
+from genomicslearning.history.splits import KINDS, Split, first_of_repeated, gene_groups, split
 from genomicslearning.io import lake
-from genomicslearning.training_set.schema import AF_COLUMNS
 
 # Rows to learn from, their groups, rows to judge by, feature set, key -> P(CLASS=1) of the rows to judge by.
 Fit = Callable[[pd.DataFrame, np.ndarray | None, pd.DataFrame, str, str], np.ndarray]
 
-BASELINES = ("majority", "allele frequency alone", "CADD alone", "logistic regression")
-# The names of the baselines in metrics.json.
-BASELINE_KEYS = {
-    "majority": "majority",
-    "allele frequency alone": "allele_frequency",
-    "CADD alone": "cadd",
-    "logistic regression": "logistic_regression",
-    "classification alone": "classification",
-    "VUS alone": "vus",
-}
-NO_CADD = "no training row has a CADD score (column CADD_PHRED); VEP's CADD plugin gives one"
-# What the present classification alone is worth, where a single submission's is known.
-CLASSIFICATION_BASELINES = ("classification alone", "VUS alone")
 SIDES = {"VUS": "uncertain", "B/LB": "benign side", "P/LP": "pathogenic side"}
 FOLDS = 5
 TOP = 2000
 MOST_ROWS = 100_000  # that dozens of fits are made on
 NEAR = (2 / 3, 3 / 2)  # a horizon over the labels' distance, for labels to judge it
 NEEDS_EARLIER = "needs earlier releases"
+_FIGURES = [
+    "split", "model", "roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "average_precision_low",
+    "average_precision_high", f"top_{TOP}", "ece", "n", "n_positive", "note",
+]  # fmt: skip
 LEAKS_FUTURE = "CONTRAST, NOT A RESULT: reads fields of the later release, so it leaks the future"
 
 
@@ -112,32 +98,6 @@ class CachedFits:
         with lake.output(path) as [part], part.open("wb") as file:
             np.save(file, found)
         return found
-
-
-def impossible_baselines(train: pd.DataFrame) -> dict[str, str]:
-    """Baselines that cannot be learnt from these rows, name -> why."""
-    scored = "CADD_PHRED" in train and pd.to_numeric(train["CADD_PHRED"], errors="coerce").notna().any()
-    return {} if scored else {"CADD alone": NO_CADD}
-
-
-def classification_baselines(learning: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
-    """P(CLASS=1) of the test rows from nothing but what the single submission said (`CLASSIFICATION_BASELINES`).
-
-    `classification alone`: the share of conflicts among the rows to learn from that said the same, drawn towards the
-    share of all by ten rows. `VUS alone`: whether it said uncertain significance. Empty where no row of either says.
-    """
-    if "prior_CLNSIG" not in test or "prior_CLNSIG" not in learning or learning["prior_CLNSIG"].notna().sum() == 0:
-        return {}
-    overall = learning["CLASS"].mean()
-    said = (
-        learning["CLASS"].groupby(learning["prior_CLNSIG"].map(stated_class, na_action="ignore")).agg(["sum", "size"])
-    )
-    rates = (said["sum"] + 10 * overall) / (said["size"] + 10)
-    now = test["prior_CLNSIG"].map(stated_class, na_action="ignore")
-    return {
-        "classification alone": now.map(rates).astype(float).fillna(overall).to_numpy(),
-        "VUS alone": (now == UNCERTAIN).to_numpy(dtype=float),
-    }
 
 
 def within_classification(test: pd.DataFrame, probability: np.ndarray) -> pd.DataFrame:
@@ -191,55 +151,6 @@ def at_horizons(truth: np.ndarray, predictions: pd.DataFrame, days: int | None) 
 def _side(text: str) -> str | None:
     groups = {name for term in text.replace("|", "/").split("/") if (name := clinvar.group(term))}
     return SIDES[groups.pop()] if len(groups) == 1 else None
-
-
-def baselines(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
-    """P(CLASS=1) of the test rows from models that know next to nothing, by name (`BASELINES`).
-
-    Those of `impossible_baselines` are left out. The single numbers go through a small gradient boosting, because the
-    chance of conflict rises and falls again with allele frequency. The logistic regression reads frequencies, CADD and
-    the worst consequence.
-    """
-    labels = train["CLASS"].to_numpy()
-    one, two = _numbers(train), _numbers(test)
-    frequency = [f"log {column}" for column in AF_COLUMNS]
-    regression = make_pipeline(
-        make_column_transformer(
-            (
-                make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()),
-                [*frequency, "CADD"],
-            ),
-            (OneHotEncoder(handle_unknown="ignore", min_frequency=20), ["consequence"]),
-        ),
-        LogisticRegression(max_iter=1000),
-    )
-    models = {
-        "majority": (DummyClassifier(strategy="prior"), frequency),
-        "allele frequency alone": (_small_boosting(), frequency),
-        "CADD alone": (_small_boosting(), ["CADD"]),
-        "logistic regression": (regression, [*frequency, "CADD", "consequence"]),
-    }
-    for name in impossible_baselines(train):
-        del models[name]
-    with threadpool_limits(1):  # so little work a tree that threads would mostly wait for each other
-        return {
-            name: model.fit(one[columns], labels).predict_proba(two[columns])[:, 1]
-            for name, (model, columns) in models.items()
-        }
-
-
-def _small_boosting() -> HistGradientBoostingClassifier:
-    return HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, early_stopping=False, random_state=0)
-
-
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
-    found = {
-        f"log {column}": np.log10(pd.to_numeric(table[column], errors="coerce").fillna(0.0) + 1e-6)
-        for column in AF_COLUMNS
-    }
-    found["CADD"] = pd.to_numeric(table["CADD_PHRED"], errors="coerce") if "CADD_PHRED" in table else np.nan
-    found["consequence"] = consequence(table)
-    return pd.DataFrame(found)
 
 
 def baseline_table(
@@ -334,26 +245,50 @@ def compare_splits(
     Columns: `split`, `model` (a feature set or a baseline), the figures, and `note`, which says why a cell is empty or
     marks a figure that is no result.
     """
-    rows = []
+    rows: list[dict] = []
     given: dict[str, Any] = {"train_fraction": train_fraction, "seed": seed, "earlier": earlier, "assembly": assembly}
     for kind in KINDS:
-        if kind == "time" and not earlier:
-            rows += [{"split": kind, "model": name, "note": NEEDS_EARLIER} for name in (*FEATURE_SETS, *BASELINES)]
-            continue
-        parts = split(table, kind, **given)
-        together = [features for features in FEATURE_SETS if features != "prospective" or kind == "time"]
-        scores = {features: fitted(fit, table, parts, features) for features in together}
-        scores |= baselines(parts.train, parts.test)
-        scores |= classification_baselines(parts.to_learn_from()[0], parts.test)
-        notes = dict.fromkeys(scores, "baseline") | dict.fromkeys(together, "")
-        if kind == "time":
-            notes["all"] = LEAKS_FUTURE
-        found, _ = _rows(parts.test["CLASS"].to_numpy(), scores, parts.test_groups, seed)
-        rows += [{"split": kind, **row, "note": notes[row["model"]]} for row in found]
-        rows += [{"split": kind, "model": name, "note": why} for name, why in impossible_baselines(parts.train).items()]
+        rows += _of_kind(table, fit, kind, given)
         if kind != "time":
             rows += _prospective(table, fit, kind, given, release)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).reindex(columns=_FIGURES)
+
+
+def _of_kind(table: pd.DataFrame, fit: CachedFits, kind: str, given: dict[str, Any]) -> list[dict]:
+    """A split by every feature set that has its rows, and the baselines beside them."""
+    together = [features for features in FEATURE_SETS if features != "prospective" or kind == "time"]
+    if kind == "time" and not given["earlier"]:
+        return _impossible(kind, dict.fromkeys((*together, *BASELINES), NEEDS_EARLIER))
+    try:
+        parts = split(table, kind, **given)
+    except InputError as problem:
+        return _impossible(kind, dict.fromkeys((*together, *BASELINES), str(problem)))
+    scores, impossible = _fitted_where_possible(fit, table, parts, together)
+    scores |= baselines(parts.train, parts.test)
+    scores |= classification_baselines(parts.to_learn_from()[0], parts.test)
+    notes = dict.fromkeys(scores, "baseline") | dict.fromkeys(together, "")
+    if kind == "time":
+        notes["all"] = LEAKS_FUTURE
+    found, _ = _rows(parts.test["CLASS"].to_numpy(), scores, parts.test_groups, given["seed"])
+    rows = [{"split": kind, **row, "note": notes[row["model"]]} for row in found]
+    return rows + _impossible(kind, impossible | impossible_baselines(parts.train))
+
+
+def _impossible(kind: str, why: dict[str, str]) -> list[dict]:
+    return [{"split": kind, "model": name, "note": reason} for name, reason in why.items()]
+
+
+def _fitted_where_possible(
+    fit: CachedFits, table: pd.DataFrame, parts: Split, names: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Probabilities by feature set, and why there are none: the rows of another split than the run's may be too few."""
+    scores, impossible = {}, {}
+    for features in names:
+        try:
+            scores[features] = fitted(fit, table, parts, features)
+        except InputError as problem:
+            impossible[features] = str(problem)
+    return scores, impossible
 
 
 def _prospective(
@@ -361,9 +296,12 @@ def _prospective(
 ) -> list[dict]:
     """`prospective` under a split of rows or genes: on rows of its own, those whose single submission is known."""
     if not (given["earlier"] or release):
-        return [{"split": kind, "model": "prospective", "note": NEEDS_EARLIER}]
-    parts = split(table, kind, features="prospective", release=release, **given)
-    scores = {"prospective": fitted(fit, table, parts, "prospective")}
+        return _impossible(kind, {"prospective": NEEDS_EARLIER})
+    try:
+        parts = split(table, kind, features="prospective", release=release, **given)
+        scores = {"prospective": fitted(fit, table, parts, "prospective")}
+    except InputError as problem:
+        return _impossible(kind, {"prospective": str(problem)})
     scores |= classification_baselines(parts.to_learn_from()[0], parts.test)
     found, _ = _rows(parts.test["CLASS"].to_numpy(), scores, parts.test_groups, given["seed"])
     return [{"split": kind, **row, "note": "rows of its own: what one submission said is known"} for row in found]
@@ -395,8 +333,11 @@ def cross_validation(
     """Mean and spread (standard deviation) of ROC AUC and average precision over five folds of each split.
 
     `random`: stratified folds; `gene`: folds of whole gene groups; `time`: the test rows are fixed by the releases, so
-    each fold leaves a fifth of the training rows out, which tells how much the figure hangs on them.
+    each fold leaves a fifth of the training rows out, which tells how much the figure hangs on them. There are fewer
+    folds where a class or the gene groups are fewer; where there can be none, `note` says why. Of a variant that
+    stands in several rows the first is taken.
     """
+    table, _ = first_of_repeated(table)  # else a variant is learnt from and asked for
     rows: list[dict[str, object]] = []
     for kind in KINDS:
         if kind == "time" and not earlier:
@@ -404,41 +345,44 @@ def cross_validation(
             continue
         names = [name for name in features if name != "all"] + ["prospective"] if kind == "time" else features
         for name in dict.fromkeys(names):
-            found = [
-                (Ranking(labels, score).roc_auc(), Ranking(labels, score).average_precision())
-                for labels, score in _folds(table, fit, kind, name, earlier, assembly, seed)
-            ]
-            (auc, precision), (auc_spread, precision_spread) = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
-            rows.append(
-                {
-                    "split": kind,
-                    "model": name,
-                    "folds": len(found),
-                    "roc_auc": auc,
-                    "roc_auc_spread": auc_spread,
-                    "average_precision": precision,
-                    "average_precision_spread": precision_spread,
-                    "note": "a fifth of the training rows left out" if kind == "time" else "",
-                }
-            )
-    return pd.DataFrame(rows)
+            try:
+                figures = _over_folds(_folds(table, fit, kind, name, earlier, assembly, seed))
+                note = "a fifth of the training rows left out" if kind == "time" else ""
+            except InputError as problem:
+                figures, note = {}, str(problem)
+            rows.append({"split": kind, "model": name, **figures, "note": note})
+    return pd.DataFrame(rows).reindex(columns=["split", "model", "folds", *_OVER_FOLDS, "note"])
+
+
+_OVER_FOLDS = ("roc_auc", "roc_auc_spread", "average_precision", "average_precision_spread")
+
+
+def _over_folds(folds: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """How many folds, and mean and spread of the figures of their labels and scores."""
+    found = []
+    for labels, score in folds:
+        if len(np.unique(labels)) < 2:
+            raise InputError("the rows of a fold are all of one class; give more rows, or genes, of both")
+        found.append(Ranking(labels, score).both())
+    (auc, precision), (auc_spread, precision_spread) = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+    figures = dict(zip(_OVER_FOLDS, (auc, auc_spread, precision, precision_spread), strict=True))
+    return {"folds": len(found), **figures}
 
 
 def _folds(table, fit, kind, features, earlier, assembly, seed):
     """Labels and probabilities of each fold's test rows."""
     if kind == "time":
         parts = split(table, kind, earlier=earlier, assembly=assembly)
-        left_out = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(parts.train, parts.train["CLASS"])
+        labels = parts.train["CLASS"].to_numpy()
+        left_out = folds(fold_count(FOLDS, labels, None), labels, None, seed)
         for number, (_, rows) in enumerate(left_out):
             train, groups = parts.without(rows)
             yield parts.test["CLASS"].to_numpy(), fit(f"cv{number}-{kind}", train, groups, parts.test, features)
         return
     groups = gene_groups(table) if kind == "gene" else None
-    if groups is None:
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(table, table["CLASS"])
-    else:
-        folds = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(table, groups=groups)
-    for number, (train, test) in enumerate(folds):
+    labels = table["CLASS"].to_numpy()
+    shared_out = folds(fold_count(FOLDS, labels, groups), labels, groups, seed)
+    for number, (train, test) in enumerate(shared_out):
         inner = None if groups is None else groups[train]
         held_out = table.iloc[test]
         yield held_out["CLASS"].to_numpy(), fit(f"cv{number}-{kind}", table.iloc[train], inner, held_out, features)

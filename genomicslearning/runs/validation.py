@@ -13,6 +13,10 @@ from genomicslearning.runs import inputs, parameters
 from genomicslearning.runs.folder import ANNOTATE, STEPS, settings
 from genomicslearning.training_set import table_files
 
+# Up to so many rows a table is split before any work, to see whether it can be (half a second at most); of more rows a
+# random split leaves enough on either side, where a class is not as rare as the labels alone tell.
+MOST_ROWS_SPLIT = {"random": 2_000, "gene": 100_000}
+
 
 def check(given: Mapping[str, object]) -> dict[str, object]:
     """The values by name, each of its parameter's type, paths made absolute.
@@ -84,11 +88,31 @@ def _check_enough(given: Mapping[str, object], values: Mapping[str, object]) -> 
 
     labels = table_files.read_classes(path)
     preset = PRESETS.get(str(values["preset"]))  # empty: the notebook chooses one for the rows that there are
-    table_files.check_enough(path, labels, preset.folds if preset else 2)
-    if values.get("split") == "random":  # what `history.splits` will draw
+    count = preset.folds if preset else 2
+    table_files.check_enough(path, labels, count)
+    kind = str(values["split"])
+    if len(labels) <= MOST_ROWS_SPLIT.get(kind, 0) and values["features"] != "prospective":
+        _check_split(path, values, count)
+    elif kind == "random":  # what `history.splits` will draw
         fraction, seed = float(str(values["train_fraction"])), int(str(values["seed"]))
         drawn = pd.Series(labels).sample(frac=fraction, random_state=seed)
         table_files.check_enough(path, drawn.to_numpy(), 2, "after the split ")
+
+
+def _check_split(path: str, values: Mapping[str, object], count: int) -> None:
+    """Refuse a local table of which a random or gene split leaves too little on a side, by making that split."""
+    from genomicslearning.autopilot.cross_validation import search_folds
+    from genomicslearning.history.splits import split
+    from genomicslearning.training_set.table import SITE_COLUMNS, read_table
+
+    rows = read_table(path, only=(*SITE_COLUMNS, "CLASS", "SYMBOL", "GENEINFO"))
+    fraction, seed = float(str(values["train_fraction"])), int(str(values["seed"]))
+    try:
+        parts = split(rows, str(values["split"]), train_fraction=fraction, seed=seed)
+        train, groups = parts.to_learn_from()
+        search_folds(count, train["CLASS"].to_numpy(), groups, seed)
+    except InputError as problem:
+        raise InputError(f"{path}: {problem}") from None
 
 
 def _check_together(values: Mapping[str, object]) -> None:

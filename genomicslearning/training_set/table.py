@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -38,7 +39,9 @@ __all__ = [
 _PIECE = 16_384
 
 
-def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFrame:
+def read_table(
+    path: str | os.PathLike, *, labelled: bool = True, only: Sequence[str] = user_table.KNOWN
+) -> pd.DataFrame:
     """Read a training set: text separated by commas, tabs or semicolons, plain, gzip or zip (one table in it), or
     parquet, told by content; local or s3://.
 
@@ -50,6 +53,8 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
         The table. Columns may stand in any order; others than the known ones are left out.
     labelled
         Whether CLASS has to be there, with both classes. Without it, CLASS comes where the table has it.
+    only
+        Columns to read; those that are needed have to be among them.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
     InputError
         The file is missing or no table, lacks CHROM, POS, REF, ALT or CLASS, or has one class only.
     """
-    table = _read_text(path)
+    table = _read_text(path, only)
     needed = [*SITE_COLUMNS, "CLASS"] if labelled else SITE_COLUMNS
     if lacking := [column for column in needed if column not in table.column_names]:
         raise InputError(
@@ -71,7 +76,7 @@ def read_table(path: str | os.PathLike, *, labelled: bool = True) -> pd.DataFram
             "(see docs/data_dictionary.md)"
         )
     beside = [column for column in (*EXTRA_COLUMNS, *GNOMAD_COLUMNS) if column in table.column_names]
-    wanted = [*COLUMNS, *beside]
+    wanted = [column for column in (*COLUMNS, *beside) if column in only]
     if "CLASS" not in table.column_names:
         wanted.remove("CLASS")
     if not table.num_rows:
@@ -96,11 +101,11 @@ def _frame(path: str | os.PathLike, table: pa.Table, wanted: list[str]) -> pd.Da
     return pd.DataFrame(taken, copy=False)
 
 
-def _read_text(path: str | os.PathLike) -> pa.Table:
-    """All rows as text, known columns only, missing cells null."""
+def _read_text(path: str | os.PathLike, wanted: Sequence[str]) -> pa.Table:
+    """All rows as text, these of the known columns only, missing cells null."""
     most = limit("TABLE_ROWS")
     table_files.check_rows(path, most)
-    with table_files.open_table(path) as opened:
+    with table_files.open_table(path, wanted=wanted) as opened:
         batches, rows = [], 0
         for batch in opened:
             batches.append(batch)
@@ -109,7 +114,7 @@ def _read_text(path: str | os.PathLike) -> pa.Table:
                 raise InputError(f"{path}: more than {most:,} rows; {advice('TABLE_ROWS')}")
         if batches:
             return pa.Table.from_batches(batches)
-        known = [name for name in opened.names if name in user_table.KNOWN]
+        known = [name for name in opened.names if name in wanted]
         return pa.table({name: pa.array([], pa.string()) for name in known})
 
 

@@ -177,6 +177,15 @@ def test_whole_genes_stay_in_one_fold(train, test, tmp_path):
     assert roc_auc_score(test["CLASS"], model.predict(test)) > 0.7
 
 
+@pytest.mark.parametrize("groups", [None, list("AAAABBBB"), list("AABBCCDD")])
+def test_a_job_of_four_rows_of_each_class(groups, train, tmp_path):
+    few = pd.concat([train[train["CLASS"] == label].head(4) for label in (0, 1)])
+    few = few.iloc[[0, 4, 1, 5, 2, 6, 3, 7]]
+    job = autopilot.start(few, folder=tmp_path, name="few", preset="balanced", features="biology", groups=groups)
+    found = job.wait().model().predict(few)
+    assert ((found > 0) & (found < 1)).all()
+
+
 def test_a_table_without_vep_and_few_rows(train, tmp_path):
     bare = train.head(250)[["CHROM", "POS", "REF", "ALT", "AF_EXAC", "CLNDN", "CLNVC", "MC", "CLASS"]]
     job = autopilot.start(bare, folder=tmp_path, name="bare", preset="quick", progress=quiet)

@@ -247,7 +247,7 @@ def test_the_keys_of_metrics_and_those_documented_are_the_same(metrics):
 
 
 def test_the_baselines_and_those_documented_are_the_same():
-    from genomicslearning.evaluation.split_comparison import BASELINE_KEYS
+    from genomicslearning.evaluation.baselines import BASELINE_KEYS
 
     assert set(BASELINE_KEYS.values()) == documented("Baselines")
 

@@ -6,8 +6,16 @@ import pytest
 from places import data_folder
 from scipy.special import logit
 
-from genomicslearning import autopilot, evaluation
-from genomicslearning.evaluation import attributions, explain, leakage, model_card, readable, split_comparison
+from genomicslearning import InputError, autopilot, evaluation
+from genomicslearning.evaluation import (
+    attributions,
+    baselines,
+    explain,
+    leakage,
+    model_card,
+    readable,
+    split_comparison,
+)
 from genomicslearning.evaluation import second_submission as selection
 from genomicslearning.evaluation.split_comparison_plots import describe_splits, plot_splits
 from genomicslearning.evaluation.verdict import SELECTION, headline, verdict
@@ -329,7 +337,7 @@ def counting():
 
     def fit(train, groups, test, features, key):
         calls.append((key, len(train), groups is not None))
-        return split_comparison.baselines(train, test)["allele frequency alone"]
+        return baselines.baselines(train, test)["allele frequency alone"]
 
     return fit, calls
 
@@ -368,6 +376,56 @@ def test_folds_have_a_mean_and_a_spread(sample, counting, tmp_path):
     assert shown["gene"] == f"{auc:.3f} ± {spread:.3f}" and shown["time"] == "–"
 
 
+def test_splits_that_a_table_has_too_little_for_are_notes_and_no_errors(sample, counting, tmp_path):
+    fits = split_comparison.CachedFits(tmp_path, counting[0])
+    one_gene = sample.assign(SYMBOL="BRCA2", GENEINFO="BRCA2:675")
+    cells = split_comparison.compare_splits(one_gene, fits, earlier=["missing.vcf"]).set_index(["split", "model"])
+    assert cells.loc[("random", "all"), "roc_auc"] > 0.6
+    assert "all rows are in one gene group" in cells.loc[("gene", "biology"), "note"]
+    assert "missing.vcf" in cells.loc[("time", "prospective"), "note"]
+    assert "missing.vcf" in cells.loc[("random", "prospective"), "note"]
+    folds = split_comparison.cross_validation(one_gene, fits, features=("all",)).set_index("split")
+    assert folds.loc["random", "folds"] == 5 and "one gene group" in folds.loc["gene", "note"]
+    assert readable.folds(folds.reset_index())["ROC AUC, mean ± spread"].tolist()[1:] == ["–", "–"]
+
+
+def test_a_feature_set_that_cannot_be_fitted_says_why_and_the_others_stay(sample, counting, tmp_path):
+    def fit(train, groups, test, features, key):
+        if groups is not None and features == "biology":
+            raise InputError("training table: two are needed")
+        return counting[0](train, groups, test, features, key)
+
+    fits = split_comparison.CachedFits(tmp_path, fit)
+    cells = split_comparison.compare_splits(sample, fits).set_index(["split", "model"])
+    assert cells.loc[("gene", "biology"), "note"] == "training table: two are needed"
+    assert cells.loc[("gene", "all"), "roc_auc"] > 0.6
+    folds = split_comparison.cross_validation(sample, fits).set_index(["split", "model"])
+    assert folds.loc[("gene", "biology"), "note"] == "training table: two are needed"
+    assert np.isnan(folds.loc[("gene", "biology"), "roc_auc"]) and folds.loc[("gene", "all"), "folds"] == 5
+
+
+def test_cross_validation_learns_of_no_variant_that_it_asks_for(sample, tmp_path):
+    def remembers(train, groups, test, features, key):
+        known = train.set_index(["CHROM", "POS", "REF", "ALT"])["CLASS"]
+        return np.array([known.get(tuple(row), 0.5) for row in test[["CHROM", "POS", "REF", "ALT"]].to_numpy()])
+
+    thrice = pd.concat([sample.head(300)] * 3, ignore_index=True)
+    fits = split_comparison.CachedFits(tmp_path, remembers)
+    found = split_comparison.cross_validation(thrice, fits, features=("all",)).set_index("split")
+    assert found.loc[["random", "gene"], "roc_auc"].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(("count", "genes", "folds"), [(3, 40, {"random": 3}), (40, 3, {"random": 5, "gene": 3})])
+def test_there_are_no_more_folds_than_rows_of_a_class_or_genes(sample, counting, tmp_path, count, genes, folds):
+    classes = [sample[sample["CLASS"] == label].head(count) for label in (0, 1)]
+    rows = pd.concat(classes, ignore_index=True)
+    symbols = [f"G{number % genes}" for number in range(len(rows))]
+    rows = rows.assign(SYMBOL=symbols, GENEINFO=[f"{symbol}:1" for symbol in symbols])
+    fits = split_comparison.CachedFits(tmp_path, counting[0])
+    found = split_comparison.cross_validation(rows, fits, features=("all",)).set_index("split")["folds"]
+    assert {kind: found[kind] for kind in folds} == folds
+
+
 def test_the_contrast_that_leaks_the_future_is_marked(labelled_table, earlier_releases, counting, tmp_path):
     fit, _ = counting
     parts = split(labelled_table, "time", earlier=earlier_releases, assembly="GRCh37")
@@ -401,11 +459,11 @@ def test_the_contrast_is_hollow_in_the_picture():
 
 
 def test_baselines_know_little(parts):
-    scores = split_comparison.baselines(parts.train, parts.test)
-    assert set(scores) == set(split_comparison.BASELINES)
+    scores = baselines.baselines(parts.train, parts.test)
+    assert set(scores) == set(baselines.BASELINES)
     assert np.ptp(scores["majority"]) == 0
     figures, differences = split_comparison.baseline_table(parts.train, parts.test, scores["logistic regression"])
-    assert figures["model"].tolist() == ["model", *split_comparison.BASELINES]
+    assert figures["model"].tolist() == ["model", *baselines.BASELINES]
     shown = readable.models(figures).iloc[1]
     assert shown["ROC AUC (95 %)"] == "0.500\N{NO-BREAK SPACE}(0.500–0.500)" and shown["rows"] == f"{len(parts.test):,}"
     shown = readable.differences(differences).iloc[-1]

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from genomicslearning import InputError
+from genomicslearning.evaluation.baselines import classification_baselines
 from genomicslearning.evaluation.grading import grade, read_scored
 from genomicslearning.evaluation.second_submission_model import SecondSubmissions, TooFewSecondSubmissions, became
-from genomicslearning.evaluation.split_comparison import classification_baselines, within_classification
+from genomicslearning.evaluation.split_comparison import within_classification
 from genomicslearning.evaluation.verdict import verdict
 from genomicslearning.history.releases import read_release
 

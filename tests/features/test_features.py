@@ -324,6 +324,28 @@ def test_folds_of_groups_learn_from_both_classes_where_one_is_rare():
         assert all(not set(groups[fitted]) & set(groups[scored]) for fitted, scored in parts)
 
 
+@pytest.mark.parametrize(
+    ("y", "groups", "count"),
+    [
+        ([0, 0, 1, 1], None, 2),
+        ([0, 1], None, 2),
+        ([0, 0, 0, 1], None, 3),
+        ([0, 1, 0, 1, 1, 0], [5, 5, 5, 8, 8, 8], 2),
+        ([0, 1, 0, 1, 1, 0], [5] * 6, 3),
+        ([0, 1], [5, 8], 2),
+        ([0, 0, 1], [5, 8, 9], 3),
+    ],
+)
+def test_there_are_as_many_folds_as_the_rows_and_groups_allow(y, groups, count):
+    y, groups = np.array(y), None if groups is None else np.array(groups)
+    for seed in range(5):
+        parts = folds(5, y, groups, seed)
+        assert len(parts) <= count and all(len(fitted) and len(scored) for fitted, scored in parts)
+        assert sorted(np.concatenate([scored for _, scored in parts])) == list(range(len(y)))
+        if groups is not None and len(set(groups)) > 1:
+            assert all(not set(groups[fitted]) & set(groups[scored]) for fitted, scored in parts)
+
+
 def test_where_genes_are_held_out_a_token_of_one_gene_is_not_learnt(some):
     """A training row's own gene would weigh in its tokens, and a new gene's never would."""
     variants = Variants.read(some, groups=some["SYMBOL"].fillna("").to_numpy())

@@ -220,6 +220,23 @@ def test_what_can_be_refused_before_any_work_is(given, message, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize(
+    ("rows", "split", "message"),
+    [
+        ("0A 0A 1A 1A 0A 1A 0A 1A", "gene", "all rows are in one gene group"),
+        ("0A 1A 0A 1A 0A 1A 0B 1B", "gene", "all rows to learn from are in one gene group, two are needed"),
+        ("0A 0A 0A 0A 1B 1B 1B 1B", "gene", "split gene: the training side has 4 rows and 1 class"),
+        ("0A 0B 0C 0D 0E 0F 1G 1H", "random", "split random: the test side has 2 rows and 1 class"),
+    ],
+)
+def test_a_table_that_cannot_be_split_so_is_refused_before_any_work(rows, split, message, tmp_path):
+    lines = [f"1,{number},A,G,{row[0]},{row[1]}" for number, row in enumerate(rows.split(), 1)]
+    (tmp_path / "t.csv").write_text("\n".join(["CHROM,POS,REF,ALT,CLASS,SYMBOL", *lines, ""]))
+    with pytest.raises(InputError, match=rf"t\.csv: .*{message}"):
+        chain.run({"training_set": str(tmp_path / "t.csv"), "split": split}, name="r", runs_dir=str(tmp_path))
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_run_stands_for_its_model(tmp_path):
     run, other = tmp_path / "run", tmp_path / "model"
     with pytest.raises(InputError, match="model: no manifest.json"):
