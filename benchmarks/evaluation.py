@@ -19,7 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 from sections import run_sections
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from genomicslearning import autopilot, evaluation, watchlist
@@ -28,7 +30,7 @@ from genomicslearning.evaluation.explain import agreement, permutation_importanc
 from genomicslearning.features import BLOCKS
 from genomicslearning.history import horizons
 from genomicslearning.history.changes_files import compare_files, write
-from genomicslearning.history.releases import read_release
+from genomicslearning.history.releases import locus_keys, read_release
 from genomicslearning.history.splits import gene_groups, learning_rows, read_past, split
 from genomicslearning.history.submissions import UNCERTAIN, AlignedRelease, stated_class
 from genomicslearning.training_set.build import build_training_set
@@ -106,6 +108,7 @@ class Bench:
         what = "2016-05 to 2026-02, genes held out"
         self.keep("ten_years", pd.DataFrame([self._judged(what, test, truth, name, scores[name]) for name in scores]))
         self.keep("ten_years_intervals", self._intervals(test, truth, scores["probability"], genes))
+        self.keep("ten_years_hindsight", self._in_hindsight(test, truth, scores["probability"]))
 
     def more_genes(self) -> None:
         """The same with fewer and with more genes to learn from: in two, three and ten folds."""
@@ -151,6 +154,35 @@ class Bench:
             rows.append({"rows": what} | {name: found[name] for name in names})
             rows[-1] |= {"genes": int((sizes > 0).sum()), "share_of_ten_largest": sizes[:10].sum() / sizes.sum()}
         return pd.DataFrame(rows)
+
+    def _in_hindsight(self, test: pd.DataFrame, truth: np.ndarray, score: np.ndarray) -> pd.DataFrame:
+        """The same score helped by what nobody knew: what became of each gene's other single submitters by 2026.
+
+        A logistic regression, fitted on the judged rows themselves, of each class's level, slope of the score and slope
+        of the gene's share of later conflicts; without those shares, for comparison. Not a forecast: what a model
+        that has not seen the gene could still gain by knowing more of it.
+        """
+        latest, then = self.latest(), read_release(self.earlier[-1], assembly=ASSEMBLY)
+        then, now = AlignedRelease(then, latest.variants), AlignedRelease(latest, latest.variants).label()
+        others = then.single & now.notna() & ~latest.variants["key"].isin(locus_keys(test))
+        others = latest.variants[others].assign(
+            said=then.column("CLNSIG").map(stated_class, na_action="ignore"), conflict=now.astype(float)
+        )
+        classes = test["prior_CLNSIG"].map(stated_class, na_action="ignore").to_numpy()
+        parts, shares, given = np.clip(score, 1e-6, 1 - 1e-6), [], []
+        for name, of_class in others.groupby("said"):
+            mean, of_gene = of_class["conflict"].mean(), of_class.groupby("SYMBOL")["conflict"]
+            # As if three more variants of each gene had the share of all.
+            share = (of_gene.sum() + 3 * mean) / (of_gene.size() + 3)
+            rows = classes == name
+            given += [rows, rows * logit(parts)]
+            shares.append(rows * logit(share.reindex(test["SYMBOL"]).fillna(mean)).to_numpy())
+        found = []
+        for name, columns in (("probability, a level and a slope of each class", given), ("hindsight", given + shares)):
+            columns = np.column_stack(columns)
+            fitted = LogisticRegression(C=1e6, max_iter=5000).fit(columns, truth)
+            found.append(self._judged("in sample", test, truth, name, fitted.predict_proba(columns)[:, 1]))
+        return pd.DataFrame(found)
 
     def latest(self):
         place = self.data / "clinvar_2026" / "clinvar_2026-02_half_of_genes_b37.tsv.gz"
