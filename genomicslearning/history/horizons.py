@@ -74,8 +74,9 @@ def learnt_rates(learning: pd.DataFrame) -> dict:
     Returns
     -------
     dict
-        `classes`: share of conflicts by class among the rows; `days`: their median distance where most transitions have
-        one, else None.
+        `classes`: share of conflicts by class among the rows; `days`: the median distance, None where fewer than half
+        of those that say something have one, as drawn submissions have none: a few transitions over ten years do not
+        make a model's answers ones for ten years.
     """
     overall = float(learning["CLASS"].mean())
     said = learning["prior_CLNSIG"].map(stated_class, na_action="ignore").fillna(OTHER)
@@ -83,8 +84,10 @@ def learnt_rates(learning: pd.DataFrame) -> dict:
         learning["CLASS"].groupby(said.to_numpy(dtype=object)).agg(["sum", "size"]).reindex(list(CLASSES)).fillna(0)
     )
     shares = (counts["sum"] + _PRIOR_ROWS * overall) / (counts["size"] + _PRIOR_ROWS)
-    days = learning["horizon_days"].median() if "horizon_days" in learning else np.nan
-    return {"classes": shares.astype(float).to_dict(), "days": None if np.isnan(days) else float(days)}
+    said_something = learning[learning["prior_CLNSIG"].notna()]
+    known = said_something["horizon_days"].dropna() if "horizon_days" in learning else pd.Series(dtype=float)
+    days = float(known.median()) if len(known) and 2 * len(known) >= len(said_something) else None
+    return {"classes": shares.astype(float).to_dict(), "days": days}
 
 
 def at_horizon(probability: np.ndarray, rows: pd.DataFrame, years: float, learnt: dict) -> np.ndarray:

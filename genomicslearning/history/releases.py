@@ -62,6 +62,11 @@ class Release:
     variants: pd.DataFrame
     date: date | None = None
 
+    @property
+    def identified(self) -> bool:
+        """Whether it has VariationIDs."""
+        return bool(self.variants["VARIATION_ID"].notna().any())
+
     def rows_of(self, table: pd.DataFrame) -> np.ndarray:
         """Row number in `variants` for each row of a training set, -1 where the release does not have the variant.
 
@@ -161,18 +166,16 @@ def _trim(position: int, before: str, after: str) -> tuple[int, str, str]:
     return position + shared, before[shared:], after[shared:]
 
 
-def read_release(
-    path: str | PathLike, *, assembly: str = "", like: pd.DataFrame | None = None, unknown: str | None = None
-) -> Release:
+def read_release(path: str | PathLike, *, assembly: str = "", like: pd.DataFrame | Release | None = None) -> Release:
     """Read a release.
 
     Parameters
     ----------
     path : ClinVar VCF or tab-delimited file, gzip or plain, local or s3://.
     assembly : used only where the file does not tell its own (`##reference`, else accessions in CLNHGVS).
-    like : a training set of known assembly (CLNHGVS); a release that does not tell its assembly, and for which none is
-        given, has the table's where their variants lie at the same places.
-    unknown : what a release's assembly is called that neither it, nor the caller, nor a table tells; None: an error.
+    like : a training set of known assembly (CLNHGVS), or another release; a release that does not tell its assembly,
+        and for which none is given, has the other's where their variants lie at the same places. Where they do not,
+        two releases may still be joined by VariationIDs, if both have them: its assembly is then empty.
 
     Raises
     ------
@@ -185,9 +188,7 @@ def read_release(
     variants["key"] = pd.Series(pd.array(key_column(variants)[0], dtype=pd.StringDtype(na_value=np.nan)))
     variants = variants.drop_duplicates("key", ignore_index=True)
     release = Release(lake.name(path), found.assembly or given, variants, found.date or date_in_name(lake.name(path)))
-    if not release.assembly and unknown is not None:
-        release.assembly = unknown
-    elif not release.assembly:
+    if not release.assembly:
         release.assembly = _by_overlap(release, like, path)
     return release
 
@@ -201,20 +202,26 @@ def check_release(path: str | PathLike, *, assembly: str = "") -> date | None:
     return found.date or date_in_name(lake.name(path))
 
 
-def _by_overlap(release: Release, like: pd.DataFrame | None, path: object) -> str:
-    """The table's assembly, where the release's variants are at the table's places."""
+def _by_overlap(release: Release, like: pd.DataFrame | Release | None, path: object) -> str:
+    """The assembly of a table or another release, where the release's variants are at its places."""
     silent = f"{path}: does not say its genome assembly (no ##reference, no CLNHGVS)"
-    ours = assembly_of(like["CLNHGVS"]) if like is not None and "CLNHGVS" in like else None
-    if like is None or ours is None:
+    if isinstance(like, Release):
+        ours, keys, whose = like.assembly, _arrow(like.variants["key"]), f"{like.name}'s"
+    elif like is not None and "CLNHGVS" in like:
+        ours, keys, whose = assembly_of(like["CLNHGVS"]) or "", pa.array(locus_keys(like), pa.string()), "the table's"
+    else:
+        ours, keys, whose = "", pa.array([], pa.string()), ""
+    if not ours:
         raise InputError(f"{silent}; give the parameter assembly, such as GRCh37")
-    keys = pa.array(locus_keys(like), pa.string())
     shared = (_places(_arrow(release.variants["key"]), keys) >= 0).sum()
-    if shared >= OVERLAP * min(len(like), len(release.variants)):
+    if shared >= OVERLAP * min(len(keys), len(release.variants)):
         return ours
+    if isinstance(like, Release) and release.identified and like.identified:
+        return ""
     likely = next(name for name in KNOWN_ASSEMBLIES if name != ours)
     raise InputError(
-        f"{silent}, and only {shared:,} of the table's {len(like):,} variants ({ours}) lie where it has one: "
-        f"it is likely {likely}; give a release of the table's assembly, or the parameter assembly if it is {ours}"
+        f"{silent}, and only {shared:,} of {whose} {len(keys):,} variants ({ours}) lie where it has one: it is likely "
+        f"{likely}; give a release of {ours}, or the parameter assembly if it is {ours}"
     )
 
 

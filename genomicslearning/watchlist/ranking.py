@@ -194,7 +194,7 @@ def _learnt(
     if not earlier:
         return _Learnt(model, Model.load(model))
     release = read_release(clinvar, assembly=assembly)
-    past = [read_release(path, assembly=assembly, unknown=release.assembly) for path in earlier]
+    past = [read_release(path, assembly=assembly, like=release) for path in earlier]
     check_order([(one.name, one.date) for one in past], release.date)
     return _Learnt(model, Model.load(model), "", release, past)
 

@@ -234,6 +234,22 @@ def test_a_release_elsewhere_names_the_likely_assembly(two_releases):
         read_release(two_releases[0])
 
 
+def test_a_release_beside_another_is_recognised_by_its_places_or_joined_by_identifiers_alone(tmp_path):
+    row = "1\t{}\tA\tG\tcriteria provided, single submitter\tBenign\t{}\n"
+
+    def written(name, by, identified):
+        head = "chrom\tpos\tref\talt\treview_status\tclinical_significance\tvariation_id\n"
+        text = "".join(row.format(place + by, place if identified else "") for place in range(100, 200))
+        (tmp_path / name).write_text(head + text)
+        return tmp_path / name
+
+    later = read_release(written("later.tsv", 0, True), assembly="GRCh38")
+    assert read_release(written("same.tsv", 50, False), like=later).assembly == "GRCh38"
+    assert read_release(written("elsewhere.tsv", 500, True), like=later).assembly == ""
+    with pytest.raises(InputError, match="only 0 of later.tsv's 100 variants .GRCh38.*it is likely GRCh37"):
+        read_release(written("elsewhere.tsv", 500, False), like=later)
+
+
 def test_a_vcf_release_tells_its_assembly(tmp_path):
     path = tmp_path / "release.vcf"
     path.write_bytes(

@@ -59,7 +59,7 @@ variants = st.lists(
 
 def in_memory(old, new) -> list[tuple[str, str]]:
     """Symbols of the joined records by `Release.rows_of`, which holds whole releases."""
-    before, after = (read_release(path, unknown="") for path in (old, new))
+    before, after = (read_release(path, assembly="GRCh37") for path in (old, new))
     taken, found = set(), []
     for symbol, row in zip(after.variants["SYMBOL"], before.rows_of(after.variants), strict=True):
         first = row >= 0 and row not in taken
@@ -127,7 +127,7 @@ def test_a_table_is_joined_to_what_is_of_interest_as_to_the_whole_release(known,
         patch.setattr(stored_releases, "PIECE_ROWS", 3)
         stored = StoredRelease(path)
         matched(stored, stored)
-        part, whole = stored.of_interest(table), read_release(path, unknown="")
+        part, whole = stored.of_interest(table), read_release(path, assembly="GRCh37")
     for columns in (list(table), list(table)[:4]):
         symbols = [
             ["" if row < 0 else found.variants["SYMBOLS"].iloc[row] for row in found.rows_of(table[columns])]
@@ -145,5 +145,5 @@ def test_a_list_is_graded_by_the_pieces(tmp_path, few_rows):
     scored = grading.read_scored(tmp_path / "list.csv")
     found = compare_files(new, new)
     facts = grading.grade(scored, found.new.of_interest(scored), name="list.csv")
-    assert facts == grading.grade(scored, read_release(new, unknown=""), name="list.csv")
+    assert facts == grading.grade(scored, read_release(new, assembly="GRCh37"), name="list.csv")
     assert facts["several"] == 11 and facts["conflict"] == 6 and facts["gone"] == 5

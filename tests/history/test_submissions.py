@@ -295,6 +295,15 @@ def test_what_rows_taught_is_kept_by_class():
     assert found["classes"]["Pathogenic"] == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize(("real", "days"), [(60, 3650.0), (50, 3650.0), (40, None)])
+def test_a_few_long_transitions_among_drawn_submissions_do_not_make_a_model_of_ten_years(real, days):
+    rows = pd.DataFrame({"prior_CLNSIG": ["Benign"] * 100 + [None] * 300, "CLASS": [0, 1] * 200})
+    rows["horizon_days"] = [3650.0] * real + [np.nan] * (400 - real)
+    learnt = horizons.learnt_rates(rows)
+    assert learnt["days"] == days
+    assert ("The model itself learnt over 10.0 years" in horizons.described([8], learnt)) == (days is not None)
+
+
 def test_single_submitters_of_a_time_split_are_text_that_can_be_filled(history):
     table, paths = history
     singles = split(table, "time", earlier=paths).single_submitters
