@@ -183,12 +183,18 @@ def changes(
     lake.check_there(old, new, genes, graded)  # before what takes a second to import
     from genomicslearning.evaluation import grading
     from genomicslearning.history import changes_files
+    from genomicslearning.history.releases import check_release
 
     read = [path for path in (old, new, genes, graded) if path]
     lake.check_outputs(changes_files.places(out), read)
     scored = grading.read_scored(graded) if graded else None
+    frozen = grading.frozen_on(graded) if graded else None
+    if frozen and not lake.is_stream(new):  # before what takes half a minute for whole releases
+        grading.check_later(graded, frozen, new, check_release(new, assembly=assembly))
     found = changes_files.compare_files(old, new, assembly=assembly, genes=genes)
-    facts = None if scored is None else grading.grade(scored, found.new.of_interest(scored), name=lake.name(graded))
+    facts = None
+    if scored is not None:
+        facts = grading.grade(scored, found.new.of_interest(scored), name=lake.name(graded), frozen=frozen)
     summary = changes_files.write(found, out, read=read, graded=facts, progress=say)
     counts = summary["changes"] | summary["conflicts"]
     typer.echo("; ".join(f"{name} {number:,}" for name, number in counts.items()))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from genomicslearning.evaluation.scores import (
     precision_at,
 )
 from genomicslearning.history.assemblies import assembly_of
+from genomicslearning.history.dates import date_in_name, date_written
+from genomicslearning.history.horizons import YEAR, can_be_judged
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release
 from genomicslearning.history.submissions import AlignedRelease
 from genomicslearning.io.text import first_line
@@ -30,6 +35,7 @@ OUTCOMES = {
     "probability_second": "several submitters, of those still in the release",
     "probability_both": "several submitters and conflict, of those still in the release",
 }
+_AHEAD = re.compile(r"probability_(\d+)y")
 _NEEDED = ("CHROM", "POS", "REF", "ALT", "probability")
 
 
@@ -65,27 +71,56 @@ def read_scored(place: str | os.PathLike) -> pd.DataFrame:
     return table
 
 
+def frozen_on(place: str | os.PathLike) -> date | None:
+    """Date of the release that a watch list is of, as the `watchlist.json` beside it tells; None where none does."""
+    beside = Path(place).with_name("watchlist.json")
+    if Path(place).suffix != ".csv" or not beside.is_file():
+        return None
+    try:
+        facts = json.loads(beside.read_text(encoding="utf-8"))
+        [release] = [one for one in facts["inputs"] if one["role"] == "clinvar"]
+        return date_written(release["fileDate"] or "") or date_in_name(release["name"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def check_later(name: str, frozen: date | None, release: str, day: date | None) -> None:
+    """Refuse to grade a watch list by a release that is not later than its own, where both days are known.
+
+    Raises
+    ------
+    InputError
+        Names both.
+    """
+    if frozen and day and day <= frozen:
+        raise InputError(
+            f"{name} is a watch list of {frozen}, {release} is of {day}: a list is graded by what a later release says"
+        )
+
+
 def score_columns(table: pd.DataFrame) -> list[str]:
     """`probability`, those of a horizon, and those of a second submission's model, as far as they are there."""
     return [name for name in table.columns if name == "probability" or name.startswith("probability_")]
 
 
-def grade(scored: pd.DataFrame, release: Release, *, name: str) -> dict:
-    """How well scores foresaw what a later release says.
+def grade(scored: pd.DataFrame, release: Release, *, name: str, frozen: date | None = None) -> dict:
+    """How well scores foresaw what a later release says; `frozen` is the day that they are of, where it is known.
 
     Returns
     -------
     dict
         `variants`, what became of them (`several`, `conflict`, `single`, `gone`, `other`), `observed` share of
         conflicts among those with several submitters, and for each score the `outcome` that it is judged by, its
-        `observed` share, `roc_auc`, `average_precision`, `ece`, `top` (precision), `calibration`; `misses`: the highest
-        chances of conflict that agree and the lowest that conflict.
+        `observed` share, `roc_auc`, `average_precision`, `ece` (None where a horizon is not as far ahead as the
+        release, or nobody knows how far that is), `top` (precision), `calibration`; `misses`: the highest chances of
+        conflict that agree and the lowest that conflict; `days` from the list to the release; `became` and `words`.
 
     Raises
     ------
     InputError
-        The list is of another assembly and has no VariationIDs to go by.
+        The list is of another assembly and has no VariationIDs to go by, or the release is not later than the list.
     """
+    check_later(name, frozen, release.name, release.date)
     _check_assembly(scored, release, name)
     now = AlignedRelease(release, scored)
     labels = now.label()
@@ -94,6 +129,7 @@ def grade(scored: pd.DataFrame, release: Release, *, name: str) -> dict:
     gone = now.rows < 0
     facts: dict[str, Any] = {
         "name": name,
+        "days": (release.date - frozen).days if frozen and release.date else None,
         "variants": len(scored),
         "several": int(known.sum()),
         "conflict": int((labels == 1).sum()),
@@ -113,10 +149,11 @@ def grade(scored: pd.DataFrame, release: Release, *, name: str) -> dict:
         outcome = OUTCOMES.get(column, CONFLICT)
         rows, truth = judged[outcome][0], judged[outcome][1][judged[outcome][0]].astype(int)
         if 0 < truth.sum() < len(truth):
-            facts["scores"].append(_figures(column, outcome, truth, scored.loc[rows, column].to_numpy()))
+            facts["scores"].append(_figures(column, outcome, truth, scored.loc[rows, column].to_numpy(), facts["days"]))
     if known.any():
         facts["misses"] = _misses(scored[known], labels[known].to_numpy(int))
-    facts["words"] = _words(facts, release)
+    facts["became"] = _became(facts, release)
+    facts["words"] = facts["became"] + _words(facts["scores"])
     return facts
 
 
@@ -132,11 +169,13 @@ def _check_assembly(scored: pd.DataFrame, release: Release, name: str) -> None:
         )
 
 
-def _figures(column: str, outcome: str, truth: np.ndarray, probability: np.ndarray) -> dict:
+def _figures(column: str, outcome: str, truth: np.ndarray, probability: np.ndarray, days: int | None) -> dict:
     auc, precision = Ranking(truth, probability).both()
     tops = tuple(top for top in TOPS if top <= len(truth))
     best = precision_at(truth, probability, tops) if tops else pd.DataFrame(columns=["top", "precision"])
     bins = calibration_table(truth, probability)
+    ahead = _AHEAD.fullmatch(column)
+    judged = ahead is None or can_be_judged(int(ahead[1]), days)
     return {
         "score": column,
         "outcome": outcome,
@@ -144,7 +183,7 @@ def _figures(column: str, outcome: str, truth: np.ndarray, probability: np.ndarr
         "observed": float(truth.mean()),
         "roc_auc": float(auc),
         "average_precision": float(precision),
-        "ece": float(expected_calibration_error(truth, probability)),
+        "ece": float(expected_calibration_error(truth, probability)) if judged else None,
         "predicted": float(probability.mean()),
         "top": [{"top": int(row.top), "precision": float(row.precision)} for row in best.itertuples()],
         "calibration": bins.astype(float).to_dict("records"),
@@ -169,7 +208,7 @@ def _misses(rows: pd.DataFrame, truth: np.ndarray) -> dict[str, list[dict]]:
     }
 
 
-def _words(facts: dict, release: Release) -> str:
+def _became(facts: dict, release: Release) -> str:
     told = (
         f"Of {facts['variants']:,} variants {facts['several']:,} have several submitters in {release.name}, "
         f"{facts['conflict']:,} of them in conflict; {facts['single']:,} still have one, {facts['gone']:,} are not in "
@@ -179,12 +218,20 @@ def _words(facts: dict, release: Release) -> str:
         told += (
             " So few of its variants are in the release that they hardly belong together: is it of another assembly?"
         )
-    for one in facts["scores"]:
-        told += (
-            f" {one['score']} ({one['outcome']}): ROC AUC {one['roc_auc']:.3f}, average precision "
-            f"{one['average_precision']:.3f}, {one['predicted']:.0%} predicted where it came true of "
-            f"{one['observed']:.0%} (ECE {one['ece']:.3f})."
-        )
-    if not facts["scores"]:
-        told += " Nothing can be graded: that takes variants of either class."
+    if facts["days"] is not None:
+        told += f" {facts['days'] / YEAR:.1f} years have passed since the list's release."
+    if any(one["ece"] is None for one in facts["scores"]):
+        why = "the horizon is another" if facts["days"] is not None else "the day of the list's release is not known"
+        told += f" Where a chance at a horizon has no ECE, it is not judged: {why}."
     return told
+
+
+def _words(scores: list[dict]) -> str:
+    if not scores:
+        return " Nothing can be graded: that takes variants of either class."
+    return "".join(
+        f" {one['score']} ({one['outcome']}): ROC AUC {one['roc_auc']:.3f}, average precision "
+        f"{one['average_precision']:.3f}, {one['predicted']:.0%} predicted where it came true of {one['observed']:.0%}"
+        + (f" (ECE {one['ece']:.3f})." if one["ece"] is not None else ".")
+        for one in scores
+    )

@@ -20,6 +20,7 @@ from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_re
 from genomicslearning.history.submissions import CLASSES, OTHER, AlignedRelease, stated_class
 
 LEAST_ROWS = 200
+LITTLE, MUCH = 0.75, 0.9  # ROC AUC below which little is known, from which much is
 FOLDS = 5
 
 
@@ -78,8 +79,13 @@ class SecondSubmissions:
         return (
             f"Who gets a second submission within {distance} was learnt from {found['variants']:,} single submitters, "
             f"of whom {found['observed']:.0%} did. On genes it had not seen it ranks them with a ROC AUC of "
-            f"{found['roc_auc']:.2f}, where .50 is chance: it knows little."
+            f"{found['roc_auc']:.2f}, where .50 is chance: it knows {_much(found['roc_auc'])}."
         )
+
+
+def _much(roc_auc: float) -> str:
+    """How much a ranking knows, in words."""
+    return "little" if roc_auc < LITTLE else "something" if roc_auc < MUCH else "much"
 
 
 def became(earlier: Release, later: Release) -> tuple[pd.DataFrame, np.ndarray]:

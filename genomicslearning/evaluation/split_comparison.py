@@ -34,7 +34,7 @@ from genomicslearning.evaluation.scores import (
     resample,
 )
 from genomicslearning.features import FEATURE_SETS, folds
-from genomicslearning.history.horizons import YEAR, why_lower
+from genomicslearning.history.horizons import YEAR, can_be_judged, why_lower
 from genomicslearning.history.splits import KINDS, Split, first_of_repeated, gene_groups, split
 from genomicslearning.io import lake
 
@@ -45,7 +45,6 @@ SIDES = {"VUS": "uncertain", "B/LB": "benign side", "P/LP": "pathogenic side"}
 FOLDS = 5
 TOP = 2000
 MOST_ROWS = 100_000  # that dozens of fits are made on
-NEAR = (2 / 3, 3 / 2)  # a horizon over the labels' distance, for labels to judge it
 NEEDS_EARLIER = "needs earlier releases"
 _FIGURES = [
     "split", "model", "roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "average_precision_low",
@@ -130,8 +129,7 @@ def at_horizons(truth: np.ndarray, predictions: pd.DataFrame, days: int | None) 
     years = [int(name.removeprefix("probability_").removesuffix("y")) for name in named]
     for name, ahead in zip(named, years, strict=True):
         chance = predictions[name].to_numpy()
-        near = days is not None and NEAR[0] <= ahead * YEAR / days <= NEAR[1]
-        error = expected_calibration_error(truth, chance) if near else np.nan
+        error = expected_calibration_error(truth, chance) if can_be_judged(ahead, days) else np.nan
         rows.append((name, chance.mean(), truth.mean(), error))
     table = pd.DataFrame(rows, columns=["score", "predicted", "observed", "ece"])
     if days is None:

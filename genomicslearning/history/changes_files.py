@@ -128,6 +128,7 @@ def _write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
     page = _TEMPLATES.get_template("changes_page.html.j2").render(
         rows=rows.to_dict("records"),
         summary=summary,
+        tops=sorted({at["top"] for score in (summary.get("graded") or {}).get("scores", ()) for at in score["top"]}),
         events=[name for name in changes.CONFLICT_EVENTS if (rows["conflict"] == name).any()],
         script=_SCRIPT,
         policy=page_policy(_SCRIPT),

@@ -29,6 +29,7 @@ YEAR = 365.25
 MOST_YEARS = 20
 # From here on what a model has learnt is itself long-range: only the distance's own level is carried over.
 LONG_DAYS = 3 * YEAR
+_NEAR = (2 / 3, 3 / 2)  # a horizon over the labels' distance, for labels to judge it
 _PRIOR_ROWS = 10  # rows of the overall share that each class's share is drawn towards
 _FREQUENCY_EDGES = (1e-9, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 _CADD_EDGES = (10.0, 15.0, 20.0, 23.0, 26.0, 30.0)
@@ -119,6 +120,11 @@ def at_horizon(probability: np.ndarray, rows: pd.DataFrame, years: float, learnt
     return expit(found)
 
 
+def can_be_judged(years: float, days: int | None) -> bool:
+    """Whether labels so many days after the release can judge a chance so many years ahead: about as far, and known."""
+    return days is not None and days > 0 and _NEAR[0] <= years * YEAR / days <= _NEAR[1]
+
+
 def with_horizons(answers: pd.DataFrame, rows: pd.DataFrame, years: Sequence[int], learnt: dict | None) -> pd.DataFrame:
     """The answers of a model and, behind `probability`, `probability_<n>y` for each horizon.
 
@@ -153,8 +159,7 @@ def described(years: Sequence[int], learnt: dict) -> str:
         f"{own}for {_named(years)} {how} by rates of conflict that public releases from {table['first']} to "
         f"{table['as_of']} showed, by what the one submission said (no gene, no variant). They assume that "
         f"laboratories go on disagreeing as they did: {drift['periods']}, like classifications differed by at most "
-        f"{drift['log_odds']:+.2f} in log odds; the probabilities of another time may be off by as much, or more."
-        f"{flat} {why_lower(years)}".rstrip()
+        f"{drift['log_odds']:+.2f} in log odds; the probabilities of another time may be off by as much, or more.{flat}"
     )
 
 

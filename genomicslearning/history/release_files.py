@@ -199,11 +199,10 @@ def _vcf_header(line: bytes, lines: BinaryIO, path: object) -> tuple[str | None,
 
 
 def _of_vcf(batch: pa.RecordBatch, path: object, lines_before: int) -> tuple[pa.Table, pa.Array]:
-    """The columns of a batch of records that have an ALT, and their CLNHGVS."""
+    """The columns of a batch of records, and their CLNHGVS. One without an ALT is of the reference's own allele."""
     _check_positions(batch["POS"], path, lines_before)
-    batch = batch.filter(pc.not_equal(batch["ALT"], "."))
-    cells = {name: batch[name] for name in ("CHROM", "POS", "REF", "ALT")}
-    cells["VARIATION_ID"] = _missing(batch["VARIATION_ID"])
+    cells = {name: batch[name] for name in ("CHROM", "POS", "REF")}
+    cells |= {name: _missing(batch[name]) for name in ("ALT", "VARIATION_ID")}
     info = _info(batch["INFO"])
     hgvs = info.pop("CLNHGVS")
     return _coded(cells | info), hgvs

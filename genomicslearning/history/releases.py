@@ -150,10 +150,11 @@ def key_column(table: pd.DataFrame) -> tuple[pa.Array, np.ndarray]:
 
 
 def _upper(bases: pd.Series) -> pd.Series:
-    """Bases in capitals; soft-masked ones are written small."""
+    """Bases in capitals, since soft-masked ones are written small; a lone dot is none."""
     if not len(bases):
         return bases
     capitals = pc.utf8_upper(_arrow(bases))
+    capitals = pc.if_else(pc.equal(capitals, "."), None, capitals)
     return pd.Series(pd.array(capitals, dtype=pd.StringDtype(na_value=np.nan)), index=bases.index)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -30,6 +31,8 @@ def write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
     page = _TEMPLATES.get_template("page.html.j2").render(
         rows=shown.to_dict("records"),
         summary=summary,
+        legend=_legend(rows),
+        ranked="probability_both" in summary["ranked_by"],
         classifications=sorted(set(shown["classification"]) - {""}),
         conflicts=sorted(set(shown["expected_conflict"]) - {""}),
         script=_SCRIPT,
@@ -38,17 +41,27 @@ def write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-_FURTHER = {"probability_second": "second submission", "probability_both": "both"}
+AHEAD = re.compile(r"probability_\d+y")  # a chance at a stated distance
+_FURTHER = {"probability_second": "second", "probability_both": "both"}
 
 
 def _further(rows: pd.DataFrame) -> list[list[str]]:
-    """The other chances of each row in words: `2y 12.0 %`, `second submission 5.0 %`, `both 0.6 %`."""
+    """The other chances of each row in words: `2y 12.0 %`, `second 5.0 %` (submission), `both 0.6 %`."""
     names = [name for name in rows.columns if name.startswith("probability_")]
     words = [_FURTHER.get(name, name.removeprefix("probability_")) for name in names]
     return [
         [f"{word} {_percent(value)}" for word, value in zip(words, values, strict=True)]
         for values in rows[names].itertuples(index=False)
     ]
+
+
+def _legend(rows: pd.DataFrame) -> str:
+    """What stands below each probability."""
+    ahead = [name.removeprefix("probability_") for name in rows.columns if AHEAD.fullmatch(name)]
+    told = [f"{' and '.join(ahead)}: so many years after the release"] if ahead else []
+    if "probability_second" in rows:
+        told.append("second: the chance that another laboratory classifies the variant; both: that and a conflict")
+    return "; ".join(told)
 
 
 def _percent(probability: str) -> str:

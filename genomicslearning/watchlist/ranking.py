@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,14 +19,14 @@ from genomicslearning.autopilot.model import Model
 from genomicslearning.clinvar import first_symbol
 from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons, without
 from genomicslearning.evaluation.second_submission_model import SecondSubmissions, TooFewSecondSubmissions
-from genomicslearning.history.horizons import at_horizon
+from genomicslearning.history.horizons import at_horizon, why_lower
 from genomicslearning.history.horizons import described as words_of_horizons
 from genomicslearning.history.releases import Release, read_release
 from genomicslearning.history.splits import check_order
 from genomicslearning.io import lake
 from genomicslearning.io.text import formula_read_table, write_json
 from genomicslearning.watchlist.entries import columns_with, csv_lines, described
-from genomicslearning.watchlist.filter_page import write_page
+from genomicslearning.watchlist.filter_page import AHEAD, write_page
 from genomicslearning.watchlist.kinds import ConflictKinds
 from genomicslearning.watchlist.learning import learn
 from genomicslearning.watchlist.single_submitters import Spool, spool
@@ -40,7 +39,6 @@ RANKED_BY = {
     "conflict": "the chance of conflict once several laboratories have classified the variant (probability)",
     "both": "the chance that another laboratory classifies it and that they conflict (probability_both)",
 }
-AHEAD = re.compile(r"probability_\d+y")  # a chance at a stated distance
 PROBE = 500  # rows on which a model is asked whether it reads what the one submission said
 
 ESTIMATED = (
@@ -50,7 +48,7 @@ ESTIMATED = (
 )
 CALIBRATED = (
     "The model has learnt what single submissions become, so that a probability of 30 % means: of 100 such variants "
-    "that others classify too, about 30 end in conflict, {when}. The longer one waits the more laboratories disagree"
+    "that others classify too, about 30 end in conflict, {when}. It changes with the time that passes"
 )
 OVER_TIME = "over a time like that between the releases it learnt from"
 AT_ONCE = "like those that have several submitters now: drawn submissions know of no time between"
@@ -287,6 +285,7 @@ def _summary(
         "learnt": learnt.how,
         "ranked_by": RANKED_BY[rank_by],
         "horizons": words_of_horizons(list(horizons), single) if single and horizons else "",
+        "why_lower": why_lower(list(horizons)) if single and horizons else "",
         "second_submission": None if second is None else second.held_out | {"words": second.described()},
         "expected_conflict": kinds.summary,
         "inputs": waiting.inputs,

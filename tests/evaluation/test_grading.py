@@ -1,12 +1,15 @@
 """Grading a frozen list by a later release, and who gets a second submission."""
 
+import json
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from genomicslearning import InputError
 from genomicslearning.evaluation.baselines import classification_baselines
-from genomicslearning.evaluation.grading import grade, read_scored
+from genomicslearning.evaluation.grading import frozen_on, grade, read_scored
 from genomicslearning.evaluation.second_submission_model import SecondSubmissions, TooFewSecondSubmissions, became
 from genomicslearning.evaluation.split_comparison import within_classification
 from genomicslearning.evaluation.verdict import verdict
@@ -67,6 +70,32 @@ def test_what_cannot_be_graded_is_refused(tmp_path, text, message):
         read_scored(tmp_path / "list.csv")
 
 
+def test_a_list_is_graded_by_a_later_release_and_a_horizon_by_one_as_far_ahead(tmp_path):
+    path = tmp_path / "watchlist.csv"
+    rows = [f"1,{pos},A,G,0.{pos},0.{pos},0.{pos}" for pos in range(1, 9)]
+    path.write_text("\n".join(["CHROM,POS,REF,ALT,probability,probability_2y,probability_8y", *rows]) + "\n")
+    status = [(pos, "GENE", CONFLICT if pos > 4 else AGREE, "Benign") for pos in range(1, 9)]
+    facts = {"inputs": [{"role": "clinvar", "name": "clinvar.vcf.gz", "fileDate": "2016-05-20"}]}
+    (tmp_path / "watchlist.json").write_text(json.dumps(facts))
+    frozen = frozen_on(path)
+    assert frozen == date(2016, 5, 20)
+    for name, judged, words in (
+        ("now_20180601.tsv", {"probability", "probability_2y"}, "2.0 years have passed since the list's release"),
+        ("now_20240601.tsv", {"probability", "probability_8y"}, "it is not judged: the horizon is another."),
+        ("now.tsv", {"probability"}, "it is not judged: the day of the list's release is not known."),
+    ):
+        found = grade(read_scored(path), release(tmp_path / name, status), name="watchlist.csv", frozen=frozen)
+        assert {one["score"] for one in found["scores"] if one["ece"] is not None} == judged
+        assert words in found["words"]
+        assert [one["roc_auc"] for one in found["scores"]] == [1.0] * 3
+    with pytest.raises(InputError, match=r"watchlist.csv is a watch list of 2016-05-20, now_20160520.tsv is of 2016-"):
+        grade(read_scored(path), release(tmp_path / "now_20160520.tsv", status), name="watchlist.csv", frozen=frozen)
+    for text in ("{", "[]", '{"inputs": []}', '{"inputs": [{"role": "clinvar"}]}'):
+        (tmp_path / "watchlist.json").write_text(text)
+        assert frozen_on(path) is None
+    assert frozen_on(tmp_path) is None
+
+
 def test_each_score_is_judged_by_what_it_foretells(tmp_path):
     status = [CONFLICT, AGREE, SINGLE, SINGLE, "reviewed by expert panel"]
     now = release(tmp_path / "now.tsv", [(pos, "GENE", one, "Benign") for pos, one in enumerate(status, 1)])
@@ -112,6 +141,8 @@ def test_who_gets_a_second_submission_is_learnt_on_all_single_submitters(tmp_pat
     model = SecondSubmissions.learn(one, two)
     assert model.days == 731
     assert model.held_out["roc_auc"] == pytest.approx(0.8, abs=0.04)
+    for auc, words in ((0.6, "it knows little."), (0.8, "it knows something."), (0.96, "it knows much.")):
+        assert SecondSubmissions(model.classifier, 731, model.held_out | {"roc_auc": auc}).described().endswith(words)
     chance = pd.Series(model.predict(singles, one)).groupby(singles["CLNSIG"].astype("str").to_numpy()).mean()
     assert chance["Benign"] == pytest.approx(0.8, abs=0.05)
     assert chance["Uncertain_significance"] == pytest.approx(0.2, abs=0.05)

@@ -93,7 +93,7 @@ def test_every_change_has_its_word(pair, tmp_path):
     headings = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', page)
     assert "Kind after" in headings and "after" not in headings, "a heading says of what it is"
     assert page.count('class="scroll" role="group" tabindex="0"') == page.count("<table"), "by keyboard too"
-    assert "<td></td></tr>\n</tbody></table></div>" in page and "<td>–</td>" in page
+    assert '<td class="bars"></td></tr>\n</tbody></table></div>' in page and "<td>–</td>" in page
 
 
 def test_my_genes_stand_first(pair, tmp_path):
@@ -152,6 +152,20 @@ def test_releases_of_two_assemblies_are_not_joined_by_place(tmp_path):
     assert compare_files(silent, vcf, assembly="GRCh38").summary()["changes"] == {"new": 59, "gone": 59, "changed": 1}
     moved(50)
     assert compare_files(silent, vcf).summary()["old"]["assembly"] == "GRCh38"
+
+
+def test_records_of_the_references_own_allele_are_variants_in_either_form(tmp_path):
+    """ClinVar has some (NC_000013.11:g.32332592=), with a VariationID and without an ALT."""
+    row = "1\t{}\t77\tA\t.\t.\t.\tCLNREVSTAT={};CLNSIG=Benign\n"
+    (tmp_path / "old.vcf").write_bytes(GRCH38 + row.format(5, SINGLE.replace(" ", "_")).encode())
+    (tmp_path / "new.vcf").write_bytes(GRCH38 + row.format(5, AGREE.replace(" ", "_")).encode())
+    (tmp_path / "new.tsv").write_text(f"{HEADER}\n1\t5\tA\t.\t\t{AGREE}\tBenign\tB\n")
+    for new in ("new.vcf", "new.tsv"):  # by VariationID, by place
+        found = compare_files(tmp_path / "old.vcf", tmp_path / new)
+        assert found.summary()["changes"] == {"new": 0, "gone": 0, "changed": 1}, new
+        (tmp_path / "list.csv").write_text("CHROM,POS,REF,ALT,probability\n1,5,A,.,0.5\n")
+        scored = grading.read_scored(tmp_path / "list.csv")
+        assert grading.grade(scored, found.new.of_interest(scored), name="list.csv")["several"] == 1, new
 
 
 def test_the_older_release_comes_first(pair):

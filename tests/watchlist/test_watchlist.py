@@ -155,8 +155,13 @@ def test_with_transitions_it_has_a_meaning_and_reads_the_submission(models, tmp_
     assert rows["VARIATION_ID"].tolist() == ["1", "2"], "uncertain significance comes first, as it was learnt"
     meaning = r"about \d+ of 100 such variants conflict once others classify"
     assert re.fullmatch(meaning, rows["meaning"][0])
-    assert "The longer one waits the more laboratories disagree" in summary["meaning"]
-    assert "The longer one waits" in (tmp_path / "out" / "watchlist.html").read_text()
+    assert "It changes with the time that passes: probability_2y and probability_8y" in summary["meaning"]
+    page = (tmp_path / "out" / "watchlist.html").read_text()
+    assert "It changes with the time that passes" in page and f"<p>{summary['why_lower']}</p>" in page
+    assert "since conflicts get resolved" in summary["why_lower"]
+    assert (
+        "Below each probability: 2y and 8y: so many years after the release.<" in page and "ranked by both" not in page
+    )
     ahead = rows.loc[0, ["probability_2y", "probability_8y"]].astype(float)
     assert 0 < ahead["probability_2y"] < ahead["probability_8y"] < 1
     assert rows["reason_1"][0].startswith("submitted as Uncertain significance for not specified (raises")
@@ -180,10 +185,12 @@ def test_a_list_learns_from_its_release_and_from_earlier_ones(demo_pair, tmp_pat
     page = (tmp_path / "out" / "watchlist.html").read_text()
     for name, words in (
         ("probability_8y", "8y"),
-        ("probability_second", "second submission"),
+        ("probability_second", "second"),
         ("probability_both", "both"),
     ):
         assert f">{words} {100 * values[name][0]:.1f} %<" in page
+    assert page.count('further ranked">both ') == 3 and ">Probability, ranked by both<" in page
+    assert "second: the chance that another laboratory classifies the variant; both: that and a conflict.<" in page
     assert values["probability_both"].is_monotonic_decreasing and not values["probability"].is_monotonic_decreasing
 
 
@@ -247,7 +254,7 @@ def test_the_page_prints_the_first_hundred_of_what_is_shown(tmp_path):
     rows = rows.assign(percentile="50.00", gene=["ODD" if n % 2 else "EVEN" for n in range(1, 131)])
     summary = {
         "variants": 130, "shown": 130, "inputs": [{"name": "release.vcf", "fileDate": ""}], "features": "biology",
-        "estimated": "", "warnings": [], "meaning": "", "calibrated": True,
+        "estimated": "", "warnings": [], "meaning": "", "ranked_by": "", "calibrated": True,
         "expected_conflict": {"why": "", "given": False},
     }  # fmt: skip
     write_page(tmp_path / "watchlist.html", rows, summary)
