@@ -215,7 +215,8 @@ def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date
     train = table[is_train].copy()
     train["CLASS"] = label_then[is_train].astype(table["CLASS"].dtype)
     states = [AlignedRelease(release, train) for release in past]
-    learning = learning_rows(train, states, AlignedRelease(newest, train), newest.date, seed=seed)
+    source = AlignedRelease(newest, train)
+    learning = learning_rows(train, states, source, newest.date, seed=seed)
     real = learning[learning["transition"]]
     transitions = np.isin(np.arange(len(train)), train.index.get_indexer(real["row"]))
     train = train.assign(**{name: real.set_index("row")[name].reindex(train.index) for name in clinvar.PRIOR_COLUMNS})
@@ -230,6 +231,7 @@ def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date
 
     singles = _single_submitters(newest, then.rows[is_test])
     notes = _notes_of_time(newest, train, test, learning, int(transitions.sum()), singles)
+    notes += [source.why_none_drawn] if source.why_none_drawn else []
     return Split(
         "time",
         train,
@@ -309,6 +311,7 @@ def _from_the_past(
         f"{int((~learning['transition']).sum()):,} other variants, of each that had several submitters by then one "
         "submission drawn."
     )
+    parts.notes += [states[-1].why_none_drawn] if states[-1].why_none_drawn else []
     return parts
 
 
@@ -348,8 +351,9 @@ def with_drawn_submissions(
         )
         return table, [note]
     newest = read_release(release, assembly=assembly, like=table)
-    drawn = AlignedRelease(newest, table).drawn(table, seed=seed)
-    note = (
+    aligned = AlignedRelease(newest, table)
+    drawn = aligned.drawn(table, seed=seed)
+    note = aligned.why_none_drawn or (
         f"One submission drawn of each variant's in {newest.name}, as if it stood alone: "
         f"{int(drawn['prior_CLNSIG'].notna().sum()):,} of {len(table):,} rows."
     )

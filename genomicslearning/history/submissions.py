@@ -21,6 +21,12 @@ LATER_COLUMNS = (*sorted(clinvar.GROWS_WITH_SUBMITTERS), "CONFLICT")
 # Classes that a rate is known for: what a submission says, in one of the five words of ACMG/AMP 2015, else `other`.
 UNCERTAIN, OTHER = "Uncertain_significance", "other"
 CLASSES = ("Pathogenic", "Likely_pathogenic", UNCERTAIN, "Likely_benign", "Benign", OTHER)
+# How often a release has to name the classes of its conflicts, as often as those of its agreements, and the other way.
+LEAST_SHARE = 0.5
+NAMES_ONE_SIDE = (
+    "{name} names the classes of its conflicts (CLNSIGCONF) far less often than those of its agreements, or the other "
+    "way, so that no submission is drawn from it: whether a class is named would tell the label."
+)
 _TERMS = re.compile(r"[|/;,]")
 
 
@@ -43,6 +49,7 @@ class AlignedRelease:
         self._index = table.index
         self.status = self.column("review_status")
         self.single = (self.status == SINGLE_SUBMITTER).to_numpy()
+        self.why_none_drawn = ""
 
     def column(self, name: str) -> pd.Series:
         """A column of the release, aligned with the table."""
@@ -58,9 +65,21 @@ class AlignedRelease:
         return pd.DataFrame({ours: self.column(theirs) for ours, theirs in clinvar.PRIOR_COLUMNS.items()})
 
     def drawn(self, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-        """One submission of each row's, drawn as if it stood alone (`draw_submissions`)."""
+        """One submission of each row's, drawn as if it stood alone (`draw_submissions`).
+
+        None at all where the release names the classes of its conflicts or of its agreements far more often than of the
+        others (VCFs of 2017 lack CLNSIGCONF): that a class is named would then tell the label.
+        """
         said = pd.DataFrame({name: self.column(name) for name in ("CLNSIG", "CLNSIGCONF", "CLNDN")})
-        return draw_submissions(said, locus_keys(table), seed=seed)
+        found = draw_submissions(said, locus_keys(table), seed=seed)
+        if self._tells_label(found["prior_CLNSIG"].notna()):
+            self.why_none_drawn = NAMES_ONE_SIDE.format(name=self.release.name)
+            return found.mask(found.notna())
+        return found
+
+    def _tells_label(self, named: pd.Series) -> bool:
+        shares = named.groupby(self.label()).mean()
+        return len(shares) == 2 and shares.min() < LEAST_SHARE * shares.max()
 
 
 def draw_submissions(said: pd.DataFrame, keys: np.ndarray, *, seed: int) -> pd.DataFrame:

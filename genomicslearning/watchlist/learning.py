@@ -51,9 +51,10 @@ def learn(
     release = read_release(clinvar, assembly=assembly, like=table)
     past = read_past(table, earlier, assembly, release.date) if earlier else []
     states = [AlignedRelease(one, table) for one in past]
-    rows = learning_rows(table, states, AlignedRelease(release, table), release.date, seed=seed)
+    source = AlignedRelease(release, table)
+    rows = learning_rows(table, states, source, release.date, seed=seed)
     real, said = int(rows["transition"].sum()), rows.loc[rows["prior_CLNSIG"].notna(), "CLASS"]
-    _check_enough(clinvar, said)
+    _check_enough(clinvar, said, source.why_none_drawn)
     rows = rows.drop(columns=list(BOOKKEEPING))
     job = autopilot.start(
         rows,
@@ -69,14 +70,14 @@ def learn(
     return Path(job.folder) / "model", _how(len(rows), preset, real, past), release, past
 
 
-def _check_enough(clinvar: str | os.PathLike, said: pd.Series) -> None:
-    """Refuse a release with too few labels (`said`) of variants whose classifications it tells."""
+def _check_enough(clinvar: str | os.PathLike, said: pd.Series, why: str) -> None:
+    """Refuse a release with too few labels (`said`) of variants of which it is known what one submission said."""
     # Where only one outcome's rows say a class, that a class is said would be all that is learnt.
     if len(said) < LEAST_DRAWN or said.nunique() < 2:
         raise InputError(
-            f"{clinvar}: {len(said):,} variants with several submitters whose classifications it tells, "
+            f"{clinvar}: {len(said):,} variants with several submitters of which it is known what one of them said, "
             f"{int(said.sum()):,} of them conflicting; it takes {LEAST_DRAWN} and both outcomes to learn from: give a "
-            "whole release, or a model (--model)"
+            f"whole release, or a model (--model). {why}".rstrip()
         )
 
 

@@ -169,6 +169,29 @@ def test_rows_and_genes_are_split_among_the_single_submitters_of_the_newest_rele
         assert len(set(groups)) == learning["SYMBOL"].nunique()
 
 
+@pytest.mark.parametrize("silent", ["conflicts", "agreements"])
+@pytest.mark.parametrize(("kind", "earlier"), [("time", 1), ("time", 2), ("random", 0), ("gene", 0), ("random", 2)])
+def test_a_release_that_names_the_classes_of_one_outcome_alone_does_not_tell_the_label(history, kind, earlier, silent):
+    """VCFs of 2017 have no CLNSIGCONF: the classes of their conflicts are not known, and that would be learnt."""
+    table, paths = history
+    newest = paths[-1]
+    status, said = (CONFLICT, "Benign;Uncertain significance") if silent == "conflicts" else (AGREE, "Benign")
+    unnamed = "Conflicting interpretations of pathogenicity" if silent == "conflicts" else "drug response"
+    newest.write_text(newest.read_text().replace(f"{status}\t{said}", f"{status}\t{unnamed}"))
+    past = {"earlier": paths[-earlier:]} if earlier else {"release": newest}
+    parts = split(table, kind, features="prospective", **past)
+    learning, _ = parts.to_learn_from()
+    real = parts.learning["transition"].to_numpy() if earlier else np.zeros(len(learning), bool)
+    assert (learning["prior_CLNSIG"].notna().to_numpy() == real).all()
+    assert any("would tell the label" in note for note in parts.notes)
+    if not earlier:
+        assert parts.test["prior_CLNSIG"].isna().all()
+    newest.write_text(newest.read_text().replace(f"{status}\t{unnamed}", f"{status}\t{said}"))
+    parts = split(table, kind, features="prospective", **past)
+    assert parts.to_learn_from()[0]["prior_CLNSIG"].notna().sum() > real.sum()
+    assert not any("would tell the label" in note for note in parts.notes)
+
+
 @pytest.mark.parametrize("kind", ["random", "gene"])
 def test_without_an_earlier_release_submissions_are_drawn_from_the_tables_own(history, kind):
     table, paths = history
