@@ -265,7 +265,8 @@ def wilson(successes, trials, z: float = 1.959963984540054):
     share = np.divide(successes, trials, out=np.full(trials.shape, np.nan), where=trials > 0)
     middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    # A share of 0 or 1 is an end of its interval, which rounding would put a last digit beside it.
+    return np.minimum(np.clip(middle - half, 0, 1), share), np.maximum(np.clip(middle + half, 0, 1), share)
 
 
 def expected_calibration_error(labels, probabilities, *, bins: int = CALIBRATION_BINS) -> float:

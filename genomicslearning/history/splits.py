@@ -117,17 +117,33 @@ def split(
             rows, notes = with_drawn_submissions(table, release, assembly=assembly, seed=seed)
         parts = (_random if kind == "random" else _by_gene)(rows, train_fraction, seed)
         parts.notes += notes
-    for side, rows in (("training", parts.train), ("test", parts.test)):
-        if rows["CLASS"].nunique() < 2:
-            raise InputError(
-                f"split {kind}: the {side} side has {len(rows):,} rows and {rows['CLASS'].nunique()} class(es), "
-                "two are needed; use a larger table, another seed or another train_fraction"
-            )
+    _check_classes(parts)
     check_no_variant_on_both_sides(parts.train, parts.test)
     parts.repeated = repeated
     if repeated:
         parts.notes.append(repeated_words(repeated))
     return parts
+
+
+# Which variants a side of a time split has: neither seed nor share draws them.
+_MORE_OF_TIME = {
+    "training": "several submitters in the newest earlier release, labelled as they were then",
+    "test": "a single submitter in the newest earlier release, labelled as they are now",
+}
+
+
+def _check_classes(parts: Split) -> None:
+    """Refuse a side without rows of both classes."""
+    for side, rows in (("training", parts.train), ("test", parts.test)):
+        if rows["CLASS"].nunique() == 2:
+            continue
+        found = f"split {parts.kind}: the {side} side has {len(rows):,} rows and {rows['CLASS'].nunique()} class(es)"
+        if parts.kind == "time":
+            raise InputError(
+                f"{found}, two are needed; it has the table's variants that had {_MORE_OF_TIME[side]}: give a larger "
+                "table or another earlier release"
+            )
+        raise InputError(f"{found}, two are needed; use a larger table, another seed or another train_fraction")
 
 
 def first_of_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -150,6 +150,14 @@ def test_brier_parts_add_up(scored):
     assert constant["resolution"] == pytest.approx(0) and constant["uncertainty"] == 0.25
 
 
+def test_wilson_holds_the_share_itself_at_both_ends():
+    trials = np.arange(1, 2000)
+    for successes in (0 * trials, trials):
+        low, high = wilson(successes, trials)
+        share = successes / trials
+        assert (low >= 0).all() and (low <= share).all() and (share <= high).all() and (high <= 1).all()
+
+
 def test_wilson_published_example():
     """81 of 263: 0.2553 to 0.3662 (Newcombe 1998, table I, method 3)."""
     assert wilson(np.array([81]), np.array([263])) == (pytest.approx(0.2553, abs=5e-5), pytest.approx(0.3662, abs=5e-5))

@@ -99,6 +99,23 @@ def test_impossible_splits_say_why(kind, options, message):
         split(small_table(POS=range(20)), kind, **options)
 
 
+@pytest.mark.parametrize(("side", "words"), [("training", "several submitters"), ("test", "a single submitter")])
+def test_a_side_that_is_too_small_says_what_would_give_it_more_rows(side, words, tmp_path):
+    several = {"Benign": "multiple submitters, no conflicts", "Benign/VUS": "conflicting interpretations"}
+    said = [("Benign", "single submitter")] * 2 if side == "training" else list(several.items())
+    lines = [
+        f"1\t{place}\tA\tG\tcriteria provided, {said[place % 2][1]}\t{said[place % 2][0]}" for place in range(1, 41)
+    ]
+    header = "chrom\tpos\tref\talt\treview_status\tclinical_significance"
+    (tmp_path / "r.tsv").write_text("\n".join([header, *lines, ""]))
+    table = small_table(POS=range(1, 41), CLASS=[0, 1] * 20)
+    with pytest.raises(
+        InputError, match=f"the {side} side has 0 rows .* had {words}.* another earlier release"
+    ) as told:
+        split(table, "time", earlier=[tmp_path / "r.tsv"], assembly="GRCh37")
+    assert "seed" not in str(told.value)
+
+
 def test_alleles_are_trimmed_of_shared_ends():
     table = pd.DataFrame(
         [
