@@ -68,12 +68,9 @@ def _ranking(metrics: dict) -> tuple[str, str, str, str]:
     low, high = metrics["roc_auc_ci"]
     answer = YES if low >= GOOD_AUC else LIMITED if low >= FAIR_AUC else NO
     because = f"ROC AUC {metrics['roc_auc']:.3f} ({low:.3f} to {high:.3f}) on {metrics['n']:,} test rows"
-    conflicting, agreeing = metrics["n_positive"], metrics["n"] - metrics["n_positive"]
-    if min(conflicting, agreeing) < FEW_OF_A_CLASS:
+    if few := _few_of_a_class(metrics):
         answer = NO
-        because += (
-            f", of which only {conflicting} conflict" if conflicting <= agreeing else f", only {agreeing} in agreement"
-        )
+        because += few
     return (
         "Rank variants like the test rows by chance of conflict?",
         answer,
@@ -83,14 +80,30 @@ def _ranking(metrics: dict) -> tuple[str, str, str, str]:
     )
 
 
+def _few_of_a_class(metrics: dict) -> str:
+    """What is to be said where either class has too few test rows to judge by; empty where both have enough."""
+    conflicting, agreeing = metrics["n_positive"], metrics["n"] - metrics["n_positive"]
+    if min(conflicting, agreeing) >= FEW_OF_A_CLASS:
+        return ""
+    return f", of which only {conflicting} conflict" if conflicting <= agreeing else f", only {agreeing} in agreement"
+
+
 def _probabilities(metrics: dict) -> tuple[str, str, str, str]:
-    error = metrics["ece"]
+    error, share = metrics["ece"], metrics["n_positive"] / metrics["n"]
     answer = YES if error <= GOOD_ECE else LIMITED if error <= FAIR_ECE else NO
+    because = f"On average a bin of test rows is {100 * error:.1f} points off what was predicted (ECE {error:.3f})"
+    if few := _few_of_a_class(metrics):
+        answer = NO
+        because += f", on {metrics['n']:,} test rows{few}"
+    elif metrics["brier"] >= share * (1 - share):
+        answer = NO
+        because += f", and saying {share:.1%} of every variant would be nearer (Brier score)"
     return (
         "Read the probability as a chance?",
         answer,
-        f"On average a bin of test rows is {100 * error:.1f} points off what was predicted (ECE {error:.3f}).",
-        f"ECE: yes up to {GOOD_ECE:.2f}, with limits up to {FAIR_ECE:.2f}",
+        because + ".",
+        f"ECE: yes up to {GOOD_ECE:.2f}, with limits up to {FAIR_ECE:.2f}; no below {FEW_OF_A_CLASS} rows of either "
+        "class, or where the share of conflicts alone has no larger Brier score",
     )
 
 

@@ -66,6 +66,9 @@ def figures(**changes) -> dict:
         ({}, "Read", "yes"),
         ({"ece": 0.03}, "Read", "with limits"),
         ({"ece": 0.06}, "Read", "no"),
+        ({"n_positive": 99, "brier": 0.001}, "Read", "no"),
+        ({"n_positive": 300, "brier": 0.03}, "Read", "no"),  # saying 3 % of each has 0.0291
+        ({"n_positive": 300, "brier": 0.028}, "Read", "yes"),
         ({}, "Judge genes", "no"),
         ({"split": "gene"}, "Judge genes", "yes"),
         ({}, "Say today", "no"),

@@ -173,8 +173,9 @@ def test_what_only_repeats_the_class_ranks_by_chance_within_it():
 )
 def test_the_verdict_says_whether_more_than_the_class_is_known(low, answer, words):
     metrics = {
-        "roc_auc": 0.75, "roc_auc_ci": [low, 0.78], "n": 1000, "n_positive": 250, "ece": 0.01, "split": "time",
-        "features": "prospective", "baselines": {"classification": {"roc_auc": 0.72}, "vus": {"roc_auc": 0.6}},
+        "roc_auc": 0.75, "roc_auc_ci": [low, 0.78], "n": 1000, "n_positive": 250, "ece": 0.01, "brier": 0.15,
+        "split": "time", "features": "prospective",
+        "baselines": {"classification": {"roc_auc": 0.72}, "vus": {"roc_auc": 0.6}},
     }  # fmt: skip
     rows = verdict(metrics).set_index("question").loc["Say more than the present classification says?"]
     assert rows["answer"] == answer and words in rows["because"]
