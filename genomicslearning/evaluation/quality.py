@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from genomicslearning.evaluation.scores import wilson
-from genomicslearning.history.splits import variant_key
+from genomicslearning.history.repeated import variant_key
 from genomicslearning.training_set.schema import AF_COLUMNS
 
 FEW_ROWS = 1_000

@@ -35,7 +35,8 @@ from genomicslearning.evaluation.scores import (
 )
 from genomicslearning.features import FEATURE_SETS, folds
 from genomicslearning.history.horizons import YEAR, can_be_judged, why_lower
-from genomicslearning.history.splits import KINDS, Split, first_of_repeated, gene_groups, split
+from genomicslearning.history.repeated import first_of_repeated
+from genomicslearning.history.splits import KINDS, Split, gene_groups, split
 from genomicslearning.io import lake
 
 # Rows to learn from, their groups, rows to judge by, feature set, key -> P(CLASS=1) of the rows to judge by.

@@ -12,6 +12,7 @@ from genomicslearning import clinvar
 from genomicslearning.features.ragged import Ragged, cross, text_hashes
 
 ABSENT = ("", ".")
+ALLELES = ("REF", "ALT")  # VCF's bases mean the same in small letters
 NO_GENE = ""
 
 
@@ -40,6 +41,8 @@ class Cells:
             return np.zeros(len(self.table), np.int64), [""]
         codes, texts = pd.factorize(self.table[column])
         texts = ["" if text in ABSENT else text for text in map(str, texts.to_numpy(object))]
+        if column in ALLELES:
+            texts = [text.upper() for text in texts]
         # pandas numbers a missing cell -1, which then is the last text.
         return codes, [*texts, ""]
 

@@ -10,14 +10,12 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.assemblies import assembly_of
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_release
+from genomicslearning.history.repeated import check_no_variant_on_both_sides, first_of_repeated, repeated_words
 from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
-from genomicslearning.training_set.schema import SITE_COLUMNS
 from genomicslearning.training_set.table import gene_symbols
 
 KINDS = ("random", "gene", "time")
@@ -144,18 +142,6 @@ def _check_classes(parts: Split) -> None:
                 "table or another earlier release"
             )
         raise InputError(f"{found}, two are needed; use a larger table, another seed or another train_fraction")
-
-
-def first_of_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The table with the first row of each variant (CHROM, POS, REF, ALT), and how many rows were left out."""
-    repeated = variant_key(table).duplicated()
-    count = int(repeated.sum())
-    return (table.loc[~repeated].reset_index(drop=True) if count else table), count
-
-
-def repeated_words(count: int) -> str:
-    """What is said of rows of a variant that stands in an earlier row."""
-    return f"{count:,} rows are of a variant that stands in an earlier row; the first row of each is learnt from."
 
 
 def _random(table: pd.DataFrame, train_fraction: float, seed: int) -> Split:
@@ -438,28 +424,3 @@ def gene_groups(table: pd.DataFrame) -> np.ndarray:
     edges = coo_array((np.ones(len(rows)), (rows, codes + len(table))), shape=(len(table) + len(distinct),) * 2)
     component = connected_components(edges, directed=False)[1][: len(table)]
     return pd.factorize(component)[0]
-
-
-def variant_key(table: pd.DataFrame) -> pd.Series:
-    """One text a row that names the variant: chromosome, position and alleles."""
-    texts = [pa.array(table[name], from_pandas=True).cast(pa.large_string()) for name in SITE_COLUMNS]
-    colon = pa.scalar(":", pa.large_string())
-    joined = pc.binary_join_element_wise(*texts, colon, null_handling="replace", null_replacement="")
-    return pd.Series(pd.array(joined, dtype="str"), index=table.index)
-
-
-def check_no_variant_on_both_sides(train: pd.DataFrame, test: pd.DataFrame) -> None:
-    """A variant that is learnt and then asked for makes every figure of a split worthless.
-
-    Raises
-    ------
-    InputError
-        Names the first such variant and how many there are.
-    """
-    judged = variant_key(test)
-    both = judged[judged.isin(variant_key(train))]
-    if len(both):
-        raise InputError(
-            f"split: {both.nunique():,} variant(s) would be on both sides, the first is {both.min()}; "
-            "remove repeated rows from the table (same CHROM, POS, REF, ALT)"
-        )

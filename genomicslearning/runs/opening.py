@@ -95,9 +95,12 @@ def open_run(
         A parameter is wrong, an earlier step's files are missing, or another process works on the run.
     """
     given = given or {}
-    if run_dir and os.environ.get(AT_WORK) == str(Path(run_dir).resolve()):
+    at_work = os.environ.get(AT_WORK)
+    if run_dir and at_work and at_work == str(Path(run_dir).resolve()):
         return OpenRun(Path(run_dir).resolve(), step=step, parameters=given)
-    asked = {name: given[name] for name in parameters.of(step) if name in given}
+    known = parameters.of(step)
+    asked = {name: given[name] for name in known if name in given}
+    parameters.check_types({"run_dir": run_dir, **asked}, known)
     parameters.check(asked)
     idle = step == ANNOTATE and not _annotates(asked)
     folder = Path(run_dir).expanduser().resolve() if run_dir else _folder_without_name(step, asked)

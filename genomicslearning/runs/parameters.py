@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -160,6 +161,30 @@ def read(given: Mapping[str, object], known: Mapping[str, Parameter]) -> dict[st
             raise InputError(f"unknown parameter {name}; {hint}")
         values[name] = _typed(known[name], value)
     return values
+
+
+def check_types(given: Mapping[str, object], known: Mapping[str, Parameter]) -> None:
+    """Refuse a value of another type than its parameter's, where a notebook may hold any Python value in its place.
+
+    Numbers that have a range are left to `check`; a path may be a `Path`, a list of texts a list.
+
+    Raises
+    ------
+    InputError
+        Names the parameter, the value and how it is written.
+    """
+    for name, value in given.items():
+        match known[name].type if name in known else "":
+            case "bool":
+                fits, written = isinstance(value, bool), "True or False, without quotes"
+            case "str" if str(known[name].default).startswith("["):
+                fits, written = isinstance(value, (str, os.PathLike, list, tuple)), "a list of texts, or a text"
+            case "str":
+                fits, written = isinstance(value, (str, os.PathLike)), 'a text, in quotes; "" for none'
+            case _:
+                continue
+        if not fits:
+            raise InputError(f"parameter {name}: {value!r} is no {known[name].type}; it is {written}")
 
 
 def check(values: Mapping[str, object]) -> None:

@@ -324,6 +324,12 @@ def test_folds_of_groups_learn_from_both_classes_where_one_is_rare():
         assert all(not set(groups[fitted]) & set(groups[scored]) for fitted, scored in parts)
 
 
+def test_alleles_in_small_letters_are_the_same_alleles(some):
+    small = some.assign(REF=some["REF"].str.lower(), ALT=some["ALT"].str.lower())
+    pd.testing.assert_frame_equal(VariantFeatures().fit(some).transform(small), VariantFeatures().fit_transform(some))
+    assert (Variants.read(small).columns["transition"] == Variants.read(some).columns["transition"]).all()
+
+
 @pytest.mark.parametrize(
     ("y", "groups", "count"),
     [

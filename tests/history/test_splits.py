@@ -6,7 +6,8 @@ import pytest
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history.releases import assembly_of, check_release, locus_keys, read_release
-from genomicslearning.history.splits import check_no_variant_on_both_sides, gene_groups, split
+from genomicslearning.history.repeated import check_no_variant_on_both_sides, variant_key
+from genomicslearning.history.splits import gene_groups, split
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
 SINGLE, AGREE, CONFLICT = (
@@ -73,6 +74,12 @@ def test_a_variant_on_both_sides_is_an_error():
     table = small_table(POS=[7] * 40)
     with pytest.raises(InputError, match="both sides, the first is 1:7:A:G"):
         check_no_variant_on_both_sides(table[:20], table[20:])
+
+
+def test_a_variant_has_one_key_by_any_name_of_its_chromosome_and_in_small_letters():
+    names, alleles = ["1", "chr1", "NC_000001.10", "1", "MT", "chrM", None], ["A", "A", "A", "a", "A", "A", "A"]
+    keys = variant_key(small_table(POS=[7] * 7, CHROM=names, REF=alleles, ALT=["G", "G", "G", "g", "G", "G", "G"]))
+    assert keys.tolist() == ["1:7:A:G"] * 4 + ["MT:7:A:G"] * 2 + [":7:A:G"]
 
 
 def test_of_a_variant_in_several_rows_the_first_is_learnt_from():

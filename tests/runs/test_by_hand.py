@@ -223,6 +223,11 @@ def test_wrong_parameters_are_refused_before_work(tmp_path, seed, words):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_run_folder_that_is_no_text_is_refused():
+    with pytest.raises(InputError, match="parameter run_dir: 5 is no str"):
+        open_run(5, step="second", given={})
+
+
 def test_a_runner_goes_on_with_what_was_made_by_hand(tmp_path):
     runs = tmp_path / "runs"
     said = []

@@ -237,6 +237,29 @@ def test_a_table_that_cannot_be_split_so_is_refused_before_any_work(rows, split,
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("horizons", 8, "8 is no str; it is a text, in quotes"),
+        ("horizons", [2, 8], r"\[2, 8\] is no str"),
+        ("extra_candidates", None, "None is no str; .* for none"),
+        ("table_date", 20180401, "20180401 is no str"),
+        ("confirm_cost", "false", "'false' is no bool; it is True or False, without quotes"),
+        ("earlier", 5, "5 is no str; it is a list of texts, or a text"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_how_it_is_written(name, value, words):
+    step = "variant_classifier-autopilot"
+    with pytest.raises(InputError, match=f"parameter {name}: {words}"):
+        parameters.check_types({name: value}, parameters.of(step))
+
+
+def test_values_of_the_right_types_pass_a_path_and_a_list_too(tmp_path):
+    known = parameters.of("data_prep") | parameters.of("variant_classifier-autopilot")
+    fits = {"clinvar": tmp_path / "a.vcf", "training_set": "", "strict": True, "earlier": ["a"], "seed": 7}
+    parameters.check_types(fits, known)
+
+
 def test_a_run_stands_for_its_model(tmp_path):
     run, other = tmp_path / "run", tmp_path / "model"
     with pytest.raises(InputError, match="model: no manifest.json"):
