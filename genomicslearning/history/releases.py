@@ -10,7 +10,7 @@ import io
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 from os import PathLike
@@ -32,6 +32,7 @@ __all__ = [
     "SINGLE_SUBMITTER",
     "VARIANT_COLUMNS",
     "Release",
+    "Wanted",
     "assembly_of",
     "check_release",
     "key_column",
@@ -79,6 +80,26 @@ class Release:
         theirs, ours = (_arrow(one["VARIATION_ID"].astype("str")) for one in (self.variants, table))
         by_id = rows_by_identifier(theirs, ours)
         return np.where(by_id >= 0, by_id, rows_by_key(*keys, theirs, ours))
+
+    def of_interest(self, table: pd.DataFrame) -> Release:
+        """The release with no other variants than those that `rows_of` may join to the table's rows."""
+        wanted = Wanted(table)
+        return replace(self, variants=self.variants[wanted.among(self.variants)].reset_index(drop=True))
+
+
+class Wanted:
+    """The variants of a table, to find those of a release that `Release.rows_of` may join to them."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._keys = pa.array(locus_keys(table), pa.large_string())
+        identifiers = table["VARIATION_ID"] if "VARIATION_ID" in table else pd.Series(dtype="str")
+        self._identifiers = _arrow(identifiers.astype("str")).drop_null()
+
+    def among(self, variants: pd.DataFrame) -> np.ndarray:
+        """Which of a release's variants, with their `key`, are wanted."""
+        by_key = pc.is_in(_arrow(variants["key"]), value_set=self._keys)
+        by_identifier = pc.is_in(_arrow(variants["VARIATION_ID"].astype("str")), value_set=self._identifiers)
+        return pc.or_(by_key, by_identifier).to_numpy(zero_copy_only=False)
 
 
 def rows_by_identifier(theirs: pa.Array, ours: pa.Array) -> np.ndarray:

@@ -177,6 +177,8 @@ def read_past(
 ) -> list[Release]:
     """The earlier releases, oldest first, of the table's assembly.
 
+    The newest is held as a whole, of the others the table's variants: ten releases of today take the memory of one.
+
     Raises
     ------
     InputError
@@ -184,7 +186,10 @@ def read_past(
     """
     if not earlier:
         raise InputError("split time: needs at least one earlier release (--earlier clinvar_2016.vcf.gz, oldest first)")
-    releases = [read_release(path, assembly=assembly, like=table) for path in earlier]
+    releases = []
+    for number, path in enumerate(earlier, 1):
+        release = read_release(path, assembly=assembly, like=table)
+        releases.append(release if number == len(earlier) else release.of_interest(table))
     _check_assemblies(table, releases, assembly)
     check_order([(release.name, release.date) for release in releases], table_date)
     return releases

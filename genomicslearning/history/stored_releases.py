@@ -19,6 +19,7 @@ from genomicslearning.history.assemblies import known_assembly
 from genomicslearning.history.dates import date_in_name
 from genomicslearning.history.releases import (
     Release,
+    Wanted,
     key_column,
     open_release,
     rows_by_identifier,
@@ -127,14 +128,11 @@ class StoredRelease:
 
     def of_interest(self, table: pd.DataFrame) -> Release:
         """The variants that `Release.rows_of` may join to a table's rows: what it then says is what it would of all."""
-        keys = key_column(table)[0]
-        identifiers = table["VARIATION_ID"] if "VARIATION_ID" in table else pd.Series(dtype="str")
-        found = []
+        wanted, found = Wanted(table), []
         for number in self.pieces:
             frame = _frame(self.piece(number))
             frame["key"] = key_column(frame)[0].to_pandas()
-            known = frame["VARIATION_ID"].notna() & frame["VARIATION_ID"].isin(identifiers)
-            found.append(frame[known | frame["key"].isin(keys.to_pandas())])
+            found.append(frame[wanted.among(frame)])
         return Release(self.name, self.assembly, pd.concat(found, ignore_index=True), self.date)
 
 

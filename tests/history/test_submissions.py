@@ -9,8 +9,9 @@ import pytest
 
 from genomicslearning import InputError
 from genomicslearning.history import horizons
-from genomicslearning.history.splits import split
-from genomicslearning.history.submissions import CLASSES, draw_submissions, stated_class
+from genomicslearning.history.releases import read_release
+from genomicslearning.history.splits import read_past, split
+from genomicslearning.history.submissions import CLASSES, AlignedRelease, draw_submissions, stated_class
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
 SINGLE, AGREE, CONFLICT = (
@@ -201,6 +202,16 @@ def test_without_an_earlier_release_submissions_are_drawn_from_the_tables_own(hi
     silent = split(table, kind, features="prospective")
     assert "prior_CLNSIG" not in silent.train and "No release to draw" in silent.notes[-1]
     assert silent.test["POS"].tolist() == parts.test["POS"].tolist()
+
+
+def test_of_several_releases_the_newest_alone_is_held_as_a_whole(history):
+    table, paths = history
+    few = table.iloc[::4].reset_index(drop=True)
+    older, newest = read_past(few, paths, "")
+    assert len(older.variants) == len(few) and len(newest.variants) == len(table)
+    whole = read_release(paths[0], assembly="GRCh37")
+    held, all_of_it = (AlignedRelease(one, few) for one in (older, whole))
+    assert held.prior().equals(all_of_it.prior()) and (held.rows >= 0).all()
 
 
 def test_releases_in_the_wrong_order_are_refused(history):
