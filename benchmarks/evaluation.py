@@ -30,8 +30,9 @@ from genomicslearning.evaluation.explain import agreement, permutation_importanc
 from genomicslearning.features import BLOCKS
 from genomicslearning.history import horizons
 from genomicslearning.history.changes_files import compare_files, write
+from genomicslearning.history.past import read_past
 from genomicslearning.history.releases import locus_keys, read_release
-from genomicslearning.history.splits import gene_groups, learning_rows, read_past, split
+from genomicslearning.history.splits import gene_groups, learning_rows, split
 from genomicslearning.history.submissions import UNCERTAIN, AlignedRelease, stated_class
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table

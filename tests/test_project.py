@@ -15,6 +15,8 @@ import pytest
 import yaml
 from places import ROOT
 
+from genomicslearning.endpoint import package
+
 PACKAGE = ROOT / "genomicslearning"
 # In the order in which data walks through them; a module imports only from rooms above its own.
 ROOMS = """
@@ -77,6 +79,30 @@ def imported_modules(path):
 def test_no_import_runs_in_a_circle():
     order = TopologicalSorter({name: set(imported_modules(path)) - {name} for name, path in MODULES.items()})
     assert len(list(order.static_order())) == len(MODULES)
+
+
+def needed_to_import(path):
+    """The project's files that a module imports when it is itself imported: no types, nothing in a function."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        names = (
+            {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+            if isinstance(node, ast.ImportFrom)
+            else ()
+        )
+        for name in names:
+            place = ROOT.joinpath(*str(name).split("."))
+            yield from (found for found in (place.with_suffix(".py"), place / "__init__.py") if found.is_file())
+
+
+def test_what_a_served_model_imports_is_in_its_package():
+    packed = {found for pattern in package.MODULES for found in PACKAGE.glob(pattern)}
+    waiting, seen = [PACKAGE / "endpoint" / "inference.py"], set()
+    while waiting:
+        path = waiting.pop()
+        assert path in packed, f"{path.relative_to(PACKAGE)} is imported by what serves a model: endpoint/package.py"
+        seen.add(path)
+        waiting += set(needed_to_import(path)) - seen
+    assert PACKAGE / "history" / "horizons.py" in seen
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda path: path.parent.name)

@@ -29,7 +29,7 @@ MODULES = (
     # What single submissions teach, which the manifest states.
     *(
         f"history/{name}.py"
-        for name in ("__init__", "assemblies", "horizons", "release_files", "releases", "submissions")
+        for name in ("__init__", "assemblies", "dates", "horizons", "release_files", "releases", "submissions")
     ),
     *(f"training_set/{name}.py" for name in ("__init__", "schema", "table", "table_files", "user_table")),
     *(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import pairwise
 from os import PathLike
 
 import numpy as np
 import pandas as pd
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.assemblies import assembly_of
+from genomicslearning.history.past import perhaps_newer, read_past
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_release
 from genomicslearning.history.repeated import check_no_variant_on_both_sides, first_of_repeated, repeated_words
 from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
@@ -172,48 +171,6 @@ def _by_gene(table: pd.DataFrame, train_fraction: float, seed: int, groups: np.n
     return Split("gene", table[train_rows], table[~train_rows], groups[~train_rows], notes)
 
 
-def read_past(
-    table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str, table_date: date | None = None
-) -> list[Release]:
-    """The earlier releases, oldest first, of the table's assembly.
-
-    The newest is held as a whole, of the others the table's variants: ten releases of today take the memory of one.
-
-    Raises
-    ------
-    InputError
-        There are none, two of them are out of order, one is not older than the table, or is of another assembly.
-    """
-    if not earlier:
-        raise InputError("split time: needs at least one earlier release (--earlier clinvar_2016.vcf.gz, oldest first)")
-    releases = []
-    for number, path in enumerate(earlier, 1):
-        release = read_release(path, assembly=assembly, like=table)
-        releases.append(release if number == len(earlier) else release.of_interest(table))
-    _check_assemblies(table, releases, assembly)
-    check_order([(release.name, release.date) for release in releases], table_date)
-    return releases
-
-
-def check_order(releases: Sequence[tuple[str, date | None]], table_date: date | None = None) -> None:
-    """Refuse earlier releases, by name and date, that are not oldest first or not older than the table.
-
-    Raises
-    ------
-    InputError
-        Names the release and its date.
-    """
-    for (older, one), (newer, other) in pairwise(releases):
-        if one and other and one >= other:
-            raise InputError(f"earlier: {older} is not older than {newer}; give them oldest first")
-    for name, day in releases:
-        if day and table_date and day >= table_date:
-            raise InputError(
-                f"earlier: {name} is of {day}, the table of {table_date}; what is learnt from must be older than what "
-                "is judged: give an earlier release (or the table's own date, table_date)"
-            )
-
-
 def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date: date | None) -> Split:
     *past, newest = releases
     then = AlignedRelease(newest, table)
@@ -239,6 +196,7 @@ def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date
     singles = _single_submitters(newest, then.rows[is_test])
     notes = _notes_of_time(newest, train, test, learning, int(transitions.sum()), singles)
     notes += [source.why_none_drawn] if source.why_none_drawn else []
+    notes += perhaps_newer(then, table_date)
     return Split(
         "time",
         train,
@@ -319,6 +277,7 @@ def _from_the_past(
         "submission drawn."
     )
     parts.notes += [states[-1].why_none_drawn] if states[-1].why_none_drawn else []
+    parts.notes += perhaps_newer(then, table_date)
     return parts
 
 
@@ -386,20 +345,6 @@ def _first_seen(rows: pd.DataFrame, releases: Sequence[Release]) -> pd.Series:
         named = str(release.date or release.name)
         seen[present] = named if number else f"{named} or before"
     return seen
-
-
-def _check_assemblies(table: pd.DataFrame, releases: Sequence[Release], assembly: str) -> None:
-    ours = (assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None) or clinvar.assembly_name(assembly)
-    if ours is None:
-        raise InputError(
-            "split time: the table does not say its genome assembly (no CLNHGVS); give the parameter assembly"
-        )
-    for release in releases:
-        if release.assembly != ours:
-            raise InputError(
-                f"split time: {release.name} is {release.assembly}, the table is {ours}; "
-                "give releases of the table's assembly"
-            )
 
 
 def gene_groups(table: pd.DataFrame) -> np.ndarray:

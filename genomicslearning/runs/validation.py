@@ -50,8 +50,8 @@ def check(given: Mapping[str, object]) -> dict[str, object]:
 
 
 def _check_earlier(earlier: list[str], values: Mapping[str, object]) -> None:
+    from genomicslearning.history.past import check_order
     from genomicslearning.history.releases import check_release
-    from genomicslearning.history.splits import check_order
 
     assembly, day = str(values.get("assembly", "")), str(values.get("table_date") or "")
     dated = [(lake.name(release), check_release(release, assembly=assembly)) for release in earlier]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from genomicslearning import InputError, autopilot
+from genomicslearning.history.past import read_past
 from genomicslearning.history.releases import Release, read_release
-from genomicslearning.history.splits import BOOKKEEPING, learning_rows, read_past
+from genomicslearning.history.splits import BOOKKEEPING, learning_rows
 from genomicslearning.history.submissions import AlignedRelease
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table

@@ -21,8 +21,8 @@ from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons
 from genomicslearning.evaluation.second_submission_model import SecondSubmissions, TooFewSecondSubmissions
 from genomicslearning.history.horizons import at_horizon, why_lower
 from genomicslearning.history.horizons import described as words_of_horizons
+from genomicslearning.history.past import check_order
 from genomicslearning.history.releases import Release, read_release
-from genomicslearning.history.splits import check_order
 from genomicslearning.io import lake
 from genomicslearning.io.text import formula_read_table, write_json
 from genomicslearning.watchlist.entries import columns_with, csv_lines, described

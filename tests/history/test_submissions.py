@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ import pytest
 
 from genomicslearning import InputError
 from genomicslearning.history import horizons
+from genomicslearning.history.past import read_past
 from genomicslearning.history.releases import read_release
-from genomicslearning.history.splits import read_past, split
+from genomicslearning.history.splits import split
 from genomicslearning.history.submissions import CLASSES, AlignedRelease, draw_submissions, stated_class
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tall_traits"
@@ -202,6 +204,25 @@ def test_without_an_earlier_release_submissions_are_drawn_from_the_tables_own(hi
     silent = split(table, kind, features="prospective")
     assert "prior_CLNSIG" not in silent.train and "No release to draw" in silent.notes[-1]
     assert silent.test["POS"].tolist() == parts.test["POS"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["time", "random"])
+def test_a_release_that_looks_newer_than_the_table_is_doubted_where_no_date_tells(tmp_path, kind):
+    random = np.random.default_rng(3)
+    table = pd.DataFrame(
+        {"CHROM": "1", "POS": np.arange(1, 1001), "REF": "A", "ALT": "G", "CLASS": np.arange(1000) % 2}
+    )
+    table["CLNHGVS"] = "NC_000001.10:g.1A>G"
+    for single, doubted in ((8, True), (50, False)):
+        status = np.where(np.arange(1000) < single, SINGLE, random.choice([AGREE, CONFLICT], 1000))
+        said = {SINGLE: "Benign", AGREE: "Benign", CONFLICT: "Benign;Uncertain significance"}
+        lines = [f"1\t{pos}\tA\tG\t{pos}\t{one}\t{said[one]}\tx" for pos, one in enumerate(status, 1)]
+        path = tmp_path / "clinvar_2016-05-20.tsv"
+        path.write_text("\n".join([HEADER, *lines]) + "\n")
+        given = {"earlier": [path], "features": "prospective"}
+        notes = split(table, kind, **given).notes
+        assert any(f"only {single} have one: it looks newer" in note for note in notes) == doubted
+        assert not any("looks newer" in note for note in split(table, kind, table_date=date(2018, 4, 1), **given).notes)
 
 
 def test_of_several_releases_the_newest_alone_is_held_as_a_whole(history):
