@@ -19,6 +19,7 @@ import numpy as np
 
 from genomicslearning.demo import genome
 from genomicslearning.demo.draws import Draws, consequence_group, gene_weights, spread, statistics
+from genomicslearning.io import lake
 from genomicslearning.training_set.schema import AF_COLUMNS
 
 NOTICE = "SYNTHETIC sample made by genomicslearning: not ClinVar data, no real variant or patient, not for clinical use"
@@ -148,7 +149,7 @@ def _write_vcf(path: Path, lines: Iterable[str], *, date: str = "2018-04-01", cs
         )
     head.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
     text = "\n".join([*head, *lines]) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    lake.make_folder(path.parent)
     # mtime 0 and no file name in the gzip header, so that the same sample is the same bytes.
     path.write_bytes(gzip.compress(text.encode(), compresslevel=6, mtime=0))
 

@@ -22,8 +22,8 @@ THEMES = 16
 CONDITION_CONTEXT = {
     "gene_conditions": "mean number of conditions of the gene's training variants",
     "gene_not_specified": "share of the gene's training variants that name not_specified",
-    "conditions_to_gene": "conditions minus that mean",
-    "condition_set_rows": "other training variants with the same conditions in CLNDN",
+    "conditions_to_gene": "conditions named in CLNDN minus the mean of the gene's training variants",
+    "condition_set_rows": "other training variants with equal conditions in CLNDN",
 } | {
     f"{kind}_theme_{number:02d}": f"theme {number} of the {what} in CLNDN (TF-IDF, truncated SVD)"
     for kind, what in (("condition", "conditions"), ("word", "words"))
@@ -285,11 +285,11 @@ PRIOR = Block(
     "the single submission",
     {
         "prior_pathogenic": "1 where the earlier release's classification has a pathogenic or likely pathogenic term",
-        "prior_uncertain": "1 where it has uncertain significance",
-        "prior_benign": "1 where it has a benign or likely benign term",
-        "prior_likely": "1 where it says likely",
+        "prior_uncertain": "1 where the earlier release's classification has uncertain significance",
+        "prior_benign": "1 where the earlier release's classification has a benign or likely benign term",
+        "prior_likely": "1 where the earlier release's classification says likely",
         "prior_conditions": "conditions that the earlier release names",
-        "prior_unspecific": "1 where it names not specified or not provided",
+        "prior_unspecific": "1 where the earlier release names not specified or not provided",
     },
     reads=tuple(PRIOR_COLUMNS),
     parse=prior,

@@ -141,7 +141,7 @@ POSITION = Block(
         "exon": "exon number (EXON)",
         "exons": "exons of the transcript (EXON, else INTRON + 1)",
         "exon_fraction": "exon number over exons",
-        "exons_to_end": "exons after this one",
+        "exons_to_end": "exons of the transcript after the variant's",
         "last_exon": "1 in the last exon",
         "intron": "intron number (INTRON)",
         "intron_fraction": "intron number over introns",

@@ -153,10 +153,10 @@ FREQUENCY = Block(
     {f"log_af_{name}": f"log10({column} + 1e-6)" for name, column in _AF.items()}
     | {
         "log_af_max": "log10 of the largest of the three allele frequencies + 1e-6",
-        "log_af_min": "log10 of the smallest + 1e-6",
-        "log_af_mean": "log10 of their mean + 1e-6",
-        "af_known": "how many of the three are above zero",
-        "af_pattern": "which of the three are above zero: ESP 1, ExAC 2, 1000 Genomes 4",
+        "log_af_min": "log10 of the smallest of the three allele frequencies + 1e-6",
+        "log_af_mean": "log10 of the mean of the three allele frequencies + 1e-6",
+        "af_known": "how many of the three allele frequencies are above zero",
+        "af_pattern": "which allele frequencies are above zero: ESP 1, ExAC 2, 1000 Genomes 4",
         "esp_to_exac": "log10 of (AF_ESP + 1e-5) over (AF_EXAC + 1e-5)",
         "tgp_to_exac": "log10 of (AF_TGP + 1e-5) over (AF_EXAC + 1e-5)",
         "minor_af": "largest allele frequency, folded at one half",

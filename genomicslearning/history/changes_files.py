@@ -48,13 +48,16 @@ def read_genes(path: str | os.PathLike) -> frozenset[str]:
 def check(
     old: str | os.PathLike, new: str | os.PathLike, out: str | os.PathLike, *, read: Iterable[str | os.PathLike] = ()
 ) -> None:
-    """Refuse one release without the other, and outputs that cannot be written, before anything is read.
+    """Refuse what is no path, one release without the other, and outputs in the way, before anything is read.
 
     Raises
     ------
     InputError
         Says what is missing, or which output is in the way.
     """
+    for path in (old, new, out, *read):
+        if not isinstance(path, (str, os.PathLike)):
+            raise InputError(f'{path!r}: is no path; give a text, in quotes ("" for none)')
     if bool(old) != bool(new):
         missing, given = ("new", old) if old else ("old", new)
         raise InputError(f"parameter {missing}: is empty beside {given}; give both releases, or none for the sample")

@@ -321,6 +321,14 @@ def _s3_key(path: str) -> str:
     return re.sub("/+", "/", path[len("s3://") :]).rstrip("/")
 
 
+def make_folder(path: Path) -> None:
+    """Make a local folder, and those above it; a file in the way, or a place where none can be, is told of."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"{path}: cannot make this folder ({_why(problem)}); choose another") from None
+
+
 def _check_replaceable(path: str) -> None:
     try:
         mode = os.stat(path).st_mode

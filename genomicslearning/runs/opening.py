@@ -108,7 +108,7 @@ def open_run(
         return OpenRun(folder, step=step, parameters=given)
     if run_dir and step not in (ANNOTATE, STEPS[0]) and not folder.is_dir():
         raise InputError(f"{folder}: no such folder; run the notebook {STEPS[0]} with this run_dir first")
-    (folder / "data").mkdir(parents=True, exist_ok=True)
+    lake.make_folder(folder / "data")
     with lock.hold(folder):
         steps = (ANNOTATE, *STEPS) if step == ANNOTATE else None
         if step != STEPS[0] or not any(asked.get(name) for name in inputs.TRAINING_DATA):

@@ -110,7 +110,7 @@ def check_arguments(clinvar: object, annotated: object, pick: str) -> None:
     if str(clinvar) == str(annotated) == "-":
         raise InputError("-: standard input can be one of the two files, not both")
     if pick not in transcripts.PICKS:
-        raise InputError(f"{pick}: no transcript rule; choose one of {', '.join(transcripts.PICKS)}")
+        raise InputError(f"{pick or 'an empty pick'}: no transcript rule; choose one of {', '.join(transcripts.PICKS)}")
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -412,3 +413,10 @@ def test_columns_are_parted_by_a_flag_and_added_up_again():
     without = PartedColumns("another").fit(table)
     np.testing.assert_array_equal(without.transform(table), table.to_numpy())
     np.testing.assert_array_equal(without.added_up(np.ones((1, 2))), np.ones((1, 2)))
+
+
+def test_what_a_feature_is_stands_by_itself():
+    """A report shows features by their weight, each without its neighbours in the block."""
+    words = {name: what for block in BLOCKS.values() for name, what in block.columns.items()}
+    leaning = re.compile(r"\b(them|their|that mean|the same|drawn to it|this one)\b|where it (?:has|says|names)")
+    assert not [f"{name}: {what}" for name, what in words.items() if leaning.search(what)]

@@ -65,7 +65,9 @@ def test_the_notebook_counts_what_an_independent_count_finds(executed):
     [
         ({"old": "a.vcf"}, "parameter new: is empty beside a.vcf; give both releases, or none for the sample"),
         ({"new": "b.vcf"}, "parameter old: is empty beside b.vcf"),
-        ({"out": "in_the_way"}, "in_the_way"),
+        ({"out": "in_the_way"}, "in_the_way/changes.csv: cannot write there, a file stands where a folder should"),
+        ({"genes": 5}, "5: is no path; give a text"),
+        ({"out": "/proc/none"}, "/proc/none/demo: cannot make this folder"),
     ],
 )
 def test_a_half_of_the_pair_is_no_sample_and_an_output_that_cannot_be_is_told_first(given, message, tmp_path):

@@ -223,6 +223,13 @@ def test_wrong_parameters_are_refused_before_work(tmp_path, seed, words):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_run_folder_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(InputError, match="file.*data: cannot make this folder"):
+            by_hand("first", run_dir=str(place))
+
+
 def test_a_run_folder_that_is_no_text_is_refused():
     with pytest.raises(InputError, match="parameter run_dir: 5 is no str"):
         open_run(5, step="second", given={})
