@@ -170,11 +170,12 @@ def _beyond_classification(metrics: dict) -> list[tuple[str, str, str, str]]:
     known = {name: figures for name, figures in alone.items() if figures}
     if metrics["split"] != "time" or not known:
         return []
-    name, best = max(known.items(), key=lambda one: one[1]["roc_auc"])
+    words = {"classification": "the present classification alone", "vus": "knowing only whether it is uncertain"}
+    best = max(figures["roc_auc"] for figures in known.values())
     low = metrics["roc_auc_ci"][0]
-    words = {"classification": "the present classification alone", "vus": "knowing only whether it is uncertain"}[name]
-    better = low > best["roc_auc"]
-    because = f"ROC AUC {metrics['roc_auc']:.3f} (from {low:.3f}) against {best['roc_auc']:.3f} for {words}" + (
+    better = low > best
+    beside = " and ".join(f"{figures['roc_auc']:.3f} for {words[name]}" for name, figures in known.items())
+    because = f"ROC AUC {metrics['roc_auc']:.3f} (from {low:.3f}) against {beside}" + (
         "." if better else ": no better than knowing the class."
     )
     rule = "time split: yes if the lower end of the interval is above the better of both baselines, else no"

@@ -179,3 +179,4 @@ def test_the_verdict_says_whether_more_than_the_class_is_known(low, answer, word
     }  # fmt: skip
     rows = verdict(metrics).set_index("question").loc["Say more than the present classification says?"]
     assert rows["answer"] == answer and words in rows["because"]
+    assert "0.720 for the present classification alone and 0.600 for knowing only whether it is" in rows["because"]
