@@ -9,12 +9,14 @@ from collections import Counter
 import pandas as pd
 import pytest
 from browser import HOSTILE, WIDE, chromium, listener, open_at, serious_findings, shows_text_alone
+from places import ROOT
 
 from genomicslearning import InputError
 from genomicslearning.evaluation import grading
-from genomicslearning.history.changes import outlier, significance
+from genomicslearning.history.changes import COLUMNS, outlier, significance
 from genomicslearning.history.changes_files import compare_files, read_genes, write
 
+TABLES = ("column of `changes.csv`", "key of `changes.json`", "key of `graded`")
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\treview_status\tclinical_significance\tsymbol"
 SINGLE, AGREE, OLD_CONFLICT, CONFLICT, PANEL, NONE = (
     "criteria provided, single submitter",
@@ -337,3 +339,17 @@ def test_the_page_of_changes_shows_how_a_list_was_calibrated_and_what_it_missed(
     )
     assert re.search(r"Misses: highest chances of conflict that agree.*\|1:6 A&gt;G\|+C\|+90\.0 %\|", text, re.DOTALL)
     assert re.search(r"Misses: lowest chances of conflict that conflict.*\|1:1 A&gt;G\|+A\|+10\.0 %\|", text, re.DOTALL)
+
+
+def test_every_column_and_key_is_documented(pair, tmp_path):
+    text = (ROOT / "docs" / "changes.md").read_text(encoding="utf-8")
+    tables = [text.split(f"| {name} | meaning |")[1].split("\n\n")[0] for name in TABLES]
+    named = [
+        {one for cell in re.findall(r"(?m)^\| (.*?) \|", table) for one in re.findall(r"`(\w+)`", cell)}
+        for table in tables
+    ]
+    (tmp_path / "list.csv").write_text("CHROM,POS,REF,ALT,probability\n1,1,A,G,0.1\n1,6,A,G,0.9\n")
+    found, scored = compare_files(*pair), grading.read_scored(tmp_path / "list.csv")
+    facts = grading.grade(scored, found.new.of_interest(scored), name="list.csv")
+    summary = write(found, tmp_path / "out", graded=facts, progress=str)
+    assert named == [set(COLUMNS), set(summary), set(facts)]
