@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genomicslearning import InputError, clinvar
+from genomicslearning import InputError, __version__, clinvar
 from genomicslearning.autopilot.cross_validation import fold_count, table_sha256
 from genomicslearning.evaluation.baselines import (
     BASELINE_KEYS,
@@ -88,7 +88,7 @@ class CachedFits:
         """Probabilities of the test rows, from the folder where this very fit is there."""
         content = [table_sha256(rows) for rows in (train, test)]
         content.append("" if groups is None else hashlib.sha256(np.asarray(groups).tobytes()).hexdigest())
-        digest = hashlib.sha256(json.dumps([name, features, *content]).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(json.dumps([__version__, name, features, *content]).encode()).hexdigest()[:12]
         key = f"{name}-{features}-{digest}"
         path = self.folder / f"{key}.npy"
         if path.is_file():

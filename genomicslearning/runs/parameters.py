@@ -184,7 +184,8 @@ def check_types(given: Mapping[str, object], known: Mapping[str, Parameter]) -> 
             case _:
                 continue
         if not fits:
-            raise InputError(f"parameter {name}: {value!r} is no {known[name].type}; it is {written}")
+            by_papermill = f" (papermill: -r {name} {value})" if isinstance(value, (int, float)) else ""
+            raise InputError(f"parameter {name}: {value!r} is no {known[name].type}; it is {written}{by_papermill}")
 
 
 def check(values: Mapping[str, object]) -> None:

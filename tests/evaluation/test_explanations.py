@@ -345,7 +345,7 @@ def counting():
     return fit, calls
 
 
-def test_cells_that_cannot_exist_say_why(sample, counting, tmp_path):
+def test_cells_that_cannot_exist_say_why(sample, counting, tmp_path, monkeypatch):
     fit, calls = counting
     table = split_comparison.compare_splits(sample, split_comparison.CachedFits(tmp_path, fit)).set_index(
         ["split", "model"]
@@ -359,6 +359,9 @@ def test_cells_that_cannot_exist_say_why(sample, counting, tmp_path):
         ["split", "model"]
     )
     assert len(calls) == 4, "fits are kept"
+    monkeypatch.setattr(split_comparison, "__version__", "9")
+    split_comparison.compare_splits(sample, split_comparison.CachedFits(tmp_path, fit))
+    assert len(calls) == 8, "of another version they are made again"
     shown = readable.models(table.reset_index())
     assert shown["ROC AUC (95 %)"].tolist().count("–") == 9
     assert shown["note"].tolist().count("needs earlier releases") == 9

@@ -240,7 +240,7 @@ def test_a_table_that_cannot_be_split_so_is_refused_before_any_work(rows, split,
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("horizons", 8, "8 is no str; it is a text, in quotes"),
+        ("horizons", 8, r"8 is no str; it is a text, in quotes.* \(papermill: -r horizons 8\)"),
         ("horizons", [2, 8], r"\[2, 8\] is no str"),
         ("extra_candidates", None, "None is no str; .* for none"),
         ("table_date", 20180401, "20180401 is no str"),
