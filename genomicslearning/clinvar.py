@@ -83,12 +83,12 @@ def group(term: str) -> str | None:
 
 
 def submissions(clnsigconf: str) -> dict[str, int]:
-    """Number of submissions of each classification term in a CLNSIGCONF value, in its order."""
+    """Number of submissions of each classification term in a CLNSIGCONF value, in its order; none of none."""
     counts: dict[str, int] = {}
     for piece in clnsigconf.split(")"):
         before, opened, number = piece.rpartition("(")
         term = _SEPARATORS.sub("", before.rpartition("(")[2])
-        if opened and term and number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS:
+        if opened and term and number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS and int(number):
             counts[term] = counts.get(term, 0) + int(number)
     return counts
 

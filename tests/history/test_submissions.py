@@ -47,6 +47,8 @@ def test_a_class_is_drawn_by_its_count():
         ("Pathogenic/Pathogenic,_low_penetrance|other", "", {"Pathogenic"}),
         ("Conflicting_classifications_of_pathogenicity", "", {None}),
         ("Conflicting", "Likely_pathogenic(2)|Benign(1)", {"Likely_pathogenic", "Benign"}),
+        ("Conflicting", "Benign(0)|Pathogenic(2)", {"Pathogenic"}),
+        ("Conflicting", "Benign(0)", {None}),
         ("drug_response", "", {None}),
         ("", "", {None}),
     ],

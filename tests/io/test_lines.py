@@ -189,7 +189,7 @@ def test_conflicting_classifications_without_an_end():
 
     assert clinvar.submissions("a" * 2_000_000) == {}
     assert clinvar.submissions("a" * 1_000_000 + "(2)") == {"a" * 1_000_000: 2}
-    assert clinvar.submissions("Benign(٣)|Pathogenic(2)|Likely_benign(99999999999999)") == {"Pathogenic": 2}
+    assert clinvar.submissions("Benign(٣)|Benign(0)|Pathogenic(2)|Likely_benign(99999999999999)") == {"Pathogenic": 2}
 
 
 HEADER_LINES = {
