@@ -171,7 +171,7 @@ def describe(
 
 def _single_submissions(table: pd.DataFrame, features: str) -> dict | None:
     """What carries the model's answers to a stated distance from the release."""
-    return learnt_rates(table) if features == "prospective" and "prior_CLNSIG" in table else None
+    return learnt_rates(table) if features == "prospective" else None
 
 
 def _described_rows(table: pd.DataFrame, compared_on: int, set_aside: int) -> dict:

@@ -69,7 +69,7 @@ def years_list(text: str) -> list[int]:
     return found
 
 
-def learnt_rates(learning: pd.DataFrame) -> dict:
+def learnt_rates(learning: pd.DataFrame) -> dict | None:
     """What is needed of a model's training rows to carry its answers to a horizon; goes into the model's facts.
 
     Returns
@@ -77,8 +77,10 @@ def learnt_rates(learning: pd.DataFrame) -> dict:
     dict
         `classes`: share of conflicts by class among the rows; `days`: the median distance, None where fewer than half
         of those that say something have one, as drawn submissions have none: a few transitions over ten years do not
-        make a model's answers ones for ten years.
+        make a model's answers ones for ten years. None where no row says anything.
     """
+    if "prior_CLNSIG" not in learning or learning["prior_CLNSIG"].isna().all():
+        return None
     overall = float(learning["CLASS"].mean())
     said = learning["prior_CLNSIG"].map(stated_class, na_action="ignore").fillna(OTHER)
     counts = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from genomicslearning.autopilot import manifest
 from genomicslearning.autopilot.manifest import PUBLISHED_EVIDENCE, missing_evidence, missing_from_training
 from genomicslearning.training_set.schema import AF_COLUMNS, COLUMNS, VEP_COLUMNS
 
@@ -50,3 +51,14 @@ def test_predict_says_it_in_the_same_words():
 def test_the_shares_are_of_columns(features):
     assert set(PUBLISHED_EVIDENCE[features]) < set(COLUMNS)
     assert 0.95 < sum(PUBLISHED_EVIDENCE[features].values()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "known"), [([None] * 4, False), (["Benign", None, None, "Pathogenic"], True), (None, False)]
+)
+def test_a_model_that_no_submission_taught_has_no_horizons(said, known):
+    rows = pd.DataFrame({"CLASS": [0, 1, 0, 1]})
+    if said is not None:
+        rows["prior_CLNSIG"] = pd.Series(said, dtype="str")
+    assert (manifest._single_submissions(rows, "prospective") is not None) == known
+    assert manifest._single_submissions(rows, "biology") is None

@@ -350,6 +350,8 @@ def test_what_rows_taught_is_kept_by_class():
     assert found["days"] is None
     assert found["classes"]["Benign"] == pytest.approx(2.5 / 40)
     assert found["classes"]["Pathogenic"] == pytest.approx(0.25)
+    assert horizons.learnt_rates(learning.assign(prior_CLNSIG=np.nan)) is None, "no submission taught anything"
+    assert horizons.learnt_rates(learning.drop(columns="prior_CLNSIG")) is None
 
 
 @pytest.mark.parametrize(("real", "days"), [(60, 3650.0), (50, 3650.0), (40, None)])
