@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import queue
 import shutil
 import threading
@@ -374,6 +375,22 @@ def in_canonical_order(table: pd.DataFrame, groups: Sequence | None) -> tuple[pd
     """Training rows in canonical order, and their groups; see `in_order`."""
     order, numbers = in_order(table, groups)
     return table.iloc[order].reset_index(drop=True), numbers
+
+
+def training_rows(folder: str | os.PathLike) -> pd.DataFrame:
+    """The rows that a job learnt from, in canonical order; with groups in the column `GROUP`.
+
+    Raises
+    ------
+    InputError
+        The folder is no job's.
+    """
+    try:
+        return pd.read_parquet(Path(folder) / TRAINING_TABLE)
+    except (TypeError, OSError):
+        raise InputError(
+            f"{folder}: has no {TRAINING_TABLE}; give a job's folder, such as runs/NAME/autopilot/variant-classifier"
+        ) from None
 
 
 def _write_in_order(table: pd.DataFrame, order: np.ndarray, groups: np.ndarray | None, path: Path) -> None:

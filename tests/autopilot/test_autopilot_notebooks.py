@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import nbformat
 import numpy as np
+import pandas as pd
 import papermill
 import pytest
 
-from genomicslearning import autopilot, share
+from genomicslearning import InputError, autopilot, clinvar, share
 from genomicslearning.autopilot import notebooks
 from genomicslearning.autopilot.candidates import PRESETS
+from genomicslearning.autopilot.local import TRAINING_TABLE, training_rows
 from genomicslearning.autopilot.model import Model
 
 
@@ -118,6 +120,27 @@ def test_candidates_are_code_and_no_cell_calls_the_job_runner(job):
     assert {candidate.name for candidate in job.candidates} - {"ensemble"} <= defined
     assert "autopilot.start" not in source and "LocalJob" not in source
     assert "suggest_float" in source and "Pipeline(" in source
+
+
+@pytest.mark.parametrize(("agreeing", "conflicting"), [(200, 100), (4, 1), (2, 3)])
+def test_data_exploration_of_rows_of_a_time_split_and_of_few(rows, agreeing, conflicting, tmp_path):
+    """A time split forgets a later release's conditions and sources, so that no column counts submissions."""
+    of_each = [rows[rows["CLASS"] == label].iloc[:count] for label, count in ((0, agreeing), (1, conflicting))]
+    table = pd.concat(of_each, ignore_index=True)
+    missing = pd.Series(np.nan, index=table.index, dtype="str")
+    table = table.assign(**dict.fromkeys(clinvar.GROWS_WITH_SUBMITTERS & set(rows), missing))
+    table.to_parquet(tmp_path / TRAINING_TABLE)
+    done = run(
+        share("notebooks", "autopilot", notebooks.DATA_EXPLORATION), tmp_path / "o.ipynb", job_folder=str(tmp_path)
+    )
+    shown = text(done)
+    assert "count submissions" not in shown and "nan" not in shown.split()
+
+
+@pytest.mark.parametrize("folder", ["/no/job", 5, __file__])
+def test_a_folder_that_is_no_jobs_is_told_of(folder):
+    with pytest.raises(InputError, match=r"has no training_table\.parquet; give a job's folder"):
+        training_rows(folder)
 
 
 def test_data_exploration_names_leaks_and_actions(job, tmp_path):
