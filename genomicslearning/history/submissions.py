@@ -53,6 +53,8 @@ class AlignedRelease:
 
     def column(self, name: str) -> pd.Series:
         """A column of the release, aligned with the table."""
+        if self.release.variants.empty:  # where only those of interest were read, and there are none
+            return pd.Series(np.nan, index=self._index, dtype="str")
         column = self.release.variants[name].iloc[np.maximum(self.rows, 0)].astype("str")
         return column.set_axis(self._index).where(self.rows >= 0)
 

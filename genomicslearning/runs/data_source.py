@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from genomicslearning import InputError, demo
@@ -24,14 +25,14 @@ LAKE_VCFS = ("annotation/clinvar/clinvar.vcf.gz", "annotation/clinvar/clinvar.an
 def write_training_set(
     run: Run,
     *,
-    clinvar: str = "",
-    annotated: str = "",
-    table: str = "",
+    clinvar: str | os.PathLike = "",
+    annotated: str | os.PathLike = "",
+    table: str | os.PathLike = "",
     pick: str = "mane",
     csq_key: str = "",
     strict: bool = False,
     backend: str = "",
-    lake: str = "",
+    lake: str | os.PathLike = "",
     progress: Callable[[str], None] = print,
 ) -> dict:
     """Write the run's training set as parquet and CSV and return its accounting.
@@ -47,6 +48,7 @@ def write_training_set(
     InputError
         Both a table and VCFs are given, or the data is not usable.
     """
+    table, clinvar, annotated, lake = (os.fspath(place) for place in (table, clinvar, annotated, lake))
     if table and (clinvar or annotated):
         raise InputError("give either training_set or clinvar/annotated, not both")
     out = str(run.training_set)

@@ -224,7 +224,7 @@ def read_list(name: str, value: object) -> list[str]:
         Neither.
     """
     if isinstance(value, (list, tuple)):
-        value = json.dumps(list(value))
+        value = json.dumps(list(value), default=str)  # a path is its text
     text = str(value or "").strip()
     if not text.startswith("["):
         return [text] if text else []
@@ -238,7 +238,7 @@ def read_list(name: str, value: object) -> list[str]:
 
 
 def _typed(parameter: Parameter, value: object) -> object:
-    text = json.dumps(list(value)) if isinstance(value, (list, tuple)) else str(value)
+    text = json.dumps(list(value), default=str) if isinstance(value, (list, tuple)) else str(value)
     try:
         match parameter.type:
             case "bool":

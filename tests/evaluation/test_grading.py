@@ -14,6 +14,7 @@ from genomicslearning.evaluation.second_submission_model import SecondSubmission
 from genomicslearning.evaluation.split_comparison import within_classification
 from genomicslearning.evaluation.verdict import verdict
 from genomicslearning.history.releases import read_release
+from genomicslearning.history.stored_releases import StoredRelease
 
 HEADER = "chrom\tpos\tref\talt\tmeasureset_id\tsymbol\treview_status\tclinical_significance\tall_traits"
 SINGLE, AGREE, CONFLICT = (
@@ -46,6 +47,15 @@ def test_a_list_is_graded_by_what_happened_since(tmp_path):
     assert [one["variant"] for one in facts["misses"]["high_but_agree"]] == ["1:2 A>G", "1:4 A>G"]
     assert facts["misses"]["low_but_conflict"][0] == {"variant": "1:3 A>G", "gene": "GENE", "probability": 0.3}
     assert "4 have several submitters in now.tsv, 2 of them in conflict" in facts["words"]
+
+
+def test_a_release_with_none_of_a_list_grades_nothing_and_says_so(tmp_path):
+    table = read_scored(scored(tmp_path / "watchlist.csv", [0.9, 0.8, 0.3]))
+    release(tmp_path / "now.tsv", [(pos, "GENE", AGREE, "Benign") for pos in range(500, 520)])
+    elsewhere = StoredRelease(tmp_path / "now.tsv", assembly="GRCh37").of_interest(table)
+    facts = grade(table, elsewhere, name="watchlist.csv")
+    assert (facts["gone"], facts["several"], facts["observed"]) == (3, 0, None)
+    assert "hardly belong together" in facts["words"]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_folder_of_parts_is_a_table_with_all_its_columns(place, bucket, tmp_pa
     read = read_table(f"{root}/{table}.parquet")
     pd.testing.assert_frame_equal(read, read_table(tmp_path / "whole.parquet"))
     run = Run(tmp_path / "run")
-    accounting = write_training_set(run, lake=str(root))
+    accounting = write_training_set(run, lake=root)
     assert [entry["bytes"] > 0 for entry in accounting["inputs"]] == [True] * 4
     brought = read_table(run.training_set)
     assert brought["VARIATION_ID"].tolist() == [str(n) for n in range(1, 41)]

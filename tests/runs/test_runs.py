@@ -256,8 +256,11 @@ def test_a_value_of_another_type_is_refused_with_how_it_is_written(name, value, 
 
 def test_values_of_the_right_types_pass_a_path_and_a_list_too(tmp_path):
     known = parameters.of("data_prep") | parameters.of("variant_classifier-autopilot")
-    fits = {"clinvar": tmp_path / "a.vcf", "training_set": "", "strict": True, "earlier": ["a"], "seed": 7}
+    earlier = [tmp_path / "a", "b"]
+    fits = {"clinvar": tmp_path / "a.vcf", "training_set": "", "strict": True, "earlier": earlier, "seed": 7}
     parameters.check_types(fits, known)
+    assert parameters.read_list("earlier", earlier) == [str(tmp_path / "a"), "b"]
+    assert parameters.read({"earlier": earlier}, known)["earlier"] == json.dumps([str(tmp_path / "a"), "b"])
 
 
 def test_a_run_stands_for_its_model(tmp_path):
