@@ -163,26 +163,25 @@ class Bench:
         of the gene's share of later conflicts; without those shares, for comparison. Not a forecast: what a model
         that has not seen the gene could still gain by knowing more of it.
         """
-        latest, then = self.latest(), read_release(self.earlier[-1], assembly=ASSEMBLY)
-        then, now = AlignedRelease(then, latest.variants), AlignedRelease(latest, latest.variants).label()
-        others = then.single & now.notna() & ~latest.variants["key"].isin(locus_keys(test))
-        others = latest.variants[others].assign(
-            said=then.column("CLNSIG").map(stated_class, na_action="ignore"), conflict=now.astype(float)
-        )
+        latest, before = self.latest(), read_release(self.earlier[-1], assembly=ASSEMBLY)
+        then, now = AlignedRelease(before, latest.variants), AlignedRelease(latest, latest.variants).label()
+        said = then.column("CLNSIG").map(stated_class, na_action="ignore")
+        asked = latest.variants["key"].isin(locus_keys(test))
+        others = latest.variants.assign(said=said, conflict=now.astype(float))[then.single & now.notna() & ~asked]
         classes = test["prior_CLNSIG"].map(stated_class, na_action="ignore").to_numpy()
-        parts, shares, given = np.clip(score, 1e-6, 1 - 1e-6), [], []
+        log_odds, given, shares = logit(np.clip(score, 1e-6, 1 - 1e-6)), [], []
         for name, of_class in others.groupby("said"):
             mean, of_gene = of_class["conflict"].mean(), of_class.groupby("SYMBOL")["conflict"]
             # As if three more variants of each gene had the share of all.
             share = (of_gene.sum() + 3 * mean) / (of_gene.size() + 3)
             rows = classes == name
-            given += [rows, rows * logit(parts)]
+            given += [rows, rows * log_odds]
             shares.append(rows * logit(share.reindex(test["SYMBOL"]).fillna(mean)).to_numpy())
         found = []
         for name, columns in (("probability, a level and a slope of each class", given), ("hindsight", given + shares)):
-            columns = np.column_stack(columns)
-            fitted = LogisticRegression(C=1e6, max_iter=5000).fit(columns, truth)
-            found.append(self._judged("in sample", test, truth, name, fitted.predict_proba(columns)[:, 1]))
+            matrix = np.column_stack(columns)
+            fitted = LogisticRegression(C=1e6, max_iter=5000).fit(matrix, truth)
+            found.append(self._judged("in sample", test, truth, name, fitted.predict_proba(matrix)[:, 1]))
         return pd.DataFrame(found)
 
     def latest(self):
