@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from genomicslearning import InputError, autopilot
+from genomicslearning.history.horizons import YEAR
 from genomicslearning.history.past import read_past
 from genomicslearning.history.releases import Release, read_release
 from genomicslearning.history.splits import BOOKKEEPING, learning_rows
@@ -80,6 +81,19 @@ def _check_enough(clinvar: str | os.PathLike, said: pd.Series, why: str) -> None
             f"{int(said.sum()):,} of them conflicting; it takes {LEAST_DRAWN} and both outcomes to learn from: give a "
             f"whole release, or a model (--model). {why}".rstrip()
         )
+
+
+def how_given(manifest: dict) -> str:
+    """How a model that was given had been learnt, in words, by its manifest."""
+    rows = (manifest.get("training_set") or {}).get("rows")
+    of = f"from {rows:,} variants with several submitters" if rows else "from variants with several submitters"
+    told = f"The model was given (job {manifest['job']}, features {manifest['features']}) and has learnt {of}: "
+    single = manifest.get("single_submissions")
+    if single is None:
+        return f"{told}it does not know what becomes of a single submission."
+    if single["days"] is None:
+        return f"{told}of most of them one submission was drawn as if it stood alone."
+    return f"{told}most had a single submitter before, {single['days'] / YEAR:.1f} years as the median."
 
 
 def _how(rows: int, preset: str, real: int, past: Sequence[Release]) -> str:

@@ -28,7 +28,7 @@ from genomicslearning.io.text import formula_read_table, write_json
 from genomicslearning.watchlist.entries import columns_with, csv_lines, described
 from genomicslearning.watchlist.filter_page import AHEAD, write_page
 from genomicslearning.watchlist.kinds import ConflictKinds
-from genomicslearning.watchlist.learning import learn
+from genomicslearning.watchlist.learning import how_given, learn
 from genomicslearning.watchlist.single_submitters import Spool, spool
 
 SHOWN = 5000  # rows of the page: more make a browser slow, and nobody reads further
@@ -189,12 +189,14 @@ def _learnt(
         folder, how, release, past = learn(clinvar, annotated, scratch, **teaching, **picking)
         picking["progress"](f"watchlist: {how}")
         return _Learnt(folder, Model.load(folder), how, release, past)
+    scorer = Model.load(model)
+    how = how_given(scorer.manifest)
     if not earlier:
-        return _Learnt(model, Model.load(model))
+        return _Learnt(model, scorer, how)
     release = read_release(clinvar, assembly=assembly)
     past = [read_release(path, assembly=assembly, like=release) for path in earlier]
     check_order([(one.name, one.date) for one in past], release.date)
-    return _Learnt(model, Model.load(model), "", release, past)
+    return _Learnt(model, scorer, how, release, past)
 
 
 def _warnings(scorer: Model, annotated: str | os.PathLike | None) -> list[str]:

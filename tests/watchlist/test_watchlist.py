@@ -127,6 +127,9 @@ def test_without_transitions_the_probability_is_marked(models, tmp_path):
     release.write_text(HEADER + "".join(record(10 * n, n, CLNSIG="Benign", AF_EXAC=f"0.00{n}") for n in range(1, 9)))
     summary = watchlist.build(clinvar=release, model=models["biology"], out=tmp_path / "out", shown=3)
     assert not summary["calibrated"] and "NOT CALIBRATED" in summary["meaning"]
+    assert re.search(
+        r"features biology\) and .* [\d,]+ variants .* does not know what becomes of a single sub", summary["learnt"]
+    )
     assert ">Probability, not calibrated<" in (tmp_path / "out" / "watchlist.html").read_text()
     rows = read(tmp_path / "out")
     assert rows["rank"].tolist() == [str(n) for n in range(1, 9)]
@@ -159,6 +162,7 @@ def test_with_transitions_it_has_a_meaning_and_reads_the_submission(models, tmp_
     page = (tmp_path / "out" / "watchlist.html").read_text()
     assert "It changes with the time that passes" in page and f"<p>{summary['why_lower']}</p>" in page
     assert "since conflicts get resolved" in summary["why_lower"]
+    assert "of most of them one submission was drawn" in summary["learnt"] and f"<p>{summary['learnt']}</p>" in page
     assert (
         "Below each probability: 2y and 8y: so many years after the release.<" in page and "ranked by both" not in page
     )
