@@ -293,7 +293,8 @@ def test_my_genes_are_read_from_a_windows_file_and_those_in_neither_release_are_
     assert summary["my_genes"] == {"given": 2, "in_neither_release": ["NOSUCH"]}
     assert "in neither release: NOSUCH" in said[0]
     assert summary["genes"][0]["gene"] == "B"
-    assert "NOSUCH" in (tmp_path / "out" / "release_changes.html").read_text()
+    page = (tmp_path / "out" / "release_changes.html").read_text()
+    assert "NOSUCH" in page and "my genes (*) and conflict events first" in page and ">B *<" in page
 
 
 @pytest.mark.parametrize(
