@@ -22,6 +22,11 @@ FREQUENCIES = (
     "Genomes. Variants of "
     "ancestries that these cohorts lack look rarer than they are, and the model takes rarity for evidence."
 )
+GENE_RATES = (
+    "How often a gene's other variants conflict is evidence itself (features biology, split random): where "
+    "laboratories have disagreed much a new variant is taken for likelier to conflict; a gene without training rows "
+    "has the share of all. With genes held out (split gene) a model does without."
+)
 RECLASSIFIED = (
     "Labels follow ClinVar's review status of one release; laboratories reclassify, and labels change with them."
 )
@@ -68,7 +73,7 @@ def model_card(
         "## Verdict",
         _table(["use", "answer", "because"], verdict[["question", "answer", "because"]].itertuples(index=False)),
         "## Known biases",
-        _list([_genes(train), FREQUENCIES, _laboratories(train)]),
+        _list([_genes(train), *_rates_of_genes(metrics), FREQUENCIES, _laboratories(train)]),
         "## Limits",
         _list([SELECTION, RECLASSIFIED, *manifest.get("notes", [])]),
         "## Versions",
@@ -118,6 +123,10 @@ def _input(one: dict) -> str:
     date = one.get("fileDate") or "release date not recorded"
     name = str(one.get("name", "")).replace("`", "")
     return f"{one.get('role', 'input')}: `{name}`, {date}, sha256 `{one.get('sha256', '')}`"
+
+
+def _rates_of_genes(metrics: dict) -> list[str]:
+    return [GENE_RATES] if (metrics.get("features"), metrics["split"]) == ("biology", "random") else []
 
 
 def _genes(train: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ from places import data_folder
 from scipy.special import logit
 
 from genomicslearning import InputError, autopilot, evaluation
+from genomicslearning.autopilot.candidates import Evidence
 from genomicslearning.evaluation import (
     attributions,
     baselines,
@@ -163,6 +164,16 @@ def test_the_card_has_every_part_and_takes_no_markup(parts):
         assert f"## {heading}" in card
     assert "0.880 (0.870 to 0.890)" in card and "2018-04-01, sha256 `def`" in card and "sha256 abc" in card
     assert "bEVIL" in card and "<b>" not in card
+    assert model_card.GENE_RATES not in card
+
+
+@pytest.mark.parametrize(("split", "told"), [("random", True), ("gene", False), ("time", False)])
+def test_a_model_that_reads_how_often_a_gene_conflicts_says_so(parts, split, told):
+    asked = figures(split=split, features="biology")
+    known = {"manifest": {}, "verdict": verdict(asked), "train": parts.train, "data": {}}
+    assert (model_card.GENE_RATES in model_card.model_card(metrics=asked, **known)) is told
+    reads = Evidence("biology", grouped=split != "random", seed=1).all_columns().gene_rates is not None
+    assert reads is told
 
 
 # --- leakage
