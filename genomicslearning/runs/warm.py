@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
@@ -99,8 +100,12 @@ def _answer() -> bool:
 
 
 def _import_if_it_loads(name: str) -> None:
-    """Import a module; one that does not load here (LightGBM without its OpenMP) is left to the notebook that asks."""
-    with suppress(ImportError, OSError):
+    """Import a module; one that does not load here (LightGBM without its OpenMP) is left to the notebook that asks.
+
+    What it warns of, such as widgets that a progress bar would like, is no news to whoever sets up or starts a run.
+    """
+    with suppress(ImportError, OSError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         import_module(name)
 
 

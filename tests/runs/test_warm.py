@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import IPython
 import pytest
@@ -43,3 +45,10 @@ def test_a_kernel_whose_parent_is_gone_counts_as_ended(warm, tmp_path):
     at_work = kernel(warm, tmp_path, "-f", str(tmp_path / "connection.json"))
     warm.close()
     assert at_work.poll() == -9
+
+
+def test_the_set_up_imports_without_a_word():
+    """The first thing that a new user reads is not a library's advice."""
+    asked = [sys.executable, "-c", "from genomicslearning.runs import warm; warm.import_all()"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert (said.stdout, said.stderr) == ("", "")
