@@ -186,7 +186,7 @@ def changes(
     from genomicslearning.history.releases import check_release
 
     read = [path for path in (old, new, genes, graded) if path]
-    lake.check_outputs(changes_files.places(out), read)
+    changes_files.check(old, new, out, read=read)
     scored = grading.read_scored(graded) if graded else None
     frozen = grading.frozen_on(graded) if graded else None
     if frozen and not lake.is_stream(new):  # before what takes half a minute for whole releases

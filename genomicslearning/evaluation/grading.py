@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from genomicslearning.evaluation.scores import (
     precision_at,
 )
 from genomicslearning.history.assemblies import assembly_of
-from genomicslearning.history.dates import date_in_name, date_written
-from genomicslearning.history.horizons import YEAR, can_be_judged
+from genomicslearning.history.dates import date_of_input
+from genomicslearning.history.horizons import YEAR, can_be_judged, years_ahead
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release
 from genomicslearning.history.submissions import AlignedRelease
 from genomicslearning.io.text import first_line
@@ -35,7 +34,6 @@ OUTCOMES = {
     "probability_second": "several submitters, of those still in the release",
     "probability_both": "several submitters and conflict, of those still in the release",
 }
-_AHEAD = re.compile(r"probability_(\d+)y")
 _NEEDED = ("CHROM", "POS", "REF", "ALT", "probability")
 
 
@@ -79,7 +77,7 @@ def frozen_on(place: str | os.PathLike) -> date | None:
     try:
         facts = json.loads(beside.read_text(encoding="utf-8"))
         [release] = [one for one in facts["inputs"] if one["role"] == "clinvar"]
-        return date_written(release["fileDate"] or "") or date_in_name(release["name"])
+        return date_of_input(release)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -174,8 +172,8 @@ def _figures(column: str, outcome: str, truth: np.ndarray, probability: np.ndarr
     tops = tuple(top for top in TOPS if top <= len(truth))
     best = precision_at(truth, probability, tops) if tops else pd.DataFrame(columns=["top", "precision"])
     bins = calibration_table(truth, probability)
-    ahead = _AHEAD.fullmatch(column)
-    judged = ahead is None or can_be_judged(int(ahead[1]), days)
+    ahead = years_ahead(column)
+    judged = ahead is None or can_be_judged(ahead, days)
     return {
         "score": column,
         "outcome": outcome,

@@ -34,7 +34,7 @@ from genomicslearning.evaluation.scores import (
     resample,
 )
 from genomicslearning.features import FEATURE_SETS, folds
-from genomicslearning.history.horizons import YEAR, can_be_judged, why_lower
+from genomicslearning.history.horizons import YEAR, can_be_judged, why_lower, years_ahead
 from genomicslearning.history.repeated import first_of_repeated
 from genomicslearning.history.splits import KINDS, Split, gene_groups, split
 from genomicslearning.io import lake
@@ -126,9 +126,8 @@ def at_horizons(truth: np.ndarray, predictions: pd.DataFrame, days: int | None) 
     the labels, None where it is not known.
     """
     rows = []
-    named = [name for name in predictions if name.startswith("probability_")]
-    years = [int(name.removeprefix("probability_").removesuffix("y")) for name in named]
-    for name, ahead in zip(named, years, strict=True):
+    years = {name: ahead for name in predictions if (ahead := years_ahead(name))}
+    for name, ahead in years.items():
         chance = predictions[name].to_numpy()
         error = expected_calibration_error(truth, chance) if can_be_judged(ahead, days) else np.nan
         rows.append((name, chance.mean(), truth.mean(), error))
@@ -143,7 +142,7 @@ def at_horizons(truth: np.ndarray, predictions: pd.DataFrame, days: int | None) 
             f"The labels lie {days / YEAR:.1f} years after the release; a horizon far from that is not judged by them."
         )
     if years:
-        words = f"{words} {why_lower(years)}".rstrip()
+        words = f"{words} {why_lower([*years.values()])}".rstrip()
     return table, words
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -31,6 +32,11 @@ def date_in_name(name: str) -> date | None:
     """Date in a file's name: `clinvar_20180401.vcf.gz`, `clinvar_2016-05-20_b37.tsv.gz`, `2026-02` (its first day)."""
     found = _IN_NAME.search(name)
     return _date(found) if found else None
+
+
+def date_of_input(facts: Mapping) -> date | None:
+    """Date of a VCF as a report lists it among its inputs: by its header (`fileDate`), else its `name`."""
+    return date_written(facts["fileDate"] or "") or date_in_name(facts["name"])
 
 
 def _date(found: re.Match[str]) -> date | None:

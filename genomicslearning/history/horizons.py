@@ -29,6 +29,7 @@ YEAR = 365.25
 MOST_YEARS = 20
 # From here on what a model has learnt is itself long-range: only the distance's own level is carried over.
 LONG_DAYS = 3 * YEAR
+_AHEAD = re.compile(r"probability_(\d+)y", re.ASCII)
 _NEAR = (2 / 3, 3 / 2)  # a horizon over the labels' distance, for labels to judge it
 _PRIOR_ROWS = 10  # rows of the overall share that each class's share is drawn towards
 _FREQUENCY_EDGES = (1e-9, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
@@ -120,6 +121,12 @@ def at_horizon(probability: np.ndarray, rows: pd.DataFrame, years: float, learnt
     if long > 0:
         found += long * _adjustment(said, rows)
     return expit(found)
+
+
+def years_ahead(column: str) -> int | None:
+    """The horizon that a column of chances is of (`probability_8y`), in years; None of any other column."""
+    found = _AHEAD.fullmatch(column)
+    return int(found[1]) if found else None
 
 
 def can_be_judged(years: float, days: int | None) -> bool:

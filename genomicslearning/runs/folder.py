@@ -143,11 +143,10 @@ class Run:
                 return date.fromisoformat(given)
             except ValueError:
                 raise InputError(f"table_date: {given!r} is not a date; write it as 2018-04-01") from None
-        from genomicslearning.history.dates import date_in_name, date_written
+        from genomicslearning.history.dates import date_of_input
 
         vcfs = [one for one in self.data_report().get("inputs", []) if "fileDate" in one]
-        told = (date_written(one["fileDate"] or "") or date_in_name(one["name"]) for one in vcfs)
-        return next(filter(None, told), None)
+        return next(filter(None, map(date_of_input, vcfs)), None)
 
     def keep_split(self, parts: Split) -> None:
         """Write `train.csv` and `test.csv`, exactly the 46 columns, and the test rows with the columns beside them."""

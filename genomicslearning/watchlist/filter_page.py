@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
+from genomicslearning.history.horizons import years_ahead
 from genomicslearning.io.text import page_policy
 
 _SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
@@ -41,7 +41,6 @@ def write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-AHEAD = re.compile(r"probability_\d+y")  # a chance at a stated distance
 _FURTHER = {"probability_second": "second", "probability_both": "both"}
 
 
@@ -57,7 +56,7 @@ def _further(rows: pd.DataFrame) -> list[list[str]]:
 
 def _legend(rows: pd.DataFrame) -> str:
     """What stands below each probability."""
-    ahead = [name.removeprefix("probability_") for name in rows.columns if AHEAD.fullmatch(name)]
+    ahead = [name.removeprefix("probability_") for name in rows.columns if years_ahead(name)]
     told = [f"{' and '.join(ahead)}: so many years after the release"] if ahead else []
     if "probability_second" in rows:
         told.append("second: the chance that another laboratory classifies the variant; both: that and a conflict")

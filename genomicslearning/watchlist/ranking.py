@@ -19,14 +19,14 @@ from genomicslearning.autopilot.model import Model
 from genomicslearning.clinvar import first_symbol
 from genomicslearning.evaluation.explain import EVIDENCE, contributions, reasons, without
 from genomicslearning.evaluation.second_submission_model import SecondSubmissions, TooFewSecondSubmissions
-from genomicslearning.history.horizons import at_horizon, why_lower
+from genomicslearning.history.horizons import at_horizon, why_lower, years_ahead
 from genomicslearning.history.horizons import described as words_of_horizons
 from genomicslearning.history.past import check_order
 from genomicslearning.history.releases import Release, read_release
 from genomicslearning.io import lake
 from genomicslearning.io.text import formula_read_table, write_json
 from genomicslearning.watchlist.entries import columns_with, csv_lines, described
-from genomicslearning.watchlist.filter_page import AHEAD, write_page
+from genomicslearning.watchlist.filter_page import write_page
 from genomicslearning.watchlist.kinds import ConflictKinds
 from genomicslearning.watchlist.learning import how_given, learn
 from genomicslearning.watchlist.single_submitters import Spool, spool
@@ -300,7 +300,7 @@ def _meaning(listed: _Listed, single: dict | None) -> str:
     if not listed.calibrated:
         return NOT_CALIBRATED
     known = CALIBRATED.format(when=AT_ONCE if single is not None and single["days"] is None else OVER_TIME)
-    ahead = [name for name in listed.chances if AHEAD.fullmatch(name)]
+    ahead = [name for name in listed.chances if years_ahead(name)]
     if not ahead:
         return f"{known}."
     return f"{known}: {' and '.join(ahead)} state{'s' if len(ahead) == 1 else ''} a distance."
