@@ -22,14 +22,15 @@ FEW_SINGLE = 0.01
 def read_past(
     table: pd.DataFrame, earlier: Sequence[str | PathLike], assembly: str, table_date: date | None = None
 ) -> list[Release]:
-    """The earlier releases, oldest first, of the table's assembly.
+    """The earlier releases, oldest first, of the table's assembly or joined to it by VariationIDs.
 
     The newest is held as a whole, of the others the table's variants: ten releases of today take the memory of one.
 
     Raises
     ------
     InputError
-        There are none, two of them are out of order, one is not older than the table, or is of another assembly.
+        There are none, two of them are out of order, one is not older than the table, or is of another assembly and
+        shares no VariationIDs with it.
     """
     if not earlier:
         raise InputError("split time: needs at least one earlier release (--earlier clinvar_2016.vcf.gz, oldest first)")
@@ -68,11 +69,17 @@ def _check_assemblies(table: pd.DataFrame, releases: Sequence[Release], assembly
             "split time: the table does not say its genome assembly (no CLNHGVS); give the parameter assembly"
         )
     for release in releases:
-        if release.assembly != ours:
+        if release.assembly != ours and not release.shares_identifiers(table):
             raise InputError(
-                f"split time: {release.name} is {release.assembly}, the table is {ours}; "
-                "give releases of the table's assembly"
+                f"split time: {release.name} is {release.assembly}, the table is {ours}, and they share too few "
+                "VariationIDs to join by; give releases of the table's assembly"
             )
+
+
+def joined_by_identifier(table: pd.DataFrame, releases: Sequence[Release]) -> list[str]:
+    """What is to be said of releases that are of another assembly than the table."""
+    elsewhere = [release.name for release in releases if release.elsewhere(table)]
+    return [f"{name} is not of the table's genome assembly; it is joined by VariationIDs alone." for name in elsewhere]
 
 
 def perhaps_newer(then: AlignedRelease, table_date: date | None) -> list[str]:

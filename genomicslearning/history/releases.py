@@ -63,23 +63,33 @@ class Release:
     variants: pd.DataFrame
     date: date | None = None
 
-    @property
-    def identified(self) -> bool:
-        """Whether it has VariationIDs."""
-        return bool(self.variants["VARIATION_ID"].notna().any())
+    def shares_identifiers(self, other: pd.DataFrame) -> bool:
+        """Whether it has enough VariationIDs of a table, or of another release's variants, to join them by."""
+        if "VARIATION_ID" not in other:
+            return False
+        theirs, ours = (one["VARIATION_ID"].dropna().astype("str") for one in (self.variants, other))
+        return bool(len(ours)) and ours.isin(theirs).sum() >= max(1, OVERLAP * min(len(ours), len(theirs)))
 
     def rows_of(self, table: pd.DataFrame) -> np.ndarray:
         """Row number in `variants` for each row of a training set, -1 where the release does not have the variant.
 
-        Joined on VariationID where both sides have it, else on chromosome, position and trimmed alleles. An ID that
-        several variants share (a haplotype's) joins those at the same place.
+        Joined on VariationID where both sides have it, else on chromosome, position and trimmed alleles; on VariationID
+        alone where the release is of another assembly. An ID that several variants share (a haplotype's) joins those at
+        the same place.
         """
         keys = _arrow(self.variants["key"]), pa.array(locus_keys(table), pa.string())
         if "VARIATION_ID" not in table:
             return _places(*keys)
         theirs, ours = (_arrow(one["VARIATION_ID"].astype("str")) for one in (self.variants, table))
         by_id = rows_by_identifier(theirs, ours)
+        if self.elsewhere(table):
+            return by_id
         return np.where(by_id >= 0, by_id, rows_by_key(*keys, theirs, ours))
+
+    def elsewhere(self, table: pd.DataFrame) -> bool:
+        """Whether its positions are not those of the table, which tells its assembly (CLNHGVS)."""
+        ours = assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None
+        return ours is not None and self.assembly != ours
 
     def of_interest(self, table: pd.DataFrame) -> Release:
         """The release with no other variants than those that `rows_of` may join to the table's rows."""
@@ -197,7 +207,7 @@ def read_release(path: str | PathLike, *, assembly: str = "", like: pd.DataFrame
     assembly : used only where the file does not tell its own (`##reference`, else accessions in CLNHGVS).
     like : a training set of known assembly (CLNHGVS), or another release; a release that does not tell its assembly,
         and for which none is given, has the other's where their variants lie at the same places. Where they do not,
-        two releases may still be joined by VariationIDs, if both have them: its assembly is then empty.
+        the two may still be joined by VariationIDs, if they share some: its assembly is then empty.
 
     Raises
     ------
@@ -228,17 +238,18 @@ def _by_overlap(release: Release, like: pd.DataFrame | Release | None, path: obj
     """The assembly of a table or another release, where the release's variants are at its places."""
     silent = f"{path}: does not say its genome assembly (no ##reference, no CLNHGVS)"
     if isinstance(like, Release):
-        ours, keys, whose = like.assembly, _arrow(like.variants["key"]), f"{like.name}'s"
+        ours, keys, whose, other = like.assembly, _arrow(like.variants["key"]), f"{like.name}'s", like.variants
     elif like is not None and "CLNHGVS" in like:
-        ours, keys, whose = assembly_of(like["CLNHGVS"]) or "", pa.array(locus_keys(like), pa.string()), "the table's"
+        ours, keys = assembly_of(like["CLNHGVS"]) or "", pa.array(locus_keys(like), pa.string())
+        whose, other = "the table's", like
     else:
-        ours, keys, whose = "", pa.array([], pa.string()), ""
+        ours, keys, whose, other = "", pa.array([], pa.string()), "", pd.DataFrame()
     if not ours:
         raise InputError(f"{silent}; give the parameter assembly, such as GRCh37")
     shared = (_places(_arrow(release.variants["key"]), keys) >= 0).sum()
     if shared >= OVERLAP * min(len(keys), len(release.variants)):
         return ours
-    if isinstance(like, Release) and release.identified and like.identified:
+    if release.shares_identifiers(other):
         return ""
     likely = next(name for name in KNOWN_ASSEMBLIES if name != ours)
     raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.past import perhaps_newer, read_past
+from genomicslearning.history.past import joined_by_identifier, perhaps_newer, read_past
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release, read_release
 from genomicslearning.history.repeated import check_no_variant_on_both_sides, first_of_repeated, repeated_words
 from genomicslearning.history.submissions import LATER_COLUMNS, AlignedRelease
@@ -20,6 +20,9 @@ from genomicslearning.training_set.table import gene_symbols
 KINDS = ("random", "gene", "time")
 # Columns of `Split.learning` that no model sees: which row of the table it is, and whether its submission is real.
 BOOKKEEPING = ("row", "transition")
+# Share of a release's single submitters that lie in genes of the table: .89 of the published table two years later, .08
+# of an excerpt of ten genes.
+WHOLE_TABLE = 0.75
 
 
 @dataclass
@@ -103,10 +106,13 @@ def split(
         raise InputError(f"train_fraction: {train_fraction} is not between 0 and 1; 0.8 is usual")
     table, repeated = first_of_repeated(table)
     if kind == "time":
-        parts = _by_time(table, read_past(table, earlier, assembly, table_date), seed, table_date)
+        past = read_past(table, earlier, assembly, table_date)
+        parts = _by_time(table, past, seed, table_date)
+        parts.notes += joined_by_identifier(table, past)
     elif features == "prospective" and earlier:
         past = read_past(table, earlier, assembly, table_date)
         parts = _from_the_past(table, kind, past, train_fraction, seed, table_date)
+        parts.notes += joined_by_identifier(table, past)
     else:
         rows = table
         notes: list[str] = []
@@ -193,8 +199,8 @@ def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date
     train["CONFLICT"] = conflict_then
     learning["CONFLICT"] = conflict_then.reindex(learning["row"]).to_numpy()
 
-    singles = _single_submitters(newest, then.rows[is_test])
-    notes = _notes_of_time(newest, train, test, learning, int(transitions.sum()), singles)
+    singles, where = _single_submitters(newest, then.rows[is_test], table)
+    notes = _notes_of_time(newest, train, test, learning, int(transitions.sum()), singles, where)
     notes += [source.why_none_drawn] if source.why_none_drawn else []
     notes += perhaps_newer(then, table_date)
     return Split(
@@ -210,13 +216,22 @@ def _by_time(table: pd.DataFrame, releases: list[Release], seed: int, table_date
     )
 
 
-def _single_submitters(release: Release, judged: np.ndarray) -> pd.DataFrame:
-    """The release's variants with a single submitter; `second` tells which are `judged`, by their row in it."""
+def _single_submitters(release: Release, judged: np.ndarray, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The release's variants with a single submitter, and which they are in words.
+
+    `second` tells which are `judged`, by their row in the release. Of a table of some genes those of its genes: it does
+    not tell what became of the others.
+    """
     singles = release.variants[release.variants["review_status"] == SINGLE_SUBMITTER].copy()
     repeating = singles.select_dtypes("category").columns
     singles = singles.astype(dict.fromkeys(repeating, "str"))
     singles["second"] = np.isin(singles.index, judged)
-    return singles
+    genes = gene_symbols(table).dropna()
+    of_its_genes = singles["SYMBOL"].isin(genes) | singles["second"]
+    if genes.empty or of_its_genes.mean() >= WHOLE_TABLE:
+        return singles, f"had a single submitter in {release.name}"
+    words = f"of the table's genes had a single submitter in {release.name} ({len(singles):,} of all genes)"
+    return singles[of_its_genes], words
 
 
 def _notes_of_time(
@@ -226,6 +241,7 @@ def _notes_of_time(
     learning: pd.DataFrame,
     transitions: int,
     singles: pd.DataFrame,
+    where: str,
 ) -> list[str]:
     drawn = int((~learning["transition"] & learning["prior_CLNSIG"].notna()).sum())
     return [
@@ -234,7 +250,7 @@ def _notes_of_time(
         f"{len(train):,} variants with several submitters in {newest.name} to learn from, labelled as they were then; "
         f"{transitions:,} of them had a single submitter in an earlier release (transitions). With features "
         f"prospective one submission is drawn of each of the others, as if it stood alone ({drawn:,}).",
-        f"{len(singles):,} variants had a single submitter in {newest.name}; "
+        f"{len(singles):,} variants {where}; "
         f"{singles['second'].mean():.0%} of them have several in the table. What is estimated is the chance of "
         "conflict given that several laboratories have classified the variant by the later release.",
     ]

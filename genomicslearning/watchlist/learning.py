@@ -10,7 +10,7 @@ import pandas as pd
 
 from genomicslearning import InputError, autopilot
 from genomicslearning.history.horizons import YEAR
-from genomicslearning.history.past import read_past
+from genomicslearning.history.past import joined_by_identifier, read_past
 from genomicslearning.history.releases import Release, read_release
 from genomicslearning.history.splits import BOOKKEEPING, learning_rows
 from genomicslearning.history.submissions import AlignedRelease
@@ -69,7 +69,8 @@ def learn(
         progress=progress,
     )
     job.wait()
-    return Path(job.folder) / "model", _how(len(rows), preset, real, past), release, past
+    how = " ".join([_how(len(rows), preset, real, past), *joined_by_identifier(table, past)])
+    return Path(job.folder) / "model", how, release, past
 
 
 def _check_enough(clinvar: str | os.PathLike, said: pd.Series, why: str) -> None:

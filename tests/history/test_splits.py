@@ -207,6 +207,27 @@ def test_time_split_learns_from_the_past_only(two_releases):
     assert table["CLNDN"].eq("later|text").all(), "the caller's table is left alone"
 
 
+@pytest.mark.parametrize(("genes", "of_its_genes"), [("AABBBAB", None), ("AAAAAAA", 4), ("-------", None)])
+def test_a_table_of_some_genes_says_who_got_a_second_submission_of_those_alone(tmp_path, genes, of_its_genes):
+    # Eight single submitters, four of gene A and four of B; the table has two of the former with several submitters.
+    named = HEADER.replace("clinical_significance", "clinical_significance\tsymbol")
+    rows = [(1, n, "A", "G", 100 + n, SINGLE, f"Benign\t{'A' if n <= 4 else 'B'}", "x") for n in range(1, 9)]
+    rows += [(1, n, "A", "G", 100 + n, AGREE if n % 2 else CONFLICT, "Benign\tA", "x") for n in range(11, 15)]
+    path = release(tmp_path / "then.tsv", *rows, header=named)
+    symbols = [name if name != "-" else np.nan for name in genes]
+    table = small_table(POS=[1, 2, 11, 12, 13, 14, 15], CLASS=[1, 0, 1, 0, 1, 0, 1], SYMBOL=symbols)
+    parts = split(table, "time", earlier=[path])
+    assert len(parts.single_submitters) == (of_its_genes or 8)
+    assert parts.single_submitters["second"].sum() == 2
+    [said] = [note for note in parts.notes if "have several in the table" in note]
+    if of_its_genes:
+        assert said.startswith(
+            "4 variants of the table's genes had a single submitter in then.tsv (8 of all genes); 50%"
+        )
+    else:
+        assert said.startswith("8 variants had a single submitter in then.tsv; 25%")
+
+
 def test_variants_are_joined_by_identifier_where_both_have_it(two_releases):
     table = small_table(
         POS=[1, 2, 33, 44, 6, 7], CLASS=[1, 0, 1, 0, 1, 0], VARIATION_ID=["101", "102", "103", "104", "999", np.nan]
@@ -248,6 +269,26 @@ def test_a_part_of_a_release_is_recognised_though_most_of_its_variants_are_in_no
     else:
         with pytest.raises(InputError, match="likely GRCh38"):
             read_release(path, like=table)
+
+
+@pytest.mark.parametrize(("given", "last"), [("", 5008), ("GRCh37", 6)])
+def test_releases_of_another_assembly_are_joined_by_identifiers_alone(two_releases, given, last):
+    table = small_table(POS=range(1, 9), CLASS=[1, 0, 1, 0, 1, 1, 0, 0], VARIATION_ID=[f"10{n}" for n in range(1, 9)])
+    there = split(table, "time", earlier=two_releases)
+    # The last has no identifier, and by chance lies where the releases have another variant.
+    moved = table.assign(POS=[*range(5001, 5008), last], CLNHGVS="NC_000001.11:g.1A>G")
+    moved["VARIATION_ID"] = moved["VARIATION_ID"].where(moved["POS"] != last)
+    here = split(moved, "time", earlier=two_releases, assembly=given)
+    assert here.test["POS"].tolist() == [5001, 5004, 5006, 5007]
+    for name in ("prior_CLNSIG", "CLASS"):
+        assert here.test[name].tolist() == there.test[name].tolist()
+    assert here.train["CLASS"].tolist() == there.train["CLASS"].tolist()
+    said = "old.tsv is not of the table's genome assembly; it is joined by VariationIDs alone."
+    assert said in here.notes
+    assert said not in there.notes
+    of_others = moved.assign(VARIATION_ID=[f"90{n}" for n in range(8)])
+    with pytest.raises(InputError, match="likely GRCh37" if not given else "share too few VariationIDs"):
+        split(of_others, "time", earlier=two_releases, assembly=given)
 
 
 def test_a_release_elsewhere_names_the_likely_assembly(two_releases):
