@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader
 
 from genomicslearning import InputError
 from genomicslearning.history import changes
-from genomicslearning.history.changes import COLUMNS, PERSISTS, Changes
+from genomicslearning.history.changes import COLUMNS, Changes
 from genomicslearning.history.stored_releases import StoredRelease
 from genomicslearning.io import lake
 from genomicslearning.io.text import formula_safe, page_policy, write_json
@@ -121,7 +121,7 @@ def write(
 def _of_interest(rows: pd.DataFrame, most: int) -> pd.DataFrame:
     """My genes first, then conflict events, then the rest, in the order in which they come."""
     mine = (rows["my_gene"] == "yes").astype(int)
-    event = (~rows["conflict"].isin(["", PERSISTS])).astype(int)
+    event = (rows["conflict"] != "").astype(int)  # a conflict that persists is no change
     significant = (rows["medically_significant"] == changes.SIGNIFICANT).astype(int)
     order = (4 * mine + 2 * event + significant).sort_values(ascending=False, kind="stable").index
     return rows.loc[order].head(most)

@@ -397,5 +397,5 @@ def _conflict(frame: pd.DataFrame, source: str, read) -> pd.Series:
     rows = frame["review_status"].isin(conflicting)
     said = frame.loc[rows, source]
     named = {text: read(text) for text in said.dropna().unique()}
-    found = said.astype("str").map(named).fillna(clinvar.UNKNOWN_CONFLICT)
+    found = said.astype("str").map(named).astype("str").fillna(clinvar.UNKNOWN_CONFLICT)
     return pd.Series(pd.Categorical(found.reindex(frame.index)), index=frame.index)

@@ -14,7 +14,7 @@ from places import data_folder
 
 from genomicslearning import InputError, clinvar
 from genomicslearning.history import release_files
-from genomicslearning.history.dates import date_in_name, date_written
+from genomicslearning.history.dates import date_in_name, date_of_input, date_written
 from genomicslearning.history.releases import locus_keys, read_release
 
 HEAD = (
@@ -121,13 +121,14 @@ def test_a_release_of_tabs_has_conflicts_by_its_terms(tmp_path):
         ("1", 10, "A", "G", "criteria provided, conflicting interpretations", "Benign;Uncertain significance", "G1"),
         ("1", 11, "A", "G", "criteria provided, conflicting classifications", "Conflicting classifications", "-"),
         ("1", 12, "A", "G", "criteria provided, single submitter", "Benign; other", "G2"),
+        ("1", 13, "A", "G", "criteria provided, conflicting classifications", "Benign;Conflicting; Pathogenic", "G2"),
     ]
     header = "chrom\tpos\tref\talt\treview_status\tclinical_significance\tsymbol"
     path.write_text("\n".join([header, *("\t".join(map(str, row)) for row in rows)]) + "\n")
     found = read_release(path, assembly="GRCh37")
-    assert found.variants["CONFLICT"].astype("object").fillna("").tolist() == ["VUS vs B/LB", "unknown", ""]
+    assert found.variants["CONFLICT"].astype("object").fillna("").tolist() == ["VUS vs B/LB", "unknown", "", "unknown"]
     assert found.variants["CLNSIG"].tolist()[2] == "Benign|other"
-    assert found.variants["SYMBOL"].astype("object").fillna("").tolist() == ["G1", "", "G2"]
+    assert found.variants["SYMBOL"].astype("object").fillna("").tolist() == ["G1", "", "G2", "G2"]
     assert found.date == date(2016, 5, 20)
 
 
@@ -196,6 +197,72 @@ def test_rows_are_found_by_their_trimmed_alleles(sites):
         assert name == ("MT" if chromosome.startswith("M") else "1")
         assert len(first) - len(second) == len(before) - len(after)
         assert min(len(first), len(second)) == 1 or (first[-1] != second[-1] and first[0] != second[0])
+
+
+def test_a_variant_that_comes_twice_is_kept_as_it_came_first(tmp_path):
+    status = "CLNREVSTAT=criteria_provided,_single_submitter"
+    path = vcf(
+        tmp_path / "r.vcf",
+        record(5, f"{status};CLNSIG=Benign"),
+        record(5, f"{status};CLNSIG=Pathogenic"),
+        record(6, status),
+    )
+    assert read_release(path).variants["CLNSIG"].astype("object").fillna("").tolist() == ["Benign", ""]
+
+
+def test_what_a_file_says_of_its_assembly_and_day_goes_before_what_is_said_of_it(tmp_path):
+    path = vcf(tmp_path / "clinvar_20180401.vcf", record(5, "CLNREVSTAT=criteria_provided,_single_submitter"))
+    found = read_release(path, assembly="GRCh37")
+    assert found.assembly == "GRCh38" and found.date == date(2026, 2, 26)
+
+
+def test_an_identifier_that_stands_twice_joins_by_place_alone(tmp_path):
+    status = "CLNREVSTAT=criteria_provided,_single_submitter"
+    pairs = [(5, "7"), (6, "7"), (8, "9")]  # 7 is a haplotype's
+    found = read_release(vcf(tmp_path / "r.vcf", *(record(pos, status, identifier=name) for pos, name in pairs)))
+    asked = pd.DataFrame({"CHROM": "1", "POS": [50, 6, 80], "REF": "A", "ALT": "G", "VARIATION_ID": ["7", "7", "9"]})
+    assert found.rows_of(asked).tolist() == [-1, 1, 2]
+    assert found.rows_of(asked.assign(VARIATION_ID=["9", "7", "9"])).tolist() == [-1, 1, -1], "twice on our side"
+    part = found.of_interest(asked)
+    assert part.variants["POS"].tolist() == [5, 6, 8] and part.rows_of(asked).tolist() == [-1, 1, 2]
+
+
+def test_a_release_elsewhere_is_joined_by_identifiers_where_both_have_them_alone(tmp_path):
+    status = "CLNREVSTAT=criteria_provided,_single_submitter"
+    silent = HEAD.replace(b"##reference=GRCh38\n", b"")
+    elsewhere = vcf(
+        tmp_path / "elsewhere.vcf", *(record(900 + n, status, identifier=str(n)) for n in range(9)), head=silent
+    )
+    for identified in (True, False):
+        names = (str(n) if identified else "." for n in range(9))
+        other = read_release(
+            vcf(tmp_path / "r.vcf", *(record(n, status, identifier=name) for n, name in enumerate(names)))
+        )
+        if identified:
+            assert read_release(elsewhere, like=other).assembly == ""
+        else:
+            with pytest.raises(InputError, match="it is likely GRCh37"):
+                read_release(elsewhere, like=other)
+
+
+def test_a_conflict_without_its_submissions_is_of_an_unknown_kind(tmp_path):
+    status = "CLNREVSTAT=criteria_provided,_conflicting_interpretations"
+    agree = "CLNREVSTAT=criteria_provided,_multiple_submitters,_no_conflicts;CLNSIGCONF=Benign(1)|Pathogenic(1)"
+    path = vcf(tmp_path / "r.vcf", record(5, status), record(6, agree))
+    assert read_release(path).variants["CONFLICT"].astype("object").fillna("").tolist() == ["unknown", ""]
+
+
+def test_the_header_tells_the_assembly_before_the_records_do(tmp_path):
+    info = "CLNREVSTAT=criteria_provided,_single_submitter;CLNHGVS=NC_000001.10:g.5A>G"
+    assert read_release(vcf(tmp_path / "r.vcf", record(5, info))).assembly == "GRCh38"
+    silent = HEAD.replace(b"##reference=GRCh38\n", b"")
+    assert read_release(vcf(tmp_path / "r.vcf", record(5, info), head=silent)).assembly == "GRCh37"
+
+
+def test_an_inputs_day_is_its_headers_before_its_names():
+    facts = {"fileDate": "2026-02-26", "name": "clinvar_20180401.vcf.gz"}
+    assert date_of_input(facts) == date(2026, 2, 26)
+    assert date_of_input(facts | {"fileDate": None}) == date(2018, 4, 1)
 
 
 TABS = "chrom\tpos\tref\talt\treview_status\tclinical_significance\n"

@@ -45,6 +45,33 @@ def test_random_is_pandas_sample():
     pd.testing.assert_frame_equal(parts.train, expected)
     pd.testing.assert_frame_equal(parts.test, table.drop(expected.index))
     assert parts.test_groups is None
+    assert split(table, "random", seed=7).train.index.equals(table.sample(frac=0.8, random_state=7).index)
+
+
+@pytest.mark.parametrize(("kind", "side"), [("random", "training"), ("random", "test"), ("gene", "test")])
+def test_a_side_of_one_class_is_refused(kind, side):
+    table = small_table(POS=range(10), SYMBOL=list("ABCDEFGHIJ"))
+    inside = split(table, kind, seed=3).train.index
+    learnt = np.isin(np.arange(10), inside)
+    one_class = np.where(learnt == (side == "training"), 1, np.arange(10) % 2)
+    assert len(set(one_class[learnt])) + len(set(one_class[~learnt])) == 3
+    with pytest.raises(InputError, match=rf"the {side} side has \d rows and 1 class\(es\)"):
+        split(table.assign(CLASS=one_class), kind, seed=3)
+
+
+def test_rows_to_learn_from_come_with_their_genes_where_genes_are_held_out():
+    table = small_table(POS=range(40), SYMBOL=list("ABCDE") * 8)
+    parts = split(table, "gene")
+    rows, groups = parts.to_learn_from()
+    assert rows is parts.train and pd.Series(groups).groupby(rows["SYMBOL"].to_numpy()).nunique().eq(1).all()
+    assert len(set(groups)) == rows["SYMBOL"].nunique() > 1
+    assert split(table, "random").to_learn_from()[1] is None
+
+
+def test_earlier_releases_change_no_split_of_rows_but_that_of_single_submissions(two_releases):
+    table = small_table(POS=range(1, 9))
+    plain = split(table, "random", earlier=two_releases, train_fraction=0.5)
+    assert plain.train.equals(split(table, "random", train_fraction=0.5).train) and plain.learning is None
 
 
 def test_genes_that_share_a_variant_stay_together():
@@ -58,6 +85,7 @@ def test_gene_split_fills_to_the_fraction_without_sharing_a_gene(labelled_table)
     parts = split(labelled_table, "gene", seed=200)
     assert not set(parts.train["SYMBOL"].dropna()) & set(parts.test["SYMBOL"].dropna())
     assert len(parts.train) == round(0.8 * len(labelled_table))
+    assert f"and {len(set(parts.test_groups)):,} to judge by" in parts.notes[0]
     assert len(parts.test_groups) == len(parts.test)
     assert not split(labelled_table, "gene", seed=201).test.index.equals(parts.test.index)
 
@@ -72,7 +100,7 @@ def test_a_gene_split_of_one_gene_is_refused_and_rows_without_a_gene_are_told_of
 
 def test_a_variant_on_both_sides_is_an_error():
     table = small_table(POS=[7] * 40)
-    with pytest.raises(InputError, match="both sides, the first is 1:7:A:G"):
+    with pytest.raises(InputError, match=r"1 variant\(s\) would be on both sides, the first is 1:7:A:G"):
         check_no_variant_on_both_sides(table[:20], table[20:])
 
 
@@ -204,6 +232,11 @@ def test_time_split_learns_from_the_past_only(two_releases):
         assert side[["CLNDN", "CLNVI"]].isna().all(axis=None)
     assert parts.test["first_seen"].tolist() == ["old.tsv or before", "new.tsv", "new.tsv", "old.tsv or before"]
     assert parts.single_submitters["second"].tolist() == [True, True, True, True, False]
+    assert "5 variants had a single submitter in new.tsv; 80% of them have several in the table" in parts.notes[2]
+    # Of two rows to learn from one is a transition; of the other a submission is drawn.
+    assert parts.notes[1].startswith("2 variants with several submitters in new.tsv")
+    assert "1 of them had a single" in parts.notes[1] and parts.notes[1].endswith("as if it stood alone (1).")
+    assert parts.horizon_days is None
     assert table["CLNDN"].eq("later|text").all(), "the caller's table is left alone"
 
 

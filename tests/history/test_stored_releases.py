@@ -110,6 +110,12 @@ def test_the_files_do_not_depend_on_the_pieces(shared_data, tmp_path, monkeypatc
     assert json.loads((tmp_path / "pieces" / "changes.json").read_text())["changes"]["changed"] > 0
 
 
+def test_a_release_has_identifiers_wherever_in_it_they_stand(tmp_path, few_rows):
+    with_some = release(tmp_path / "r.tsv", [("1", pos, "A", "G", "7" if pos == 11 else "") for pos in range(10, 20)])
+    assert StoredRelease(with_some).identified
+    assert not StoredRelease(release(tmp_path / "r.tsv", [("1", 10, "A", "G", "")])).identified
+
+
 def test_a_page_shows_each_variant_once(tmp_path, few_rows):
     old = release(tmp_path / "old.tsv", [("1", 5, "A", "G", "5")])
     new = release(tmp_path / "new.tsv", [("1", pos, "A", "G", pos) for pos in range(10, 40)])

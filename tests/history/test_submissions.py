@@ -56,12 +56,20 @@ def test_a_class_is_drawn_by_its_count():
 def test_what_can_be_drawn(classes, counts, possible):
     found = draw_submissions(said(classes, counts, rows=200), keys(200), seed=3)
     assert set(found["prior_CLNSIG"].astype("object").where(found["prior_CLNSIG"].notna(), None)) == possible
-    assert found["prior_review_status"].notna().all() == (None not in possible)
+    for name in ("prior_CLNDN", "prior_review_status"):
+        assert found[name].notna().tolist() == found["prior_CLNSIG"].notna().tolist(), name
 
 
 def test_one_condition_is_drawn_however_many_there_are():
     found = draw_submissions(said("Benign", conditions="a|b|c|d", rows=300), keys(300), seed=2)
     assert set(found["prior_CLNDN"]) == {"a", "b", "c", "d"}
+    assert set(draw_submissions(said("Benign", conditions="|a|", rows=50), keys(50), seed=2)["prior_CLNDN"]) == {"a"}
+
+
+def test_which_class_is_drawn_tells_nothing_of_which_condition():
+    found = draw_submissions(said("Benign/Likely_benign", conditions="a|b", rows=2000), keys(2000), seed=2)
+    shares = (found["prior_CLNDN"] == "a").groupby(found["prior_CLNSIG"].to_numpy()).mean()
+    assert shares.to_dict() == pytest.approx({"Benign": 0.5, "Likely_benign": 0.5}, abs=0.05)
 
 
 def test_a_draw_hangs_on_the_variant_and_the_seed_alone():
@@ -69,7 +77,7 @@ def test_a_draw_hangs_on_the_variant_and_the_seed_alone():
     first = draw_submissions(table, keys(50), seed=7)
     back = draw_submissions(table.iloc[::-1], keys(50)[::-1], seed=7).iloc[::-1]
     pd.testing.assert_frame_equal(first, back)
-    assert not first.equals(draw_submissions(table, keys(50), seed=8))
+    assert all(not first.equals(draw_submissions(table, keys(50), seed=seed)) for seed in (0, 8, 207))
 
 
 def test_planted_counts_of_submitters_stay_out():
@@ -95,6 +103,30 @@ def test_planted_counts_of_submitters_stay_out():
 )
 def test_the_class_that_is_stated(text, found):
     assert stated_class(text) == found
+
+
+def named_in_part(path, conflicts: int) -> AlignedRelease:
+    """Ten variants that agree and ten in conflict, of which so many name their classes."""
+    lines = [
+        f"1\t{pos}\tA\tG\t{pos}\t{AGREE if pos <= 10 else CONFLICT}\t"
+        + ("Benign;Uncertain significance" if pos <= 10 + conflicts else "Conflicting interpretations")
+        + "\tx;y"
+        for pos in range(1, 21)
+    ]
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
+    table = pd.DataFrame({"CHROM": "1", "POS": np.arange(1, 21), "REF": "A", "ALT": "G"})
+    return AlignedRelease(read_release(path, assembly="GRCh37"), table)
+
+
+@pytest.mark.parametrize(("conflicts", "drawn"), [(0, 0), (4, 0), (5, 15), (10, 20)])
+def test_classes_that_conflicts_name_half_as_often_are_still_drawn(tmp_path, conflicts, drawn):
+    aligned = named_in_part(tmp_path / "r.tsv", conflicts)
+    table = pd.DataFrame({"CHROM": "1", "POS": np.arange(1, 21), "REF": "A", "ALT": "G"})
+    found = aligned.drawn(table, seed=1)
+    assert found.notna().all(axis=1).sum() == drawn and (aligned.why_none_drawn == "") == (drawn > 0)
+    if drawn:  # where a variant stands in the table is no part of its draw
+        backwards = AlignedRelease(aligned.release, table[::-1]).drawn(table[::-1], seed=1)
+        pd.testing.assert_frame_equal(backwards[::-1], found)
 
 
 # --- splits -----------------------------------------------------------------------------------------------------------
@@ -156,8 +188,6 @@ def test_a_time_split_draws_where_no_transition_is_known(history):
 
 @pytest.mark.parametrize("kind", ["random", "gene"])
 def test_rows_and_genes_are_split_among_the_single_submitters_of_the_newest_release(history, kind):
-    from datetime import date
-
     table, paths = history
     given = {"earlier": paths, "features": "prospective", "table_date": date(2026, 2, 26), "train_fraction": 0.6}
     parts = split(table, kind, **given)
@@ -169,6 +199,13 @@ def test_rows_and_genes_are_split_among_the_single_submitters_of_the_newest_rele
     assert not set(learning["POS"]) & set(parts.test["POS"])
     assert len(learning) > len(parts.train)
     assert learning.loc[learning["POS"].isin(parts.train["POS"]), "horizon_days"].eq(parts.horizon_days).all()
+    assert learning[["CLNDN", "CLNVI"]].isna().all(axis=None), "what the table says of today teaches nothing"
+    # Those with one submitter in the older release alone are transitions too, over the longer distance.
+    was = [set(one.loc[one["review_status"] == SINGLE, "pos"]) for one in (pd.read_csv(p, sep="\t") for p in paths)]
+    older = learning["POS"].isin(was[0] - was[1])
+    assert older.any() and learning.loc[older, "horizon_days"].eq((date(2026, 2, 26) - date(2015, 11, 16)).days).all()
+    assert learning["horizon_days"].notna().tolist() == learning["POS"].isin(was[0] | was[1]).tolist()
+    assert f"{singles} variants of the table had a single submitter in clinvar_2016-05-20.tsv" in parts.notes[-1]
     if kind == "gene":
         assert not set(learning["SYMBOL"]) & set(parts.test["SYMBOL"])
         assert len(set(groups)) == learning["SYMBOL"].nunique()
@@ -215,13 +252,13 @@ def test_a_release_that_looks_newer_than_the_table_is_doubted_where_no_date_tell
         {"CHROM": "1", "POS": np.arange(1, 1001), "REF": "A", "ALT": "G", "CLASS": np.arange(1000) % 2}
     )
     table["CLNHGVS"] = "NC_000001.10:g.1A>G"
-    for single, doubted in ((8, True), (50, False)):
+    for single, doubted in ((8, True), (9, True), (10, False), (50, False)):
         status = np.where(np.arange(1000) < single, SINGLE, random.choice([AGREE, CONFLICT], 1000))
         said = {SINGLE: "Benign", AGREE: "Benign", CONFLICT: "Benign;Uncertain significance"}
         lines = [f"1\t{pos}\tA\tG\t{pos}\t{one}\t{said[one]}\tx" for pos, one in enumerate(status, 1)]
         path = tmp_path / "clinvar_2016-05-20.tsv"
         path.write_text("\n".join([HEADER, *lines]) + "\n")
-        given = {"earlier": [path], "features": "prospective"}
+        given = {"earlier": [path], "features": "prospective", "train_fraction": 0.5}
         notes = split(table, kind, **given).notes
         assert any(f"only {single} have one: it looks newer" in note for note in notes) == doubted
         assert not any("looks newer" in note for note in split(table, kind, table_date=date(2018, 4, 1), **given).notes)
@@ -239,8 +276,14 @@ def test_of_several_releases_the_newest_alone_is_held_as_a_whole(history):
 
 def test_releases_in_the_wrong_order_are_refused(history):
     table, paths = history
-    with pytest.raises(InputError, match="is not older than"):
-        split(table, "time", earlier=paths[::-1])
+    for wrong in (paths[::-1], [paths[0], paths[0]]):
+        with pytest.raises(InputError, match="is not older than"):
+            split(table, "time", earlier=wrong)
+    for kind in ("time", "random"):
+        given = {"earlier": paths, "features": "prospective"}
+        with pytest.raises(InputError, match="clinvar_2016-05-20.tsv is of 2016-05-20, the table of 2016-05-20"):
+            split(table, kind, table_date=date(2016, 5, 20), **given)
+        assert split(table, kind, table_date=date(2016, 5, 21), **given).horizon_days == 1
 
 
 # --- horizons ---------------------------------------------------------------------------------------------------------
