@@ -45,12 +45,14 @@ def _ranks(scores: np.ndarray) -> np.ndarray:
 def delong_test(labels, first, second) -> dict:
     """Two-sided test that two scores have the same area under the ROC curve on the same (independent) rows.
 
+    Areas that differ without any variance (one parts the classes, the other is constant) differ for certain: p is 0.
+
     Keys: `first`, `second` (areas), `difference` (first - second), `low`, `high` (95 %), `z`, `p`.
     """
     areas, covariance = delong(labels, first, second)
     difference = float(areas[0] - areas[1])
     error = float(np.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0)))
-    z = difference / error if error else 0.0
+    z = difference / error if error else np.sign(difference) * np.inf if difference else 0.0
     half = NORMAL * error
     return {
         "first": float(areas[0]),
@@ -58,7 +60,7 @@ def delong_test(labels, first, second) -> dict:
         "difference": difference,
         "low": difference - half,
         "high": difference + half,
-        "z": z,
+        "z": float(z),
         "p": erfc(abs(z) / sqrt(2)),  # both tails of the normal distribution
     }
 

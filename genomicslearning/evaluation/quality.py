@@ -79,8 +79,6 @@ def class_share(labels: pd.Series, groups: pd.Series) -> pd.DataFrame:
         counts = counts.sort_values("size", ascending=False)
     share = counts["sum"] / counts["size"]
     low, high = wilson(counts["sum"], counts["size"])
-    # At a share of 0 or 1 rounding puts a limit a last bit beyond the share itself.
-    low, high = np.minimum(low, share), np.maximum(high, share)
     return pd.DataFrame(
         {
             "group": counts.index.astype(str),

@@ -67,8 +67,7 @@ def metrics(
 
 
 def _checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
-    labels = np.asarray(labels).astype(np.int64)
-    probabilities = np.asarray(probabilities, dtype=np.float64)
+    labels, probabilities = (np.asarray(values, dtype=np.float64) for values in (labels, probabilities))
     if labels.shape != probabilities.shape or labels.ndim != 1:
         raise InputError(
             f"evaluation: {labels.shape} labels and {probabilities.shape} probabilities; one of each a row is needed"
@@ -77,7 +76,7 @@ def _checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
         raise InputError("evaluation: probabilities must be numbers between 0 and 1")
     if set(np.unique(labels)) != {0, 1}:
         raise InputError("evaluation: labels must be 0 and 1, and both must occur")
-    return labels, probabilities
+    return labels.astype(np.int64), probabilities
 
 
 class Ranking:
@@ -243,16 +242,21 @@ def _banded(x: str, y: str, grid, curve, weights) -> pd.DataFrame:
 def calibration_table(labels, probabilities, *, bins: int = CALIBRATION_BINS) -> pd.DataFrame:
     """Observed against predicted in bins of equal count by sorted probability.
 
+    Rows of equal probability are alike, whichever comes first in the table: each counts as the share of class 1 among
+    them. Else a constant, whose bins are the table's own order, would be as wrong as the table is sorted.
+
     Columns: `rows`, `predicted` (mean), `observed` (share of class 1), `low`, `high` (95 %, Wilson).
     """
     labels, probabilities = _checked(labels, probabilities)
+    alike = np.unique(probabilities, return_inverse=True)[1]
+    shares = (np.bincount(alike, labels) / np.bincount(alike))[alike]
     order = np.argsort(probabilities, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     table = pd.DataFrame(
         {
             "rows": [len(part) for part in parts],
             "predicted": [probabilities[part].mean() for part in parts],
-            "observed": [labels[part].mean() for part in parts],
+            "observed": [shares[part].mean() for part in parts],
         }
     )
     table["low"], table["high"] = wilson(table["observed"] * table["rows"], table["rows"])
@@ -339,11 +343,13 @@ def cost_curve(
 def precision_at(labels, scores, tops=(100, 500, 2000)) -> pd.DataFrame:
     """Share of class 1 among the highest scores: `top`, `hits`, `precision`, `low`, `high` (95 % Wilson).
 
-    Rows of equal score keep their order; a `top` beyond the number of rows is left out.
+    Where a top ends among rows of equal score, it has what drawing among these would give on average, so that their
+    order in the table does not matter (`hits` is that, rounded). A `top` beyond the number of rows is left out.
     """
-    labels = np.asarray(labels)
-    best = labels[np.argsort(-np.asarray(scores), kind="stable")]
-    tops = [top for top in tops if top <= len(best)]
-    hits = np.array([best[:top].sum() for top in tops], dtype=np.float64)
+    true, false = Ranking(labels, scores).counts()
+    called = true + false
+    tops = [top for top in tops if top <= called[-1]]
+    hits = np.interp(tops, np.append(0, called), np.append(0, true))
     low, high = wilson(hits, tops)
-    return pd.DataFrame({"top": tops, "hits": hits.astype(int), "precision": hits / tops, "low": low, "high": high})
+    found = {"top": tops, "hits": np.rint(hits).astype(int), "precision": hits / tops, "low": low, "high": high}
+    return pd.DataFrame(found)

@@ -94,11 +94,13 @@ def describe_second_submissions(table: pd.DataFrame) -> str:
     """What `plot_second_submissions` shows, with its numbers."""
     overall = table[table["by"] == "all"].iloc[0]
     rest = table[table["by"] != "all"]
-    low, high = rest.loc[rest["share"].idxmin()], rest.loc[rest["share"].idxmax()]
-    return (
-        f"Of {overall['variants']:,} variants with a single submitter {overall['share']:.0%} had several "
-        f"later. Least often: "
-        f"{low['by']} {low['group']}, {low['share']:.0%} of {low['variants']:,}. Most often: {high['by']} "
-        f"{high['group']}, "
-        f"{high['share']:.0%} of {high['variants']:,}. The evaluation sees only those that had."
-    )
+    told = f"Of {overall['variants']:,} variants with a single submitter {overall['share']:.0%} had several later. "
+    if rest.empty:
+        told += f"No group of them has {SMALLEST} variants. "
+    else:
+        low, high = rest.loc[rest["share"].idxmin()], rest.loc[rest["share"].idxmax()]
+        told += (
+            f"Least often: {low['by']} {low['group']}, {low['share']:.0%} of {low['variants']:,}. "
+            f"Most often: {high['by']} {high['group']}, {high['share']:.0%} of {high['variants']:,}. "
+        )
+    return f"{told}The evaluation sees only those that had."

@@ -164,7 +164,7 @@ def test_a_horizon_is_judged_by_labels_that_lie_about_as_far_ahead():
     table, words = split_comparison.at_horizons(truth, answers, 681)
     assert table["score"].tolist() == ["probability_2y", "probability_8y"]
     assert table["predicted"].tolist() == [0.5, 0.75] and table["observed"].tolist() == [0.25, 0.25]
-    assert table["ece"][0] == pytest.approx(0.5) and np.isnan(table["ece"][1])
+    assert table["ece"][0] == pytest.approx(0.25) and np.isnan(table["ece"][1])
     assert "1.9 years after the release" in words
     unknown, words = split_comparison.at_horizons(truth, answers, None)
     assert unknown["ece"].isna().all() and "table_date" in words
