@@ -1,9 +1,10 @@
 """Figures of docs/evaluation.md: comparison of splits, cross-validation, what becomes of variants, the watch list.
 
 Run:  python benchmarks/evaluation.py [SECTION…] --data ../shared/data --out FOLDER
-Sections (default: all): splits, folds, prospective, ten_years, more_genes, later, leakage, watchlist, beside and growth
-(both after watchlist, whose list and model they take), changes. Fits are kept in FOLDER: a second run takes up where
-the first ended.
+Sections (default: all): splits, folds, prospective, ten_years, more_genes, first_version (the last commit before models
+learnt from history, checked out beside the results; a clone of full depth is needed), later, leakage, watchlist, beside
+and growth (both after watchlist, whose list and model they take), changes. Fits are kept in FOLDER: a second run takes
+up where the first ended.
 """
 
 from __future__ import annotations
@@ -19,10 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
+import ten_years
 from sections import run_sections
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import KFold
 
 from genomicslearning import autopilot, evaluation, watchlist
 from genomicslearning.evaluation import baselines, leakage, split_comparison
@@ -31,10 +31,9 @@ from genomicslearning.features import BLOCKS
 from genomicslearning.history import horizons
 from genomicslearning.history.changes_files import compare_files, write
 from genomicslearning.history.dates import date_in_name
-from genomicslearning.history.past import read_past
-from genomicslearning.history.releases import locus_keys, read_release
-from genomicslearning.history.splits import gene_groups, learning_rows, split
-from genomicslearning.history.submissions import UNCERTAIN, AlignedRelease, stated_class
+from genomicslearning.history.releases import Release, read_release
+from genomicslearning.history.splits import split
+from genomicslearning.history.submissions import AlignedRelease, stated_class
 from genomicslearning.training_set.build import build_training_set
 from genomicslearning.training_set.table import read_table
 
@@ -42,7 +41,7 @@ SEED = 200
 ASSEMBLY = "GRCh37"
 AGREEMENT = b"CLNREVSTAT=criteria_provided,_multiple_submitters,_no_conflicts"
 CONFLICT = b"CLNREVSTAT=criteria_provided,_conflicting_classifications"
-TABLE_DATE, LATEST = date(2018, 4, 1), date(2026, 2, 26)
+TABLE_DATE = date(2018, 4, 1)
 
 
 class Bench:
@@ -51,6 +50,7 @@ class Bench:
     def __init__(self, data: Path, out: Path):
         self.data, self.out = data, out
         self.earlier = [data / "clinvar_tsv" / f"clinvar_{day}_b37.tsv.gz" for day in ("2015-11-16", "2016-05-20")]
+        self.latest_path = data / "clinvar_2026" / "clinvar_2026-02_half_of_genes_b37.tsv.gz"
         self.table = read_table(data / "clinvar_kaggle" / "clinvar_conflicting.csv.zip")
 
     def quick(self) -> split_comparison.CachedFits:
@@ -86,113 +86,36 @@ class Bench:
         for releases in (self.earlier, self.earlier[1:]):
             parts = split(self.table, "time", earlier=releases, assembly=ASSEMBLY, table_date=TABLE_DATE)
             learning, groups = parts.to_learn_from()
-            score, learnt = self._balanced(f"prospective-{len(releases)}", learning, groups, parts.test)
-            truth = parts.test["CLASS"].to_numpy()
+            score, learnt = self.balanced(f"prospective-{len(releases)}", learning, groups, parts.test)
             scores = {"probability": score} | baselines.classification_baselines(learning, parts.test)
             for years in (2, 8):
                 scores[f"probability_{years}y"] = horizons.at_horizon(score, parts.test, years, learnt)
-            rows += [
-                self._judged(f"{len(releases)} releases, 2018", parts.test, truth, name, scores[name])
-                for name in scores
-            ]
+            rows += [self.judged(f"{len(releases)} releases, 2018", parts.test, name, scores[name]) for name in scores]
             now = AlignedRelease(self.latest(), parts.test).label()
             known = now.notna().to_numpy()
-            test, truth = parts.test[known], now[known].to_numpy(int)
+            test = parts.test[known].assign(CLASS=now[known].astype(int))
             # The labels of 2026 are further off than eight years; here is what is said of their own distance.
-            far = (LATEST - date_in_name(releases[-1].name)).days / horizons.YEAR
+            far = (ten_years.LATEST - date_in_name(releases[-1].name)).days / horizons.YEAR
             scores[f"carried to {far:.1f} years"] = horizons.at_horizon(score, parts.test, far, learnt)
             rows += [
-                self._judged(f"{len(releases)} releases, 2026", test, truth, name, values[known])
+                self.judged(f"{len(releases)} releases, 2026", test, name, values[known])
                 for name, values in scores.items()
             ]
         self.keep("prospective", pd.DataFrame(rows))
 
     def ten_years(self) -> None:
-        """Transitions from 2016-05 to 2026-02, whole genes held out (five folds), `balanced`."""
-        test, truth, scores, genes = self._other_genes(5)
-        what = "2016-05 to 2026-02, genes held out"
-        self.keep("ten_years", pd.DataFrame([self._judged(what, test, truth, name, scores[name]) for name in scores]))
-        self.keep("ten_years_intervals", self._intervals(test, truth, scores["probability"], genes))
-        self.keep("ten_years_hindsight", self._in_hindsight(test, truth, scores["probability"]))
+        ten_years.ten_years(self)
 
     def more_genes(self) -> None:
-        """The same with fewer and with more genes to learn from: in two, three and ten folds."""
-        rows = []
-        for folds in (2, 3, 10):
-            test, truth, scores, _ = self._other_genes(folds)
-            rows.append(self._judged(f"{folds} folds", test, truth, "probability", scores["probability"]))
-        self.keep("more_genes", pd.DataFrame(rows))
+        ten_years.more_genes(self)
 
-    def _other_genes(self, folds: int) -> tuple[pd.DataFrame, np.ndarray, dict[str, np.ndarray], np.ndarray]:
-        """Single submitters of 2016-05, their labels of 2026, scores learnt from other genes, and the genes."""
-        label = AlignedRelease(self.latest(), self.table).label()
-        known = label.notna().to_numpy()
-        table = self.table[known].assign(CLASS=label[known].astype("int8"))
-        past = read_past(table, self.earlier, ASSEMBLY)
-        then = AlignedRelease(past[-1], table)
-        groups = pd.Series(gene_groups(table), index=table.index)
-        singles = table.index[then.single]
-        test = table.assign(**then.prior()).loc[singles]
-        scores = {name: np.full(len(test), np.nan) for name in ("probability", "classification alone")}
-        folding = GroupKFold(folds, shuffle=True, random_state=SEED)
-        for number, (_, held) in enumerate(folding.split(singles, groups=groups[singles])):
-            out = set(groups[singles[held]])
-            rows = table[~groups.isin(out)]
-            states = [AlignedRelease(release, rows) for release in past]
-            learning = learning_rows(rows, states, states[-1], LATEST, seed=SEED)
-            together = groups[learning["row"]].to_numpy()
-            learning = learning.drop(columns=["row", "transition"]).reset_index(drop=True)
-            asked, name = test.iloc[held], f"ten-years-{number}" if folds == 5 else f"ten-years-{folds}-{number}"
-            scores["probability"][held], _ = self._balanced(name, learning, together, asked)
-            known_class = baselines.classification_baselines(learning, asked)["classification alone"]
-            scores["classification alone"][held] = known_class
-        return test, test["CLASS"].to_numpy(), scores, groups[singles].to_numpy()
+    def first_version(self) -> None:
+        ten_years.first_version(self)
 
-    def _intervals(self, test: pd.DataFrame, truth: np.ndarray, score: np.ndarray, genes: np.ndarray) -> pd.DataFrame:
-        """Intervals by whole genes, of all rows and of the uncertain ones, and how few genes most rows are of."""
-        uncertain = test["prior_CLNSIG"].map(stated_class, na_action="ignore").to_numpy() == UNCERTAIN
-        rows = []
-        for what, kept in (("all", np.full(len(test), True)), ("uncertain", uncertain)):
-            found = evaluation.metrics(truth[kept], score[kept], 0.5, groups=genes[kept], seed=SEED)
-            sizes = np.sort(np.bincount(genes[kept]))[::-1]
-            names = ("n", "roc_auc", "roc_auc_ci", "average_precision", "average_precision_ci")
-            rows.append({"rows": what} | {name: found[name] for name in names})
-            rows[-1] |= {"genes": int((sizes > 0).sum()), "share_of_ten_largest": sizes[:10].sum() / sizes.sum()}
-        return pd.DataFrame(rows)
+    def latest(self) -> Release:
+        return read_release(self.latest_path, assembly=ASSEMBLY)
 
-    def _in_hindsight(self, test: pd.DataFrame, truth: np.ndarray, score: np.ndarray) -> pd.DataFrame:
-        """The same score helped by what nobody knew: what became of each gene's other single submitters by 2026.
-
-        A logistic regression, fitted on the judged rows themselves, of each class's level, slope of the score and slope
-        of the gene's share of later conflicts; without those shares, for comparison. Not a forecast: what a model
-        that has not seen the gene could still gain by knowing more of it.
-        """
-        latest, before = self.latest(), read_release(self.earlier[-1], assembly=ASSEMBLY)
-        then, now = AlignedRelease(before, latest.variants), AlignedRelease(latest, latest.variants).label()
-        said = then.column("CLNSIG").map(stated_class, na_action="ignore")
-        asked = latest.variants["key"].isin(locus_keys(test))
-        others = latest.variants.assign(said=said, conflict=now.astype(float))[then.single & now.notna() & ~asked]
-        classes = test["prior_CLNSIG"].map(stated_class, na_action="ignore").to_numpy()
-        log_odds, given, shares = logit(np.clip(score, 1e-6, 1 - 1e-6)), [], []
-        for name, of_class in others.groupby("said"):
-            mean, of_gene = of_class["conflict"].mean(), of_class.groupby("SYMBOL")["conflict"]
-            # As if three more variants of each gene had the share of all.
-            share = (of_gene.sum() + 3 * mean) / (of_gene.size() + 3)
-            rows = classes == name
-            given += [rows, rows * log_odds]
-            shares.append(rows * logit(share.reindex(test["SYMBOL"]).fillna(mean)).to_numpy())
-        found = []
-        for name, columns in (("probability, a level and a slope of each class", given), ("hindsight", given + shares)):
-            matrix = np.column_stack(columns)
-            fitted = LogisticRegression(C=1e6, max_iter=5000).fit(matrix, truth)
-            found.append(self._judged("in sample", test, truth, name, fitted.predict_proba(matrix)[:, 1]))
-        return pd.DataFrame(found)
-
-    def latest(self):
-        place = self.data / "clinvar_2026" / "clinvar_2026-02_half_of_genes_b37.tsv.gz"
-        return read_release(place, assembly=ASSEMBLY)
-
-    def _balanced(self, name: str, learning: pd.DataFrame, groups, test: pd.DataFrame) -> tuple[np.ndarray, dict]:
+    def balanced(self, name: str, learning: pd.DataFrame, groups, test: pd.DataFrame) -> tuple[np.ndarray, dict]:
         """A `balanced` job's answers for the test rows, and what carries them to a horizon."""
         job = autopilot.start(
             learning, folder=self.out / "jobs", name=name, features="prospective", groups=groups, seed=SEED,
@@ -200,10 +123,10 @@ class Bench:
         )  # fmt: skip
         return job.wait().model().predict(test), horizons.learnt_rates(learning)
 
-    def _judged(self, what: str, test: pd.DataFrame, truth: np.ndarray, name: str, score: np.ndarray) -> dict:
-        within = split_comparison.within_classification(test.assign(CLASS=truth), score).set_index("classification")[
-            "roc_auc"
-        ]
+    def judged(self, what: str, test: pd.DataFrame, name: str, score: np.ndarray) -> dict:
+        """Figures of a score of test rows, whose CLASS is the truth and `prior_CLNSIG` the class that they had."""
+        truth = test["CLASS"].to_numpy()
+        within = split_comparison.within_classification(test, score).set_index("classification")["roc_auc"]
         top = evaluation.precision_at(truth, score, (500, 2000)).set_index("top")["precision"]
         row = {
             "what": what,
@@ -400,6 +323,7 @@ SECTIONS = (
     "prospective",
     "ten_years",
     "more_genes",
+    "first_version",
     "later",
     "leakage",
     "watchlist",
