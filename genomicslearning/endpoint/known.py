@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from genomicslearning import clinvar
+from genomicslearning.io import lake
 from genomicslearning.io.accounting import check_malformed
 from genomicslearning.io.lines import rereadable
 from genomicslearning.io.vcf import InfoReader, Vcf
@@ -52,10 +54,13 @@ def submitters(status: str, conflicting: str, submissions: str) -> str | None:
 class ReleaseLookup:
     """A ClinVar release beside a VCF that is being read."""
 
-    def __init__(self, vcf: Vcf, partners: Partners) -> None:
+    def __init__(self, vcf: Vcf, partners: Partners, source: Vcf) -> None:
         self._vcf = vcf
         self._partners = partners
+        self._source = source
+        self._told = bool(source.assemblies())  # now: CLNHGVS is looked for in records that are still ahead
         self._reader = InfoReader(_KEYS)
+        self.counts: Counter[str] = Counter()  # alleles so far that are known, and new
 
     @classmethod
     @contextmanager
@@ -73,12 +78,17 @@ class ReleaseLookup:
             reopen = partial(Vcf, readable, called=path)
             partners = Partners(vcf, reopen, _ANY_STATUS, same_assembly=same)
             try:
-                yield cls(vcf, partners)
+                yield cls(vcf, partners, source)
             finally:
                 partners.close()
 
     def of(self, line: bytes) -> list[tuple[str | None, ...]]:
         """What the release has of each ALT of a record: the values of `KNOWN_COLUMNS`."""
+        said = self._of(line)
+        self.counts.update(one[0] for one in said)
+        return said
+
+    def _of(self, line: bytes) -> list[tuple[str | None, ...]]:
         [found] = self._partners.of([line])
         alts = line.split(b"\t", 5)[4].count(b",") + 1
         if found is None:
@@ -94,6 +104,17 @@ class ReleaseLookup:
         label = clinvar.label(status)
         note = SINGLE if status == clinvar.SINGLE_SUBMITTER else _NOTES[label] if status else NO_CLASSIFICATION
         return KNOWN, identifier, classification or None, submitters(status, conflicting, submissions), note
+
+    def doubt(self) -> list[str]:
+        """A warning where the VCF does not say its assembly: of another its variants would all be new."""
+        if self._told:
+            return []
+        of = " and ".join(self._vcf.assemblies()) or "the same assembly"
+        source, release = lake.name(self._source.path), lake.name(self._vcf.path)
+        return [
+            f"{source} does not say its genome assembly (##reference): whether a variant is known holds only if it is "
+            f"{of}, as {release} is; {self.counts[KNOWN]:,} of its {self.counts.total():,} alleles are in there"
+        ]
 
     def facts(self) -> dict:
         """What a report says of the release, which is read to its end."""

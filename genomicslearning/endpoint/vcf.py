@@ -102,7 +102,7 @@ def predict_vcf(
         model = Model.load(model_folder)
         warnings = check_model(model, model_folder, vcf, classification)
         maker = UnlabelledRows(vcf, layout=_layout(vcf, csq_key, model), pick=pick, strict=strict)
-        warnings += _lacking_evidence(model, maker, vcf)
+        warnings += [*_another_assembly(model, vcf), *_lacking_evidence(model, maker, vcf)]
         for warning in warnings:
             say(f"predict: warning: {warning}")
         known = stack.enter_context(ReleaseLookup.open(clinvar, vcf)) if clinvar is not None else None
@@ -114,9 +114,10 @@ def predict_vcf(
         counts = _score(_in_order(model, pieces, maker.schema, years), maker, write, watch)
         _check_records(vcf, maker)
         report = _report(maker, counts) | {
+            **({"clinvar": dict.fromkeys(("known", "new"), 0) | known.counts} if known else {}),
             **_decided_by(model, model_folder, pick),
             "inputs": [{"role": "vcf", **vcf.facts()}, *([known.facts()] if known else [])],
-            "warnings": [*vcf.warnings, *warnings, *maker.warnings()],
+            "warnings": [*vcf.warnings, *warnings, *maker.warnings(), *(known.doubt() if known else [])],
             "engine": "one machine",
             **watch.cost(),
         }
@@ -192,6 +193,18 @@ def _check_records(vcf: Vcf, maker: UnlabelledRows) -> None:
     check_malformed(vcf.path, account.read, account.quarantined, account.first_problem)
     if not account.read:
         raise InputError(f"{vcf.path}: has no records; give a VCF with variants")
+
+
+def _another_assembly(model: Model, vcf: Vcf) -> list[str]:
+    """A warning where the file names another assembly than the one that the model learnt from."""
+    learnt = (model.manifest.get("training_set") or {}).get("assembly")
+    said = vcf.assemblies()
+    if not learnt or not said or learnt in said:
+        return []
+    return [
+        f"{lake.name(vcf.path)} is of {' and '.join(said)}, the model learnt from variants of {learnt}: positions, and "
+        "annotation that differs between the two, mean something else to it"
+    ]
 
 
 def _lacking_evidence(model: Model, maker: UnlabelledRows, vcf: Vcf) -> list[str]:
@@ -374,6 +387,8 @@ def summary(report: dict) -> str:
         lines.append(f"scored without VEP's annotation: {report['without_annotation']:,}")
     if found := report["frequencies"]["rows"]:
         lines.append("allele frequencies: " + ", ".join(f"{name} {count:,}" for name, count in found.items()))
+    if "clinvar" in report:
+        lines.append("in the release: " + ", ".join(f"{what} {count:,}" for what, count in report["clinvar"].items()))
     if report["quarantined"]:
         lines.append(f"malformed and set aside: {report['quarantined']:,} (see the .quarantine file)")
     lines += [f"warning: {warning}" for warning in report["warnings"]]

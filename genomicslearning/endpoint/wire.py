@@ -74,13 +74,37 @@ def _read_csv(body: bytes, header: str | None) -> pd.DataFrame:
     if b"\0" in body:
         raise InputError("the request has a NUL character; send text")
     body = body.removeprefix(b"\xef\xbb\xbf")
-    first = user_table.first_cells(body.partition(b"\n")[0])
-    if not first:
+    line, _, rest = body.partition(b"\n")
+    if not line.strip():
         raise InputError("the request has no rows")
-    has_header = user_table.is_header(first) if header is None else header == "present"
-    names = csv_names(first, has_header)
-    rows = user_table.TextTable(io.BytesIO(body), names, has_header=has_header, wanted=READ_COLUMNS)
+    names, separator, has_header = _layout(line, header)
+    if has_header and not rest.strip():
+        raise InputError(
+            "the request has no rows: it is one line, the header (curl: send with --data-binary; -d joins the lines)"
+        )
+    rows = user_table.TextTable(
+        io.BytesIO(body), names, separator=separator, has_header=has_header, wanted=READ_COLUMNS
+    )
     return read_text(rows.read_all())
+
+
+def _layout(line: bytes, header: str | None) -> tuple[list[str], str, bool]:
+    """Column names, separator and whether there is a header, by the first line of a CSV."""
+    if header != "absent" and (found := user_table.find_header(line)):
+        return *found, True
+    first = user_table.first_cells(line)
+    if header == "present":
+        return csv_names(first, True), ",", True
+    if header is None and len(first) not in (len(COLUMNS), len(FEATURE_COLUMNS)):
+        if line.startswith(b"##fileformat=VCF"):
+            raise InputError("is a VCF, and rows of a table are answered here; genomicslearning predict takes a VCF")
+        user_table.check_capitals(line)
+    if "CHROM" in first:
+        raise InputError(
+            f"the first line names columns, but not all of {', '.join(user_table.SITE_COLUMNS)} (curl: send with "
+            "--data-binary; -d joins the lines)"
+        )
+    return csv_names(first, False), ",", False
 
 
 def csv_names(first: list[str], has_header: bool) -> list[str]:

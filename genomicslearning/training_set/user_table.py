@@ -80,19 +80,33 @@ def read_header(line: bytes) -> tuple[list[str], str]:
         raise InputError("the lines end in a lone carriage return (old Macintosh); save the table with LF or CRLF")
     if line.startswith(b"##fileformat=VCF"):
         raise InputError("is a VCF, not a table; build a training set from it with `genomicslearning training-set`")
-    readings = {separator: first_cells(line, separator) for separator in SEPARATORS}
-    for separator, cells in readings.items():
-        if is_header(cells):
-            check_names(cells)
-            return cells, separator
-    for cells in readings.values():
-        if set(SITE_COLUMNS) <= {_capitals(cell) for cell in cells}:
-            check_names(cells)
+    if found := find_header(line):
+        return found
+    check_capitals(line)
+    if re.match(rb"sep=.\s*$", line, re.IGNORECASE):
+        raise InputError(f"the first line is {one_line(line.decode('utf-8', 'replace'), 20)!r}, Excel's; take it out")
     shown = one_line(line.decode("utf-8", "replace"), 60)
     raise InputError(
         f"the first line does not name {', '.join(SITE_COLUMNS)}, it is {shown!r}; give a table with a header, "
         "separated by commas, tabs or semicolons, or parquet"
     )
+
+
+def find_header(line: bytes) -> tuple[list[str], str] | None:
+    """Column names and separator of a line that is a header by one of `SEPARATORS`, else None; names are checked."""
+    for separator in SEPARATORS:
+        if is_header(cells := first_cells(line, separator)):
+            check_names(cells)
+            return cells, separator
+    return None
+
+
+def check_capitals(line: bytes) -> None:
+    """Refuse a first line that would be a header but for the case of its names."""
+    for separator in SEPARATORS:
+        cells = first_cells(line, separator)
+        if set(SITE_COLUMNS) <= {_capitals(cell) for cell in cells}:
+            check_names(cells)
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -164,11 +178,13 @@ class TextTable:
         )
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
+        read = 0
         try:
             for batch in self._open():
                 named = {name: without_missing(name, batch[name]) for name in batch.schema.names}
                 if self._separator != ",":
-                    _check_decimals(named)
+                    _check_decimals(named, read + 1)
+                read += batch.num_rows
                 yield pa.RecordBatch.from_pydict(named)
         except pa.ArrowInvalid as problem:
             if "Empty CSV" not in str(problem):
@@ -215,13 +231,16 @@ def is_missing(name: str, text: str) -> bool:
     return text == "" if name in ALLELES else text in MISSING
 
 
-def _check_decimals(columns: dict[str, pa.Array]) -> None:
+def _check_decimals(columns: dict[str, pa.Array], first_row: int) -> None:
     for name in _DECIMALS:
         if name in columns:
             commas = pc.match_substring_regex(columns[name], r"^-?\d+,\d+$")
             if pc.any(commas).as_py():
-                shown = columns[name][pc.index(commas, True).as_py()].as_py()
-                raise InputError(f"column {name}: {shown!r} has a decimal comma; write numbers with a point")
+                row = pc.index(commas, True).as_py()
+                shown = columns[name][row].as_py()
+                raise InputError(
+                    f"row {row + first_row}, column {name}: {shown!r} has a decimal comma; write numbers with a point"
+                )
 
 
 def text_columns(table: pa.Table | pa.RecordBatch, wanted: Sequence[str] = KNOWN) -> dict[str, pa.ChunkedArray]:
@@ -291,5 +310,8 @@ def positions(cells: pa.ChunkedArray, first_row: int = 1) -> pa.ChunkedArray:
     if not pc.all(whole).as_py():
         row = pc.index(whole, False).as_py()
         shown = one_line(cells[row].as_py(), 40)
-        raise InputError(f"row {row + first_row}, column POS: {shown!r} is not a whole number")
+        raise InputError(
+            f"row {row + first_row}, column POS: {shown!r} is not a whole number; write digits alone (in a "
+            "spreadsheet: a number without separators or decimals)"
+        )
     return pc.replace_substring_regex(cells, r"\.0+$", "").cast(pa.int64())

@@ -225,6 +225,11 @@ SITES = "CHROM,POS,REF,ALT\n1,1,A,T\n"
         ("1,1,A,T\n", "text/csv", 400, "row 1 has 4 cells; without a header a row has the 45 columns"),
         ("", "text/csv", 400, "the request has no rows"),
         (SITES.splitlines()[0] + "\n", "text/csv", 400, "the request has no rows"),
+        (SITES.replace("\n", ""), "text/csv", 400, "the first line names columns, but not all of CHROM, POS, REF"),
+        ("CHROM,POS,REF,ALT,x1,1,A,T,y", "text/csv", 400, "the request has no rows: it is one line, the header (curl:"),
+        ("Chrom;POS;REF;ALT\n1;1;A;T\n", "text/csv", 400, "the header says Chrom where CHROM is meant"),
+        ("CHROM;POS;REF;ALT;CADD_PHRED\n1;1;A;T;2,5\n", "text/csv", 400, "row 1, column CADD_PHRED: '2,5' has a dec"),
+        ("##fileformat=VCFv4.2\n#CHROM\tPOS\n", "text/csv", 400, "is a VCF, and rows of a table are answered here"),
         ("[", "application/json", 400, "the request is not JSON: "),
         ("[]", "application/json", 400, "the request has no rows"),
         ('[{"CHROM": ["17"]}]', "application/json", 400, 'row 1, column CHROM: a cell is text or a number, not ["17"]'),
@@ -240,6 +245,15 @@ def test_what_cannot_be_answered_says_why(post, body, content_type, status, mess
     response = post(body, content_type)
     assert response.status_code == status
     assert response.json()["Message"].startswith(message)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_spreadsheets_export_is_answered_as_predict_answers_it(post, model, table, separator):
+    """A byte order mark, CRLF, and the separator that the header tells."""
+    text = table.head(7).to_csv(index=False, sep=separator, lineterminator="\r\n")
+    response = post(b"\xef\xbb\xbf" + text.encode(), "text/csv")
+    assert response.status_code == 200, response.text
+    assert (wire.read_predictions(response.content)["probability"] == model.predict(table.head(7))).all()
 
 
 def test_a_body_of_unannounced_length_is_cut_at_the_limit(service):

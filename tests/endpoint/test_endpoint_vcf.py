@@ -352,6 +352,13 @@ def test_a_release_says_what_is_known_and_what_is_new(model, tmp_path):
         ["new", "", "", "", ""],
     ]
     assert [item["role"] for item in report["inputs"]] == ["vcf", "clinvar"]
+    assert report["clinvar"] == {"known": 4, "new": 2} and "in the release: known 4, new 2" in vcf.summary(report)
+    assert not any("assembly" in warning for warning in report["warnings"])
+    untold = tmp_path / "untold.vcf"
+    untold.write_text("".join(line for line in source.read_text().splitlines(True) if "GRCh37" not in line))
+    [doubt] = [one for one in vcf.predict_vcf(model, untold, tmp_path / "o.csv", clinvar=release)["warnings"]
+               if "does not say its genome assembly" in one]  # fmt: skip
+    assert "holds only if it is GRCh37, as clinvar.vcf is; 4 of its 6 alleles are in there" in doubt
     other = written(tmp_path / "other.vcf", [record()], HEADER.replace("GRCh37", "GRCh38"))
     with pytest.raises(InputError, match="GRCh37.+GRCh38|GRCh38.+GRCh37"):
         vcf.predict_vcf(model, source, tmp_path / "x.csv", clinvar=other)
@@ -378,6 +385,19 @@ def test_submitters_are_counted_where_the_release_tells_them():
     assert submitters("reviewed_by_expert_panel", "", "SCV1") is None
     conflict = "criteria_provided,_conflicting_interpretations"
     assert submitters(conflict, "Benign(2),Uncertain_significance(4)", "") == "6"
+
+
+def test_a_vcf_of_another_assembly_than_the_models_is_told_of(model, tmp_path):
+    learnt = Model.load(model).manifest["training_set"]["assembly"]
+    [other] = {"GRCh37", "GRCh38"} - {learnt}
+    warned = {}
+    for assembly in (learnt, other):
+        source = written(tmp_path / f"{assembly}.vcf", [record()], HEADER.replace("GRCh37", assembly))
+        warnings = vcf.predict_vcf(model, source, tmp_path / "out.csv")["warnings"]
+        warned[assembly] = [one for one in warnings if "the model learnt from variants of" in one]
+    assert warned[learnt] == []
+    [told] = warned[other]
+    assert told.startswith(f"{other}.vcf is of {other}, the model learnt from variants of {learnt}:")
 
 
 def test_the_command_scores_a_vcf(model, tmp_path):

@@ -89,6 +89,7 @@ def test_a_byte_order_mark_and_crlf_are_no_text(tmp_path, expected):
         ("CHROM,POS,REF,ALT,CLASS,POS", "names a column twice: POS"),
         ("CHROM,POS,REF,ALT" + ",A" * 200_000, "does not name CHROM, POS, REF, ALT"),
         ("a,b,c", "does not name CHROM, POS, REF, ALT, it is 'a,b,c'"),
+        ("sep=;\r\nCHROM;POS;REF;ALT", "the first line is 'sep=;', Excel's; take it out"),
         ("CHROM\rPOS", "lone carriage return"),
         ("##fileformat=VCFv4.2", "is a VCF"),
     ],
@@ -108,9 +109,10 @@ def test_a_column_of_ones_own_may_have_any_name_twice(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("1;2;A;G;0;0,5", "column AF_EXAC: '0,5' has a decimal comma"),
+        ("1;2;A;G;0;0,5", "row 1, column AF_EXAC: '0,5' has a decimal comma"),
         ("1;x;A;G;0;0.5", "row 1, column POS: 'x' is not a whole number"),
-        ("1;1e5;A;G;0;0.5", "row 1, column POS: '1e5'"),
+        ("1;2;A;G;0;0.5\n1;3;A;G;0;0,7", "row 2, column AF_EXAC: '0,7' has a decimal comma"),
+        ("1;1e5;A;G;0;0.5", "row 1, column POS: '1e5' is not a whole number; write digits alone (in a spreadsheet"),
         ("1;٣;A;G;0;0.5", "column POS"),
         ("1;2;A;G;2;0.5", "row 1: CLASS has the value 2"),
         ("1;2;A;G;NA;0.5", "row 1: CLASS is missing"),
