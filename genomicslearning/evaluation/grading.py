@@ -70,20 +70,41 @@ def read_scored(place: str | os.PathLike) -> pd.DataFrame:
 
 
 def frozen_on(place: str | os.PathLike) -> date | None:
-    """Date of the release that a watch list is of, as the `watchlist.json` beside it tells; None where none does."""
-    beside = Path(place).with_name("watchlist.json")
-    if Path(place).suffix != ".csv" or not beside.is_file():
-        return None
+    """Date of the release that a watch list or a run's predictions are of; None where nothing tells.
+
+    `watchlist.json` beside the list tells it, or the run's `run.json`: the date of its release, under a time split that
+    of the newest earlier one, in which the test rows had a single submitter.
+    """
+    path = Path(place)
+    folder = path if path.is_dir() else path.parent
+    beside, record = folder / "watchlist.json", folder / "run.json"
     try:
-        facts = json.loads(beside.read_text(encoding="utf-8"))
-        [release] = [one for one in facts["inputs"] if one["role"] == "clinvar"]
-        return date_of_input(release)
-    except (ValueError, KeyError, TypeError):
+        if path.suffix == ".csv" and beside.is_file():
+            [release] = [one for one in _facts(beside)["inputs"] if one["role"] == "clinvar"]
+            return date_of_input(release)
+        if record.is_file():
+            return _release_of_run(_facts(record))
+    except (ValueError, KeyError, TypeError, IndexError):
         return None
+    return None
+
+
+def _facts(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _release_of_run(record: dict) -> date | None:
+    """Date of the release that the predictions of a run are of."""
+    roles = ("earlier",) if record["parameters"]["split"] == "time" else ("clinvar", "annotated")
+    for role in roles:
+        if found := [one for one in record["inputs"] if one["role"] == role]:
+            return date_of_input({"fileDate": None, **found[-1]})
+    day = record["parameters"].get("table_date")
+    return date.fromisoformat(day) if day else None
 
 
 def check_later(name: str, frozen: date | None, release: str, day: date | None) -> None:
-    """Refuse to grade a watch list by a release that is not later than its own, where both days are known.
+    """Refuse to grade scores by a release that is not later than their own, where both days are known.
 
     Raises
     ------
@@ -92,7 +113,7 @@ def check_later(name: str, frozen: date | None, release: str, day: date | None) 
     """
     if frozen and day and day <= frozen:
         raise InputError(
-            f"{name} is a watch list of {frozen}, {release} is of {day}: a list is graded by what a later release says"
+            f"{name} is of the release of {frozen}, {release} of {day}: scores are graded by what a later release says"
         )
 
 

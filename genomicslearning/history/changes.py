@@ -32,6 +32,7 @@ BY_PANEL = "resolved by expert panel"
 BY_REMOVAL = "resolved by removal"
 KIND_CHANGED = "conflict of another kind"
 PERSISTS = "conflict persists"
+MOST_GONE = 0.3  # share of the older release's variants; releases lose few, a part of one lacks whole genes
 CONFLICT_EVENTS = (APPEARED, NEW_CONFLICT, BY_AGREEMENT, BY_PANEL, BY_REMOVAL, KIND_CHANGED, PERSISTS)
 PANEL = ("reviewed by expert panel", "practice guideline")
 SIGNIFICANT = "medically significant"
@@ -110,7 +111,18 @@ class Changes:
             "genes": self._by_gene(),
             "my_genes": {"given": len(self._genes), "in_neither_release": sorted(map(self._genes.get, self._absent))},
             "single_submitters": {name: counts.singles[name] for name in _SINGLES},
+            "warnings": [*self._warnings()],
         }
+
+    def _warnings(self) -> Iterator[str]:
+        """What makes counts be of the files rather than of ClinVar."""
+        gone, before = self._counts.changes[GONE], self.old.variants
+        if gone > MOST_GONE * before:
+            yield (
+                f"{gone:,} of the {before:,} variants of {self.old.name} are not in {self.new.name}: so many that "
+                "this is likely a part of a release. Then what is gone or resolved by removal is a matter of the "
+                "files, not of ClinVar"
+            )
 
     def _by_gene(self) -> list[dict]:
         """Conflict events of each gene that has any, my genes first, then by how many."""

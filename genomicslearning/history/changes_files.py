@@ -114,6 +114,8 @@ def write(
             f"changes: WARNING: in neither release: {', '.join(absent[:10])}; a release has the symbols "
             "that were approved (HGNC) when it came out, no aliases"
         )
+    for warning in summary["warnings"]:
+        progress(f"changes: WARNING: {warning}")
     progress(f"changes: {out}/{CSV}, {out}/{FACTS}, {out}/{PAGE}")
     return summary
 

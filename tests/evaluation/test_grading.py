@@ -98,11 +98,45 @@ def test_a_list_is_graded_by_a_later_release_and_a_horizon_by_one_as_far_ahead(t
         assert {one["score"] for one in found["scores"] if one["ece"] is not None} == judged
         assert words in found["words"]
         assert [one["roc_auc"] for one in found["scores"]] == [1.0] * 3
-    with pytest.raises(InputError, match=r"watchlist.csv is a watch list of 2016-05-20, now_20160520.tsv is of 2016-"):
+    with pytest.raises(InputError, match=r"watchlist.csv is of the release of 2016-05-20, now_20160520.tsv of 2016-"):
         grade(read_scored(path), release(tmp_path / "now_20160520.tsv", status), name="watchlist.csv", frozen=frozen)
     for text in ("{", "[]", '{"inputs": []}', '{"inputs": [{"role": "clinvar"}]}'):
         (tmp_path / "watchlist.json").write_text(text)
         assert frozen_on(path) is None
+    assert frozen_on(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("split", "inputs", "table_date", "day"),
+    [
+        ("random", [{"role": "clinvar", "name": "c.vcf.gz", "fileDate": "2026-02-26"}], "", date(2026, 2, 26)),
+        ("gene", [{"role": "annotated", "name": "a.vcf.gz", "fileDate": "2026-02-26"}], "", date(2026, 2, 26)),
+        ("random", [{"role": "training_set", "name": "table.csv"}], "2018-04-01", date(2018, 4, 1)),
+        ("random", [{"role": "training_set", "name": "table.csv"}], "", None),
+        (
+            "time",
+            [
+                {"role": "training_set", "name": "table.csv"},
+                {"role": "earlier", "name": "clinvar_2015-11-16_b37.tsv.gz"},
+                {"role": "earlier", "name": "clinvar_2016-05-20_b37.tsv.gz"},
+            ],
+            "2018-04-01",
+            date(2016, 5, 20),
+        ),
+    ],
+)
+def test_a_runs_predictions_are_not_graded_by_the_release_they_were_learnt_from(
+    tmp_path, split, inputs, table_date, day
+):
+    scored(tmp_path / "predictions.csv", [0.9, 0.1])
+    record = {"parameters": {"split": split, "table_date": table_date}, "inputs": inputs}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert frozen_on(tmp_path) == frozen_on(tmp_path / "predictions.csv") == day
+    if day:
+        own = release(tmp_path / f"own_{day:%Y%m%d}.tsv", [(1, "GENE", CONFLICT, "Benign"), (2, "GENE", AGREE, "x")])
+        with pytest.raises(InputError, match="scores are graded by what a later release says"):
+            grade(read_scored(tmp_path), own, name="run", frozen=frozen_on(tmp_path))
+    (tmp_path / "run.json").write_text("[]")
     assert frozen_on(tmp_path) is None
 
 

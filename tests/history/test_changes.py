@@ -98,6 +98,22 @@ def test_every_change_has_its_word(pair, tmp_path):
     assert '<td class="bars"></td></tr>\n</tbody></table></div>' in page and "<td>–</td>" in page
 
 
+def test_a_later_release_that_lacks_much_of_the_older_is_said_to_be_a_part(pair, tmp_path):
+    """Else an excerpt reads as if ClinVar had resolved conflicts by removal."""
+    old, new = pair
+    part = tmp_path / "part_2026-02-26.tsv"
+    part.write_text("".join(new.read_text().splitlines(True)[:4]))
+    said: list[str] = []
+    summary = write(compare_files(old, part, assembly="GRCh37"), tmp_path / "out", progress=said.append)
+    assert summary["changes"]["gone"] == 7 and summary["conflicts"]["resolved by removal"] == 4
+    [warning] = summary["warnings"]
+    assert warning.startswith("7 of the 10 variants of old_2016-05-20.tsv are not in part_2026-02-26.tsv: so many that")
+    assert f"changes: WARNING: {warning}" in said
+    assert f"<strong>Note:</strong> {warning}." in (tmp_path / "out" / "release_changes.html").read_text()
+    whole = write(compare_files(old, new, assembly="GRCh37"), tmp_path / "whole", progress=said.append)
+    assert whole["changes"]["gone"] == 2 and whole["warnings"] == []
+
+
 def test_my_genes_stand_first(pair, tmp_path):
     (tmp_path / "genes.txt").write_text("# mine\nD\n\n")
     found = compare_files(*pair, assembly="GRCh37", genes=tmp_path / "genes.txt")
