@@ -249,9 +249,11 @@ def agreement(first: pd.Series, second: pd.Series) -> dict:
         words = f"Shuffling and SHAP values agree: both put {first.idxmax()} first, rank correlation {spearman:.2f}."
     else:
         firsts = f"both put {first.idxmax()} first, but" if same else f"{first.idxmax()} or {second.idxmax()} is first,"
+        where = "disagree" if spearman < 0.5 else "agree but for what is first"
+        settled = "neither order is settled" if spearman < 0.5 else "which of the two comes first is not settled"
         words = (
-            f"Shuffling and SHAP values disagree: {firsts} the rank correlation is {spearman:.2f}. Shuffling asks what "
+            f"Shuffling and SHAP values {where}: {firsts} the rank correlation is {spearman:.2f}. Shuffling asks what "
             "the whole model loses without the evidence, SHAP what its tree member computes with it; where evidence "
-            "overlaps these differ, and neither order is settled."
+            f"overlaps these differ, and {settled}."
         )
     return {"spearman": spearman, "same_first": same, "agree": agree, "words": words}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
+from genomicslearning.evaluation.scores import RESAMPLES
 from genomicslearning.evaluation.verdict import NO_CLINICAL_USE, SELECTION, headline
 from genomicslearning.training_set.table import gene_symbols
 
@@ -40,6 +43,7 @@ def model_card(
     train: pd.DataFrame,
     data: dict,
     notes: list[str] | None = None,
+    groups: Sequence | None = None,
 ) -> str:
     """The card as Markdown.
 
@@ -51,6 +55,7 @@ def model_card(
     train : the training rows, for what is over-represented in them.
     data : the training set's report (`inputs` with name, sha256, fileDate).
     notes : what the split says of itself.
+    groups : gene group of each test row, where whole genes were held out.
     """
     parts = [
         f"# Model card: {manifest.get('job', 'model')}",
@@ -69,7 +74,7 @@ def model_card(
         _list(notes or []),
         "## Evaluation",
         _measures(metrics),
-        _intervals(metrics),
+        _intervals(metrics, groups),
         "## Verdict",
         _table(["use", "answer", "because"], verdict[["question", "answer", "because"]].itertuples(index=False)),
         "## Known biases",
@@ -109,9 +114,10 @@ def _measures(metrics: dict) -> str:
     )
 
 
-def _intervals(metrics: dict) -> str:
-    drawn = "whole genes" if metrics["split"] == "gene" else "test rows within each class"
-    return f"Intervals: 95 %, bootstrap of {drawn}, 1,000 resamples, seed {metrics['seed']}."
+def _intervals(metrics: dict, groups: Sequence | None) -> str:
+    """What was drawn: of one gene group there is nothing to draw but its rows."""
+    drawn = "whole genes" if groups is not None and len(set(groups)) > 1 else "test rows within each class"
+    return f"Intervals: 95 %, bootstrap of {drawn}, {RESAMPLES:,} resamples, seed {metrics['bootstrap_seed']}."
 
 
 def _with_interval(metrics: dict, key: str) -> str:

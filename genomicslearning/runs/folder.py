@@ -49,6 +49,11 @@ def steps_of(values: Mapping[str, object]) -> tuple[str, ...]:
     return (ANNOTATE, *STEPS) if values.get("vep_cache") else STEPS
 
 
+# Columns of watchlist.csv that the evaluation's report leaves to it: with them the table is twice as wide as a window.
+_NOT_ON_THE_PAGE = (
+    "meaning", "expected_conflict_probability", "reason_2", "reason_3", "VARIATION_ID", "CHROM", "POS", "REF", "ALT",
+    "link",
+)  # fmt: skip
 CONFIGURATION = Path("~/.config/genomicslearning.toml")  # written on the notebook instance; absent elsewhere
 
 
@@ -238,10 +243,13 @@ class Run:
         lake.write_json(metrics | ({"synthetic": True} if self.synthetic else {}), self.metrics)
 
     def read_watchlist(self, *, rows: int) -> pd.DataFrame:
-        """The first rows of the watch list."""
+        """The first rows of the watch list, of its columns those that fit on a page."""
         import pandas as pd
 
-        return pd.read_csv(self.folder / "watchlist" / "watchlist.csv", nrows=rows)
+        path = self.folder / "watchlist" / "watchlist.csv"
+        found = pd.read_csv(path, nrows=rows, usecols=lambda name: name not in _NOT_ON_THE_PAGE)
+        texts = ["condition", "classification"]
+        return found.assign(**found[texts].replace({"_": " ", r"\|": "; "}, regex=True))
 
     def keep_model_card(self, card: str) -> None:
         """Write `model_card.md`."""
@@ -298,6 +306,8 @@ def model_folder(given: Path) -> Path:
         A run's folder without a model in it, or neither a run's folder nor a model's.
     """
     if not (given / "run.json").is_file():
+        if not given.exists():
+            raise InputError(f"{given}: no such folder; give a run's folder, such as runs/latest, or a model's")
         if not (given / "manifest.json").is_file():
             raise InputError(f"{given}: no manifest.json; give the model folder that a job wrote")
         return given

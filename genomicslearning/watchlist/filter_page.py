@@ -19,6 +19,7 @@ def write_page(path: Path, rows: pd.DataFrame, summary: dict) -> None:
     """Write the page. `rows` are the first rows of the CSV, all text; every cell is escaped."""
     shown = rows.assign(
         percent=[_percent(value) for value in rows["probability"]],
+        sure=[_sure(value) for value in rows["expected_conflict_probability"]],
         further=_further(rows),
         condition=[_readable(text) for text in rows["condition"]],
         classification=[_readable(text) for text in rows["classification"]],
@@ -65,6 +66,14 @@ def _legend(rows: pd.DataFrame) -> str:
 
 def _percent(probability: str) -> str:
     return f"{100 * float(probability):.1f} %"
+
+
+def _sure(chance: str) -> str:
+    """How sure an expected conflict is, never 100 %: it is foretold by a model."""
+    if not chance:
+        return ""
+    percent = 100 * float(chance)
+    return "over 99 % sure" if percent > 99 else f"{percent:.0f} % sure"
 
 
 def _readable(text: str) -> str:

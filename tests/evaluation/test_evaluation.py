@@ -186,6 +186,16 @@ def test_precision_at_the_top():
     assert table["precision"].tolist() == [1.0, 0.5, 0.5]
 
 
+def test_precision_at_the_top_does_not_go_by_the_files_order_of_equal_scores():
+    labels, scores = np.array([1, 0, 0, 0, 1, 1]), np.array([0.9, 0.5, 0.5, 0.5, 0.5, 0.1])
+    for order in (np.arange(6), np.arange(6)[::-1], np.array([4, 2, 0, 5, 1, 3])):
+        table = ev.precision_at(labels[order], scores[order], tops=(1, 2, 3, 5, 6))
+        assert table["precision"].tolist() == pytest.approx([1, (1 + 0.25) / 2, (1 + 0.5) / 3, 2 / 5, 3 / 6])
+        assert table["hits"].tolist() == [1, 1, 2, 2, 3]
+    constant = ev.precision_at(np.repeat([0, 1], [90, 10]), np.full(100, 0.2), tops=(10, 50))
+    assert constant["precision"].tolist() == pytest.approx([0.1, 0.1])  # chance, wherever the conflicts stand
+
+
 def test_bands_hold_the_curves(scored):
     labels, probabilities = scored
     roc = ev.roc_band(labels, probabilities, resamples=200)

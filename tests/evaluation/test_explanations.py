@@ -32,7 +32,7 @@ def figures(**changes) -> dict:
     found = {
         "roc_auc": 0.88, "roc_auc_ci": [0.87, 0.89], "average_precision": 0.7, "average_precision_ci": [0.68, 0.72],
         "ece": 0.01, "brier": 0.12, "precision": 0.6, "recall": 0.7, "threshold": 0.3, "n": 10000, "n_positive": 2500,
-        "split": "random", "features": "all", "seed": 200,
+        "split": "random", "features": "all", "seed": 200, "bootstrap_seed": 200,
     }  # fmt: skip
     return found | changes
 
@@ -147,6 +147,19 @@ def test_the_card_has_every_part_and_takes_no_markup(parts):
     assert model_card.GENE_RATES not in card
 
 
+@pytest.mark.parametrize(
+    ("groups", "drawn"),
+    [(None, "test rows within each class"), (["APC"] * 4, "test rows within each class"), (["A", "B"], "whole genes")],
+)
+def test_the_card_says_what_its_intervals_were_drawn_from(parts, groups, drawn):
+    """Of one gene group rows are drawn, as the verdict says; and the seed is the bootstrap's, not the job's."""
+    asked = figures(split="gene") | {"seed": 200, "bootstrap_seed": 3}
+    card = model_card.model_card(
+        manifest={}, metrics=asked, verdict=verdict(asked), train=parts.train, data={}, groups=groups
+    )
+    assert f"Intervals: 95 %, bootstrap of {drawn}, 1,000 resamples, seed 3." in card
+
+
 @pytest.mark.parametrize(("split", "told"), [("random", True), ("gene", False), ("time", False)])
 def test_a_model_that_reads_how_often_a_gene_conflicts_says_so(parts, split, told):
     asked = figures(split=split, features="biology")
@@ -258,6 +271,11 @@ def test_disagreement_is_said():
     other = explain.agreement(pd.Series({"a": 3, "b": 2, "c": 1}), pd.Series({"a": 1, "b": 2, "c": 3}))
     assert "a or c is first, the rank correlation is -1.00" in other["words"]
     assert not other["agree"] and not other["same_first"] and "disagree" in other["words"]
+    swapped = explain.agreement(
+        pd.Series({"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}), pd.Series({"a": 4, "b": 5, "c": 3, "d": 2, "e": 1})
+    )
+    assert not swapped["agree"] and "disagree" not in swapped["words"]  # a rank correlation of .90 is no disagreement
+    assert "agree but for what is first: a or b is first, the rank correlation is 0.90" in swapped["words"]
 
 
 def test_shap_values_add_up_to_the_tree_members_log_odds(model, parts):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from command import command
 from small_chain import FIRST, SECOND, use_notebooks, write_notebook
@@ -15,9 +16,10 @@ from small_chain import FIRST, SECOND, use_notebooks, write_notebook
 from genomicslearning import InputError
 from genomicslearning.runs import chain, engine, parameters
 from genomicslearning.runs.compare import as_text, comparison
-from genomicslearning.runs.folder import STEPS, copy_notebooks, model_folder
+from genomicslearning.runs.folder import STEPS, Run, copy_notebooks, model_folder
 from genomicslearning.runs.time_left import TimeLeft
 from genomicslearning.runs.validation import check
+from genomicslearning.watchlist import entries
 
 
 def write_two(folder, monkeypatch):
@@ -62,6 +64,19 @@ def run(tmp_path, given=None, **options):
 
 def record(tmp_path):
     return json.loads((tmp_path / "runs" / "r" / "run.json").read_text())
+
+
+def test_the_report_shows_the_columns_of_a_watch_list_that_a_window_holds(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    row = dict.fromkeys(entries.COLUMNS, "x") | {"condition": "Breast_cancer|not_specified", "gene": "BRCA_2"}
+    (tmp_path / "watchlist").mkdir()
+    pd.DataFrame([row] * 3).to_csv(tmp_path / "watchlist" / "watchlist.csv", index=False)
+    shown = Run(tmp_path).read_watchlist(rows=2)
+    assert shown.columns.tolist() == (
+        ["rank", "percentile", "probability", "gene", "hgvs", "condition", "classification", "expected_conflict"]
+        + ["reason_1"]
+    )
+    assert shown["condition"].tolist() == ["Breast cancer; not specified"] * 2 and shown["gene"][0] == "BRCA_2"
 
 
 def test_a_run_leaves_reports_record_and_latest(two_steps, tmp_path):
@@ -267,6 +282,10 @@ def test_a_run_stands_for_its_model(tmp_path):
     run, other = tmp_path / "run", tmp_path / "model"
     with pytest.raises(InputError, match="model: no manifest.json"):
         model_folder(other)
+    with pytest.raises(
+        InputError, match="nowhere: no such folder; give a run's folder, such as runs/latest, or a model"
+    ):
+        model_folder(other.with_name("nowhere"))
     other.mkdir()
     (other / "manifest.json").touch()
     assert model_folder(other) == other, "what is no run is the model itself"

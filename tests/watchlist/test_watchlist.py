@@ -253,7 +253,7 @@ def test_the_page_filters_and_sorts_by_itself(models, tmp_path):
 def test_the_page_prints_the_first_hundred_of_what_is_shown(tmp_path):
     names = "gene hgvs condition classification expected_conflict expected_conflict_probability".split()
     names += "reason_1 reason_2 reason_3 link".split()
-    row = dict.fromkeys(names, "a long text of many words in a cell")
+    row = dict.fromkeys(names, "a long text of many words in a cell") | {"expected_conflict_probability": "0.734"}
     rows = pd.DataFrame([row | {"rank": str(n), "VARIATION_ID": str(n), "probability": "0.5"} for n in range(1, 131)])
     rows = rows.assign(percentile="50.00", gene=["ODD" if n % 2 else "EVEN" for n in range(1, 131)])
     summary = {
@@ -261,7 +261,10 @@ def test_the_page_prints_the_first_hundred_of_what_is_shown(tmp_path):
         "estimated": "", "warnings": [], "meaning": "", "ranked_by": "", "calibrated": True,
         "expected_conflict": {"why": "", "given": False},
     }  # fmt: skip
+    rows.loc[1:2, "expected_conflict_probability"] = ["1.000", ""]
     write_page(tmp_path / "watchlist.html", rows, summary)
+    page = (tmp_path / "watchlist.html").read_text()
+    assert (page.count(">73 % sure<"), page.count(">over 99 % sure<"), "1.000" in page) == (128, 1, False)
     printed = (
         "return [...document.querySelectorAll('tbody tr')].filter(r => r.offsetParent).map(r => r.cells[9].textContent)"
     )
