@@ -271,7 +271,8 @@ def read_json(path: str | os.PathLike, what: str) -> dict:
 
 
 def check_outputs(paths: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike] = ()) -> None:
-    """Refuse an output that is an input, or another output, under any name, and a local one that is no plain file.
+    """Refuse an output that is an input, or another output, under any name, and a local one that is no plain file or
+    lies where nothing may be written.
 
     Links, hard links and other spellings are seen through. Nothing is changed.
     """
@@ -281,6 +282,7 @@ def check_outputs(paths: Iterable[str | os.PathLike], inputs: Iterable[str | os.
         check_name(path)
         if not is_s3(path):
             _check_replaceable(path)
+            _check_writable(path)
         for other in read:
             if _is_same(path, other):
                 raise InputError(f"{path}: is the input {other}; writing it would destroy it: choose another output")
@@ -288,6 +290,15 @@ def check_outputs(paths: Iterable[str | os.PathLike], inputs: Iterable[str | os.
             if _is_same(path, other):
                 raise InputError(f"{path}: is the same file as {other}, another output; choose another name")
         taken.append(path)
+
+
+def _check_writable(path: str) -> None:
+    """Refuse a file in a folder that must not be written, or in one that cannot be made: before the work for it."""
+    folder = Path(path).absolute().parent
+    while not os.path.exists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: cannot write in its folder ({os.strerror(errno.EACCES)}); choose another output")
 
 
 def check_name(path: str | os.PathLike) -> None:

@@ -200,3 +200,18 @@ def test_part_folders_do_not_outlive_a_failed_block(tmp_path):
         part.write_text("half")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_must_not_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    # Root may write anywhere, and tests are often root's.
+    may = os.access
+    monkeypatch.setattr(lake.os, "access", lambda path, mode: path != locked and may(path, mode))
+    for out in (locked / "t.csv", locked / "made" / "deep" / "t.csv"):
+        with pytest.raises(
+            InputError, match=r"t\.csv: cannot write in its folder \(Permission denied\); choose another"
+        ):
+            lake.check_outputs([out])
+    lake.check_outputs([tmp_path / "t.csv", tmp_path / "made" / "t.csv"])
+    assert [path.name for path in tmp_path.rglob("*")] == ["locked"], "nothing was made"

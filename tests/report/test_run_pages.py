@@ -7,6 +7,7 @@ import zipfile
 
 import pandas as pd
 import pytest
+from browser import WIDE, chromium, open_at
 from bs4 import BeautifulSoup
 from pages import METRICS, captured_outputs, write_predictions, write_run
 from sklearn.metrics import roc_auc_score
@@ -145,6 +146,19 @@ def test_the_page_of_all_runs_has_a_row_for_each_also_for_broken_ones(tmp_path):
     assert rows["good"].find("svg")["aria-label"] == "ROC curve of good, area 0.800"
     assert [cell.get_text() for cell in rows["failed"]("td")[8:]] == ["–"] * 4
     assert rows["cut"].find(class_="badge").get_text() == "unreadable"
+
+
+def test_the_page_of_all_runs_fits_a_window_with_a_release_of_a_long_name(tmp_path):
+    folder = write_run(tmp_path / "first-run-of-may")
+    record = json.loads((folder / "run.json").read_text())
+    record["inputs"] = [{"role": "clinvar", "name": "clinvar_20260226_GRCh38_excerpt.vcf.gz"}]
+    record["parameters"] = {"split": "gene", "features": "prospective", "preset": "balanced"}
+    (folder / "run.json").write_text(json.dumps(record))
+    gallery.gallery([folder], tmp_path / "index.html")
+    with chromium() as browser:
+        open_at(browser, tmp_path / "index.html", WIDE)
+        over = "const box = document.querySelector('.table'); return box.scrollWidth - box.clientWidth"
+        assert browser.execute_script(over) <= 0
 
 
 def test_a_roc_curve_is_drawn_through_its_points(tmp_path):
