@@ -105,7 +105,11 @@ MODEL = Annotated[
 EARLIER = Annotated[
     list[str] | None, typer.Option(metavar="RELEASE", help="An earlier release to learn from; oldest first.")
 ]
-RANK_BY = Annotated[str, typer.Option(help="conflict, or both: times the chance of a second submission.")]
+RANK_BY = Annotated[
+    str, typer.Option(metavar="conflict|both", help="both: times the chance of a second submission (takes --earlier).")
+]
+# Releases in VCF say it as a rule; tab-delimited ones do not.
+ASSEMBLY = Annotated[str, typer.Option(metavar="GRCh37|GRCh38", help="Assembly of releases that do not say theirs.")]
 VEP_CACHE = Annotated[
     str | None, typer.Option(metavar="DIR", help="VEP's cache: annotate --clinvar first, instead of --annotated.")
 ]
@@ -116,9 +120,11 @@ def watchlist(
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for watchlist.csv, .html and .json.")],
     model: MODEL = None,
     earlier: EARLIER = None,
-    assembly: Annotated[str, typer.Option(help="Assembly of releases that do not say theirs.")] = "",
+    assembly: ASSEMBLY = "",
     rank_by: RANK_BY = "conflict",
-    preset: Annotated[str, typer.Option(help="How much the model that is learnt here tries.")] = "quick",
+    preset: Annotated[
+        str, typer.Option(metavar="quick|balanced|best", help="How much the model that is learnt here tries.")
+    ] = "quick",
     annotated: Annotated[str | None, typer.Option(help="The same variants annotated by Ensembl VEP, VCF(.gz).")] = None,
     top: Annotated[int, typer.Option(help="Rows of the HTML page, at most 5000; the CSV has all.")] = 5000,
     pick: Annotated[Pick, typer.Option(help="Which transcript's annotation a row gets.")] = Pick.mane,
@@ -172,7 +178,7 @@ def changes(
     graded: Annotated[
         str, typer.Option(metavar="RUN|CSV", help="A run's folder or a watch list to grade by the later release.")
     ] = "",
-    assembly: Annotated[str, typer.Option(help="Assembly of releases that do not say theirs.")] = "",
+    assembly: ASSEMBLY = "",
 ) -> None:
     """Tell what changed between two releases: changes.csv, changes.json, release_changes.html.
 

@@ -52,7 +52,7 @@ def serve(
 def predict(
     model: MODEL,
     source: Annotated[
-        str, typer.Argument(metavar="IN", help="Variants: .csv, .csv.gz, .zip or .parquet; or .vcf, .vcf.gz; or s3://.")
+        str, typer.Argument(metavar="IN", help="Variants: .csv, .tsv, .gz, .zip, .parquet; or .vcf, .vcf.gz; or s3://.")
     ],
     out: Annotated[
         str, typer.Argument(metavar="OUT", help="Predictions to write: .csv, .parquet (tables), .vcf.gz (VCFs), s3://.")

@@ -41,7 +41,7 @@ VCF = typer.Option(metavar="VCF", help="ClinVar VCF(.gz).")
 ANNOTATED = typer.Option(metavar="VCF", help="The same variants annotated by Ensembl VEP.")
 VEP_CACHE = typer.Option(metavar="DIR", help="VEP's cache: annotate --clinvar first, instead of --annotated.")
 FASTA = typer.Option(metavar="FA", help="Goes with --vep-cache: reference FASTA.")
-TABLE = typer.Option(metavar="TABLE", help="A table (.csv, .gz, .zip, .parquet).")
+TABLE = typer.Option(metavar="TABLE", help="A table (.csv, .tsv, .gz, .zip, .parquet).")
 BACKEND = typer.Option(metavar="local|sagemaker", help="Where to train and predict.")
 SPLIT = typer.Option(metavar="random|gene|time", help="How test rows are chosen (random).")
 FEATURES = typer.Option(metavar="all|biology|prospective", help="What the model may know (all).")
@@ -49,7 +49,9 @@ PRESET = typer.Option(metavar="quick|balanced|best", help="How long to search (b
 DEPTH = typer.Option(metavar="standard|full", help="How much to evaluate (standard).")
 TRAIN_FRACTION = typer.Option(metavar="SHARE", help="Share of rows to learn from (0.8).")
 SEED = typer.Option(metavar="NUMBER", help="Fixes split, model and intervals (200).")
-EARLIER = typer.Option(metavar="RELEASE", help="An earlier ClinVar release, for --split time; repeat it, oldest first.")
+EARLIER = typer.Option(
+    metavar="RELEASE", help="Earlier ClinVar release (--split time, --features prospective); repeat it, oldest first."
+)
 SHORT_FORMS = (
     "clinvar", "annotated", "vep_cache", "fasta", "training_set", "backend", "split", "features", "preset", "depth",
     "train_fraction", "seed",

@@ -88,6 +88,21 @@ def test_help_has_an_example(name, tmp_path):
     assert f"Example: genomicslearning {name}" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("watchlist", "--preset quick|balanced|best"),
+        ("watchlist", "--rank-by conflict|both"),
+        ("watchlist", "--assembly GRCh37|GRCh38"),
+        ("changes", "--assembly GRCh37|GRCh38"),
+        ("run", "--earlier RELEASE Earlier ClinVar release (--split time, --features prospective)"),
+        ("run", "A table (.csv, .tsv, .gz, .zip, .parquet)"),
+    ],
+)
+def test_help_names_what_an_option_may_be(name, says, tmp_path):
+    assert says in " ".join(command(name, "--help", cwd=tmp_path).stdout.split())
+
+
 def test_doctor_finds_this_machine_fit(tmp_path):
     done = in_a_shell("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
