@@ -301,6 +301,22 @@ def test_the_page_filters_by_itself(pair, tmp_path):
         assert browser.find_element("id", "count").text == f"{browser.execute_script(shown)} variants"
 
 
+def test_the_pages_table_fits_a_window(tmp_path):
+    """Thirteen columns, with a long allele, a long status and classifications that nothing but a bar parts."""
+    said = "Pathogenic|Likely_pathogenic|Uncertain_significance"
+    old = release(tmp_path / "old_2016-05-20.tsv", (1, AGREE, said, "KCNQ1OT1"), (2, AGREE, said, "KCNQ1OT1"))
+    new = release(tmp_path / "new_2016-06-20.tsv", (1, CONFLICT, said, "KCNQ1OT1"), (2, AGREE, said, "KCNQ1OT1"))
+    for path in (old, new):
+        long = "GATTACAGATTACAGATTACAGATTACA"
+        path.write_text(path.read_text().replace("\tA\tG\t", f"\t{long}\t{long[::-1]}\t"))
+    write(compare_files(old, new, assembly="GRCh37"), tmp_path / "out", progress=lambda text: None)
+    with chromium() as browser:
+        open_at(browser, tmp_path / "out" / "release_changes.html", WIDE)
+        over = "const box = document.getElementById('variants'); return box.scrollWidth - box.clientWidth"
+        assert browser.execute_script(over) <= 0
+        assert "Pathogenic; Likely pathogenic; Uncertain significance" in browser.page_source
+
+
 def test_my_genes_are_read_from_a_windows_file_and_those_in_neither_release_are_told(pair, tmp_path):
     genes = tmp_path / "genes.txt"
     genes.write_bytes(b"\xef\xbb\xbfB\r\nNOSUCH\r\n")
