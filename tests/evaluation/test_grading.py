@@ -224,3 +224,36 @@ def test_the_verdict_says_whether_more_than_the_class_is_known(low, answer, word
     rows = verdict(metrics).set_index("question").loc["Say more than the present classification says?"]
     assert rows["answer"] == answer and words in rows["because"]
     assert "0.720 for the present classification alone and 0.600 for knowing only whether it is" in rows["because"]
+
+
+@pytest.mark.parametrize("identified", [True, False])
+def test_a_list_of_another_assembly_is_graded_by_its_identifiers(tmp_path, identified):
+    now = release(tmp_path / "now.tsv", [(pos, "G", AGREE if pos % 2 else CONFLICT, "Benign") for pos in range(1, 41)])
+    table = read_scored(scored(tmp_path / "list.csv", [pos / 50 for pos in range(1, 41)]))
+    elsewhere = table.assign(POS=table["POS"] + 1000, hgvs="NC_000001.11:g.1A>G")
+    if not identified:
+        with pytest.raises(InputError, match="has no VariationIDs"):
+            grade(elsewhere.drop(columns="VARIATION_ID"), now, name="list.csv")
+        return
+    facts = grade(elsewhere, now, name="list.csv")
+    [found] = facts["scores"]
+    assert facts["several"] == 40 and found["predicted"] == pytest.approx(0.41) and found["observed"] == 0.5
+    assert found["top"] == [{"top": 20, "precision": 0.5}]
+    # Ten each: the highest that agree and the lowest that conflict.
+    assert [one["probability"] for one in facts["misses"]["high_but_agree"]] == [(39 - 2 * n) / 50 for n in range(10)]
+    assert [one["probability"] for one in facts["misses"]["low_but_conflict"]] == [(2 + 2 * n) / 50 for n in range(10)]
+
+
+@pytest.mark.parametrize(("found", "doubted"), [(2, False), (1, True)])
+def test_a_list_of_which_hardly_a_fifth_is_in_the_release_is_doubted(tmp_path, found, doubted):
+    now = release(tmp_path / "now.tsv", [(pos, "G", CONFLICT, "Benign") for pos in range(1, found + 1)])
+    facts = grade(read_scored(scored(tmp_path / "list.csv", [0.5] * 10)), now, name="list.csv")
+    assert ("hardly belong together" in facts["words"]) is doubted
+    assert facts["scores"] == [] and "Nothing can be graded" in facts["words"], "all of one class"
+
+
+def test_the_day_of_a_list_is_that_of_its_clinvar_file_among_others(tmp_path):
+    days = {"annotated": "2015-01-01", "clinvar": "2016-05-20", "earlier": "2014-01-01"}
+    inputs = [{"role": role, "name": "x.vcf", "fileDate": day} for role, day in days.items()]
+    (tmp_path / "watchlist.json").write_text(json.dumps({"inputs": inputs}))
+    assert frozen_on(tmp_path / "watchlist.csv") == date(2016, 5, 20)
