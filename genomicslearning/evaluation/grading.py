@@ -20,7 +20,7 @@ from genomicslearning.evaluation.scores import (
 )
 from genomicslearning.history.assemblies import assembly_of
 from genomicslearning.history.dates import date_of_input
-from genomicslearning.history.horizons import YEAR, can_be_judged, years_ahead
+from genomicslearning.history.horizons import YEAR, can_be_judged, in_sample, years_ahead
 from genomicslearning.history.releases import SINGLE_SUBMITTER, Release
 from genomicslearning.history.submissions import AlignedRelease
 from genomicslearning.io.text import first_line
@@ -242,6 +242,8 @@ def _became(facts: dict, release: Release) -> str:
     if any(one["ece"] is None for one in facts["scores"]):
         why = "the horizon is another" if facts["days"] is not None else "the day of the list's release is not known"
         told += f" Where a chance at a horizon has no ECE, it is not judged: {why}."
+    if any(years_ahead(one["score"]) for one in facts["scores"]):
+        told += f" {in_sample()}"
     return told
 
 

@@ -34,7 +34,7 @@ from genomicslearning.evaluation.scores import (
     resample,
 )
 from genomicslearning.features import FEATURE_SETS, folds
-from genomicslearning.history.horizons import YEAR, can_be_judged, why_lower, years_ahead
+from genomicslearning.history.horizons import YEAR, can_be_judged, in_sample, why_lower, years_ahead
 from genomicslearning.history.repeated import first_of_repeated
 from genomicslearning.history.splits import KINDS, Split, gene_groups, split
 from genomicslearning.io import lake
@@ -139,7 +139,8 @@ def at_horizons(truth: np.ndarray, predictions: pd.DataFrame, days: int | None) 
         )
     else:
         words = (
-            f"The labels lie {days / YEAR:.1f} years after the release; a horizon far from that is not judged by them."
+            f"The labels lie {days / YEAR:.1f} years after the release; a horizon far from that is not judged by them. "
+            f"{in_sample()}"
         )
     if years:
         words = f"{words} {why_lower([*years.values()])}".rstrip()

@@ -134,6 +134,14 @@ def can_be_judged(years: float, days: int | None) -> bool:
     return days is not None and days > 0 and _NEAR[0] <= years * YEAR / days <= _NEAR[1]
 
 
+def in_sample() -> str:
+    """Why labels of today judge a horizon too kindly, in words: the rates that carry answers there are made of them."""
+    return (
+        f"The rates that carry answers to a horizon were measured in public releases up to {rates()['as_of']}: labels "
+        "of that time or before judge them in sample, too kindly."
+    )
+
+
 def with_horizons(answers: pd.DataFrame, rows: pd.DataFrame, years: Sequence[int], learnt: dict | None) -> pd.DataFrame:
     """The answers of a model and, behind `probability`, `probability_<n>y` for each horizon.
 

@@ -47,6 +47,7 @@ def test_a_list_is_graded_by_what_happened_since(tmp_path):
     assert [one["variant"] for one in facts["misses"]["high_but_agree"]] == ["1:2 A>G", "1:4 A>G"]
     assert facts["misses"]["low_but_conflict"][0] == {"variant": "1:3 A>G", "gene": "GENE", "probability": 0.3}
     assert "4 have several submitters in now.tsv, 2 of them in conflict" in facts["words"]
+    assert "in sample" not in facts["words"], "no horizon, no rates"
 
 
 def test_a_release_with_none_of_a_list_grades_nothing_and_says_so(tmp_path):
@@ -97,6 +98,7 @@ def test_a_list_is_graded_by_a_later_release_and_a_horizon_by_one_as_far_ahead(t
         found = grade(read_scored(path), release(tmp_path / name, status), name="watchlist.csv", frozen=frozen)
         assert {one["score"] for one in found["scores"] if one["ece"] is not None} == judged
         assert words in found["words"]
+        assert "measured in public releases up to 2026-02-26: labels of that time or before judge" in found["became"]
         assert [one["roc_auc"] for one in found["scores"]] == [1.0] * 3
     with pytest.raises(InputError, match=r"watchlist.csv is of the release of 2016-05-20, now_20160520.tsv of 2016-"):
         grade(read_scored(path), release(tmp_path / "now_20160520.tsv", status), name="watchlist.csv", frozen=frozen)

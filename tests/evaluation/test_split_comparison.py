@@ -166,5 +166,6 @@ def test_a_horizon_is_judged_by_labels_that_lie_about_as_far_ahead():
     assert table["predicted"].tolist() == [0.5, 0.75] and table["observed"].tolist() == [0.25, 0.25]
     assert table["ece"][0] == pytest.approx(0.25) and np.isnan(table["ece"][1])
     assert "1.9 years after the release" in words
+    assert "up to 2026-02-26: labels of that time or before judge them in sample, too kindly." in words
     unknown, words = split_comparison.at_horizons(truth, answers, None)
     assert unknown["ece"].isna().all() and "table_date" in words
