@@ -249,7 +249,8 @@ class Run:
         path = self.folder / "watchlist" / "watchlist.csv"
         found = pd.read_csv(path, nrows=rows, usecols=lambda name: name not in _NOT_ON_THE_PAGE)
         texts = ["condition", "classification"]
-        return found.assign(**found[texts].replace({"_": " ", r"\|": "; "}, regex=True))
+        readable = found.assign(**found[texts].replace({"_": " ", r"\|": "; "}, regex=True))
+        return readable.rename(columns=lambda name: name.replace("_", " "))  # so that heads wrap
 
     def keep_model_card(self, card: str) -> None:
         """Write `model_card.md`."""

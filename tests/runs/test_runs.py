@@ -73,8 +73,8 @@ def test_the_report_shows_the_columns_of_a_watch_list_that_a_window_holds(tmp_pa
     pd.DataFrame([row] * 3).to_csv(tmp_path / "watchlist" / "watchlist.csv", index=False)
     shown = Run(tmp_path).read_watchlist(rows=2)
     assert shown.columns.tolist() == (
-        ["rank", "percentile", "probability", "gene", "hgvs", "condition", "classification", "expected_conflict"]
-        + ["reason_1"]
+        ["rank", "percentile", "probability", "gene", "hgvs", "condition", "classification", "expected conflict"]
+        + ["reason 1"]
     )
     assert shown["condition"].tolist() == ["Breast cancer; not specified"] * 2 and shown["gene"][0] == "BRCA_2"
 
