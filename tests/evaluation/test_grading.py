@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from genomicslearning import InputError
+from genomicslearning.evaluation import grading
 from genomicslearning.evaluation.baselines import classification_baselines
 from genomicslearning.evaluation.grading import frozen_on, grade, read_scored
 from genomicslearning.evaluation.second_submission_model import SecondSubmissions, TooFewSecondSubmissions, became
@@ -259,3 +260,10 @@ def test_the_day_of_a_list_is_that_of_its_clinvar_file_among_others(tmp_path):
     inputs = [{"role": role, "name": "x.vcf", "fileDate": day} for role, day in days.items()]
     (tmp_path / "watchlist.json").write_text(json.dumps({"inputs": inputs}))
     assert frozen_on(tmp_path / "watchlist.csv") == date(2016, 5, 20)
+
+
+def test_precision_is_told_of_every_top_that_a_list_is_long_enough_for():
+    truth = np.resize([1, 0], 600)
+    found = grading._figures("probability_2y", "conflict", truth, np.linspace(1, 0, 600), 365)
+    assert [one["top"] for one in found["top"]] == [20, 100, 500] and found["ece"] is None
+    assert grading._figures("probability_2y", "conflict", truth, np.linspace(1, 0, 600), 731)["ece"] > 0

@@ -261,6 +261,14 @@ def test_a_table_of_some_genes_says_who_got_a_second_submission_of_those_alone(t
         assert said.startswith("8 variants had a single submitter in then.tsv; 25%")
 
 
+def test_nothing_that_grows_with_submitters_is_taken_from_the_later_release(two_releases):
+    grown = dict.fromkeys(clinvar.GROWS_WITH_SUBMITTERS, "later")
+    table = small_table(POS=range(1, 9), CLASS=[1, 0, 1, 0, 1, 1, 0, 0]).assign(**grown, CONFLICT="later")
+    parts = split(table, "time", earlier=two_releases, assembly="GRCh37")
+    for rows in (parts.train, parts.test, parts.learning):
+        assert rows[list(grown)].isna().all(axis=None) and not (rows["CONFLICT"] == "later").any()
+
+
 def test_variants_are_joined_by_identifier_where_both_have_it(two_releases):
     table = small_table(
         POS=[1, 2, 33, 44, 6, 7], CLASS=[1, 0, 1, 0, 1, 0], VARIATION_ID=["101", "102", "103", "104", "999", np.nan]
