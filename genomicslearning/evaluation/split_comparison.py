@@ -173,7 +173,7 @@ def baseline_table(
     scores |= classification_baselines(train if learning is None else learning, test)
     table, resampled = _rows(labels, scores, groups, seed)
     table += [{"model": name, "note": why} for name, why in impossible_baselines(train).items()]
-    compared = compare_models(labels, scores, reference="model", groups=groups, seed=seed, resampled=resampled)
+    compared = compare_models(labels, scores, reference="model", resampled=resampled)
     return pd.DataFrame(table), compared
 
 

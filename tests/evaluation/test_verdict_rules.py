@@ -113,6 +113,13 @@ def test_a_few_single_submitters_are_described_though_no_group_of_them_is_large_
     assert "Least often: classification B/LB, 25% of 120. Most often: classification B/LB, 25% of 120." in whole
 
 
+def test_the_largest_genes_are_named_and_no_others():
+    rows = pd.concat([single_submitters(1).assign(SYMBOL=f"G{number}") for number in range(9)] * 2, ignore_index=True)
+    rows = rows[: len(rows) - 1]  # the last gene has a row less
+    genes = second_submission.second_submissions(rows).set_index("by").loc["gene", "group"]
+    assert sorted(genes) == [f"G{number}" for number in range(8)]
+
+
 @pytest.mark.parametrize(
     ("said", "group"),
     [
