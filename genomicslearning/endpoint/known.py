@@ -85,7 +85,7 @@ class ReleaseLookup:
     def of(self, line: bytes) -> list[tuple[str | None, ...]]:
         """What the release has of each ALT of a record: the values of `KNOWN_COLUMNS`."""
         said = self._of(line)
-        self.counts.update(one[0] for one in said)
+        self.counts.update(KNOWN if one[0] == KNOWN else NEW for one in said)
         return said
 
     def _of(self, line: bytes) -> list[tuple[str | None, ...]]:

@@ -259,9 +259,10 @@ def describe_strata(table: pd.DataFrame, *, by: str, overall: float) -> str:
     if known.empty:
         return f"By {by}: no group has both classes."
     low, high = known.loc[known["roc_auc_shrunk"].idxmin()], known.loc[known["roc_auc_shrunk"].idxmax()]
-    groups = "1 group" if len(known) == 1 else f"{len(known)} groups"
+    if len(known) == 1:
+        return f"ROC AUC by {by} in 1 group, {low['stratum']}: {low['roc_auc']:.3f} ({low['rows']:,} rows)."
     return (
-        f"ROC AUC by {by} in {groups}, all rows {overall:.3f}. Lowest after shrinkage: {low['stratum']}, "
+        f"ROC AUC by {by} in {len(known)} groups, all rows {overall:.3f}. Lowest after shrinkage: {low['stratum']}, "
         f"{low['roc_auc_shrunk']:.3f} ({low['rows']:,} rows). Highest: {high['stratum']}, {high['roc_auc_shrunk']:.3f} "
         f"({high['rows']:,} rows)."
     )

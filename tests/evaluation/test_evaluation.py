@@ -180,6 +180,15 @@ def test_costs_are_lowest_where_theory_says():
     assert curve.loc[curve["cost_per_1000"].idxmin(), "threshold"] == pytest.approx(0.2, abs=0.02)
 
 
+def test_one_group_is_not_both_the_lowest_and_the_highest():
+    labels, scores = np.repeat([0, 1], 100), np.arange(200) / 200
+    one = strata.stratum_table(labels, scores, pd.Series(["APC"] * 200))
+    assert plots.describe_strata(one, by="gene", overall=1.0) == "ROC AUC by gene in 1 group, APC: 1.000 (200 rows)."
+    two = strata.stratum_table(labels, scores, pd.Series(["APC", "ATM"] * 100))
+    words = plots.describe_strata(two, by="gene", overall=1.0)
+    assert "in 2 groups" in words and "Lowest after shrinkage" in words and "Highest" in words
+
+
 def test_precision_at_the_top():
     table = ev.precision_at([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], tops=(1, 2, 4, 5))
     assert table["top"].tolist() == [1, 2, 4]
