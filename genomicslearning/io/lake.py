@@ -271,10 +271,8 @@ def read_json(path: str | os.PathLike, what: str) -> dict:
 
 
 def check_outputs(paths: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike] = ()) -> None:
-    """Refuse an output that is an input, or another output, under any name, and a local one that is no plain file or
-    lies where nothing may be written.
-
-    Links, hard links and other spellings are seen through. Nothing is changed.
+    """Refuse an output that is an input, or another output, under any name; a local one that is no plain file, or lies
+    where nothing may be written. Links, hard links and other spellings are seen through. Nothing is changed.
     """
     read = [part for path in inputs for part in _files_of(path)]
     taken: list[str] = []
