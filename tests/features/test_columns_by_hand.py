@@ -79,7 +79,7 @@ def floats(*values) -> np.ndarray:
         ("is_start_lost", {"MC": ["SO:1|initiator_codon_variant", "SO:1|nonsense"]}, [1, 0]),
         ("consequence_terms", {"Consequence": ["a&b", "a", None]}, [2, 1, NAN]),
         ("only_unspecific", {"CLNDN": ["not_provided", None, "x"]}, [1, 0, 0]),
-        ("capitals", {"CLNDN": ["aBCd"]}, [2]),
+        ("capitals", {"CLNDN": ["aBCD"]}, [3]),
         ("commas", {"CLNDN": ["a_b,_c_d"]}, [1]),
         ("included_conditions", {"CLNDNINCL": ["a,b|c", None]}, [2, 0]),
         ("omim_allele", {"CLNVI": ["OMIM_Allelic_Variant:600185.0012"]}, [12]),

@@ -114,6 +114,8 @@ def test_rows_are_taken_in_the_order_that_is_asked_for(demo_pair, tmp_path, monk
     pd.testing.assert_frame_equal(spool.take(asked), whole.iloc[asked].reset_index(drop=True))
     assert (whole["prior_CLNDN"].fillna("") == whole["CLNDN"].fillna("")).all()
     assert set(spool.conflicting["CLASS"]) == {1} and set(whole["CLASS"]) == {0}
+    told = cut.read_text().count("criteria_provided,_conflicting_")
+    assert len(spool.conflicting) == told > 300, "so few are all kept"
 
 
 def test_a_sample_of_conflicts_takes_late_ones_as_well_as_early_ones(monkeypatch):
