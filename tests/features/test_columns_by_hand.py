@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
-from genomicslearning.features import GeneRates, VariantFeatures, Variants, VariantTokens
+from genomicslearning.features import GeneRates, TokenScore, VariantFeatures, Variants, VariantTokens
 from genomicslearning.features import tokens as token_bands
 from genomicslearning.features.context import ConditionThemes, GeneContext
 from genomicslearning.features.cross_fitting import folds
@@ -115,7 +116,7 @@ def test_a_row_beside_the_others_of_its_gene():
     learnt = variants(
         POS=[100, 110, 100_000, 200_000],
         SYMBOL=["G", "G", "G", "H"],
-        IMPACT=["HIGH", "MODERATE", "LOW", "HIGH"],
+        IMPACT=["HIGH", "MODERATE", "MODERATE", "HIGH"],
         AF_EXAC=["0.1", "0.001", "0.001", "0.5"],
         CADD_PHRED=["10", "20", None, "5"],
         Protein_position=["10", "40", None, None],
@@ -128,7 +129,7 @@ def test_a_row_beside_the_others_of_its_gene():
     expected = {
         "gene_variants": [2, 2, 2, 0],
         "gene_high_impact": [1 / 3] * 3 + [1],
-        "gene_moderate_impact": [1 / 3] * 3 + [0],
+        "gene_moderate_impact": [2 / 3] * 3 + [0],
         "gene_cadd": [10, 10, 10, 5],
         "gene_log_af": [log_af.mean()] * 3 + [np.log10(0.5 + 1e-6)],
         "gene_conditions": [5 / 3] * 3 + [2],
@@ -230,6 +231,35 @@ def test_tokens_of_a_variant_by_hand():
     ]
     assert not [place for place, one in enumerate(expected) if one not in found]
     assert not any(one in hashes("biology", **cells, prior_CLNSIG="Benign") for one in expected[-3:])
+
+
+@pytest.mark.parametrize(("frequency", "band"), [("0", 0), ("0.00001", 1), ("0.0002", 2), ("0.002", 3), ("0.01", 4)])
+def test_beside_something_rare_a_frequency_lies_in_one_of_five_bands(frequency, band):
+    assert token("cadd frequency", 0, band) in hashes("biology", AF_EXAC=frequency)
+
+
+def test_a_token_score_is_the_mean_of_its_folds_models():
+    rng = np.random.default_rng(0)
+    rows = variants("biology", SYMBOL=rng.choice(["A", "B", "C"], 60), AF_EXAC=rng.choice(["0", "0.1"], 60))
+    y = rng.integers(0, 2, 60)
+    score = TokenScore("biology", cv=3, seed=4)
+    own = score.fit_transform(rows, y)["token_score"].to_numpy()
+    matrix, asked, expected = score.vectorizer_.transform(rows), np.zeros(60), np.zeros(60)
+    for fitted, scored in folds(3, y, None, 4):
+        model = LogisticRegression(C=3.0, solver="newton-cg").fit(matrix[fitted], y[fitted])
+        expected[scored] = model.decision_function(matrix[scored])
+        asked += model.decision_function(matrix) / 3
+    np.testing.assert_allclose(own, expected, atol=1e-3)
+    np.testing.assert_allclose(score.transform(rows)["token_score"], asked, atol=1e-3)
+    assert not np.allclose(own, TokenScore("biology", cv=3, seed=5).fit_transform(rows, y)["token_score"], atol=1e-3)
+
+
+def test_a_condition_of_three_rows_and_a_word_of_five_are_part_of_a_theme():
+    named = ["often_named"] * 20 + ["thrice_named"] * 3 + ["twice_named"] * 2 + ["x"] * 5
+    table = pd.DataFrame({"CHROM": "1", "POS": range(1, 31), "REF": "A", "ALT": "G", "CLNDN": named})
+    terms, words = (set(themes.terms_.tolist()) for themes in VariantFeatures().fit(table).themes_)
+    assert terms == {text_hash(name) for name in ("often_named", "thrice_named", "x")}
+    assert words == {text_hash(f"word:{word}") for word in ("often", "named", "x")}
 
 
 def test_what_a_token_has_where_cells_are_missing():

@@ -70,11 +70,21 @@ def test_every_row_has_its_own_rank_chance_and_reasons_however_few_are_read_at_a
 def test_of_several_alleles_each_has_its_own_record_and_a_status_elsewhere_is_no_status(model, tmp_path):
     release = tmp_path / "release.vcf"
     other = record(30, "Pathogenic", status=AGREE).replace("CLNDN=x", f"CLNDN={SINGLE};XCLNSIG=Benign")
-    release.write_text(HEADER + record(10, VUS, alt="G,T") + record(20, "drug_response") + other)
+    conflicting = record(10, "Conflicting", status="criteria_provided,_conflicting_classifications")
+    planted = record(20, "drug_response").replace("CLNDN=x", "CLNDN=x;ACLNSIG=Benign")
+    release.write_text(HEADER + record(10, VUS, alt="G,T") + conflicting + planted + other)
     watchlist.build(clinvar=release, model=model, out=tmp_path / "out")
     rows = rows_of(tmp_path / "out")
     found = rows[["POS", "ALT", "classification"]].apply(tuple, axis=1)
     assert sorted(found) == [("10", "G", VUS), ("10", "T", VUS), ("20", "G", "drug_response")]
+
+
+def test_a_release_with_many_malformed_records_is_refused(model, tmp_path):
+    release = tmp_path / "release.vcf"
+    release.write_text(HEADER + record(10, VUS) + record("x", VUS) * 11)
+    with pytest.raises(InputError, match="11 of 12"):
+        watchlist.build(clinvar=release, model=model, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_reads_the_submission_is_calibrated_though_its_manifest_does_not_say_so(model, tmp_path):
