@@ -33,7 +33,9 @@ def read_past(
         shares no VariationIDs with it.
     """
     if not earlier:
-        raise InputError("split time: needs at least one earlier release (--earlier clinvar_2016.vcf.gz, oldest first)")
+        raise InputError(
+            "split time: needs at least one earlier release: parameter earlier, oldest first (--earlier, once for each)"
+        )
     releases = []
     for number, path in enumerate(earlier, 1):
         release = read_release(path, assembly=assembly, like=table)

@@ -329,7 +329,7 @@ def with_drawn_submissions(
     if not release:
         note = (
             "No release to draw single submissions from: what a single submission says stays unknown, and the model is "
-            "one of biology. Give the ClinVar VCF of the training set (--clinvar), or earlier releases (--earlier)."
+            "one of biology. Give the ClinVar VCF of the training set (clinvar), or earlier releases (earlier)."
         )
         return table, [note]
     newest = read_release(release, assembly=assembly, like=table)
