@@ -341,9 +341,7 @@ class RowMaker:
         for row, (place, identifier, label, values) in enumerate(found):
             # ClinVar decides; the annotated file fills what ClinVar's record leaves out.
             conflicting = values[SIGCONF]
-            values = [
-                value if value not in _MISSING else filler for value, filler in zip(values, filling[:CSQ], strict=True)
-            ]
+            values = [value or filler for value, filler in zip(values, filling[:CSQ], strict=True)]
             values[SIGCONF] = conflicting
             self.account.other_ids += name.isdigit() and name != identifier
             site = (chrom, pos, ref, alts[place])

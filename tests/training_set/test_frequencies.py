@@ -26,6 +26,11 @@ NOTHING = (b"", b"", b"")
         ("MAX_AF", "0.3", (b"", b"0.3", b"")),
         ("AF", "0.1&0.02", (b"", b"", b"0.1")),
         ("AF", "T:0.4&C:0.2", (b"", b"", b"0.4")),
+        ("AF", "0.02&0.1", (b"", b"", b"0.1")),
+        ("AF", "9e-05&0.001", (b"", b"", b"0.001")),  # by value, not by letters
+        ("AF", "1", (b"", b"", b"1")),
+        ("AF", "0", (b"", b"", b"0")),
+        ("AF|AF", "0.1|0.2", (b"", b"", b"0.1")),  # a field named twice: the first stands
         ("AF", "1.5", NOTHING),
         ("AF", "nan", NOTHING),
         ("AF", "", NOTHING),
@@ -44,6 +49,14 @@ def test_declared_keys_of_clinvar_count_even_where_a_record_lacks_them():
     assert found.of((b"0.1", b"", b""), b"0.3|0.4", counts) == ((b"0.1", b"", b""), (b"0.4",))
     assert counts == {"AF_ESP from INFO": 1, "gnomADe_AF from gnomADe_AF": 1}
     assert found.source == "INFO"
+
+
+def test_keys_of_clinvar_that_no_header_declares_count_all_the_same():
+    counts: Counter[str] = Counter()
+    found = Frequencies(["AF"], own=False)
+    assert found.of((b"0.1", b"", b""), b"0.3", counts) == ((b"0.1", b"", b""), ())
+    assert counts == {"AF_ESP from INFO": 1}
+    assert found.of(NOTHING, b"0.3", counts)[0] == [b"", b"", b"0.3"]
 
 
 def test_a_block_that_is_short_or_missing_gives_nothing():
