@@ -54,7 +54,7 @@ def test_missing_in_parquet_and_in_requests(tmp_path, expected, spelling):
 
 
 @pytest.mark.parametrize(
-    ("no", "yes"), [("0", "1"), ("0.0", "1.0"), ("False", "True"), ("FALSE", "TRUE"), ("false", "true")]
+    ("no", "yes"), [("0", "1"), ("0.0", "1.0"), ("False", "True"), ("FALSE", "TRUE"), ("false", "true"), (" 0", "1 ")]
 )
 def test_class_in_words(tmp_path, expected, no, yes):
     text = "\n".join(
@@ -114,6 +114,12 @@ def test_a_column_of_ones_own_may_have_any_name_twice(tmp_path):
         ("1;2;A;G;0;0.5\n1;3;A;G;0;0,7", "row 2, column AF_EXAC: '0,7' has a decimal comma"),
         ("1;1e5;A;G;0;0.5", "row 1, column POS: '1e5' is not a whole number; write digits alone (in a spreadsheet"),
         ("1;٣;A;G;0;0.5", "column POS"),
+        ("1;9999999999999999999;A;G;0;0.5", "row 1, column POS: '9999999999999999999' is not a whole number"),
+        ("1;2.5;A;G;0;0.5", "row 1, column POS: '2.5' is not a whole number"),
+        ("1;2;A;G;0;0.5\n1;;A;G;0;0.5", "row 2, column POS: empty"),
+        ("1;2;A;G;0;0.5\n1;3;A;G;yes;0.5", "row 2: CLASS has the value yes"),
+        ("1;2;A;G;0;0.5\n1;3;A;G;;0.5", "row 2: CLASS is missing"),
+        ("1;2;A;G", "row 1: 4 cells where 6 were expected"),
         ("1;2;A;G;2;0.5", "row 1: CLASS has the value 2"),
         ("1;2;A;G;NA;0.5", "row 1: CLASS is missing"),
         ("r1;1;2;A;G;1;0.5", "row 1: 7 cells where 6 were expected; written by R with row names"),

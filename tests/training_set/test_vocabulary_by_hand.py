@@ -1,4 +1,4 @@
-"""ClinVar's vocabulary and the alleles of VCF by value: what a term, a status, a chromosome, an ALT is, case by case."""
+"""ClinVar's vocabulary and the alleles of VCF by value: what a term, a status, a chromosome, an ALT is."""
 
 from __future__ import annotations
 
@@ -153,3 +153,32 @@ def test_trimmed(ref, alt, left):
 def test_one_key_for_one_variant(one, other):
     assert alleles.place_key(*one) == alleles.place_key(*other)
     assert alleles.place_key(*one) != alleles.place_key(other[0], b"9", *other[2:])
+
+
+@pytest.mark.parametrize(
+    ("ref", "alts", "named", "places"),
+    [
+        # places: of the blocks of each ALT; None where it cannot be told.
+        ("A", "C,T", "c,t", [[0], [1]]),
+        ("A", "C", "C,T,C", [[0, 2]]),
+        ("A", "C", "T,T", [[0, 1]]),  # one text, one ALT: it can only be that one
+        ("A", "C,G", "T,C", [[1], []]),
+        # Trimmed at the end first: GT before GA, not TG after G.
+        ("GA", "GTGA,TA", "GT,T", [[0], [1]]),
+        ("GA", "GTGA,TA", "TG,T", [[0], [1]]),
+        # Without the first base the block is CAA's, trimmed it is CAAAAA's.
+        ("CAAA", "CAA,CAAAAA", "AA", [None, None]),
+        # Of two ways that explain what is there, the one that gives each ALT a block.
+        ("CAA", "CAAA,<DEL>", "A,deletion", [[0], []]),
+        ("CAA", "CAAA,<DEL>", "AAA,deletion", [[0], []]),
+        # `*` is called `*`: what is called otherwise belongs to an ALT that was taken away.
+        ("CA", "C,*", "-,A", [None, None]),
+        ("CA", "C,*", "-,*", [[0], [1]]),
+        ("CA", "CG,*", "G,*", [[0], [1]]),
+    ],
+)
+def test_blocks_by_the_alleles_that_they_name(ref, alts, named, places):
+    names = [name.encode() for name in named.split(",")]
+    blocks = [b"%d" % place for place in range(len(names))]
+    wanted = [None if found is None else [b"%d" % place for place in found] for found in places]
+    assert alleles.blocks_of_alleles(blocks, names, ref.encode(), alts.encode().split(b",")) == wanted
