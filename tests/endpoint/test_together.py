@@ -51,6 +51,7 @@ def test_requests_of_one_header_are_one_table_and_keep_their_rows():
         csv(rows(500), outputs=("probability",)),
         csv(b'[{"CHROM": "1", "POS": "500", "REF": "A", "ALT": "G"}]', content_type=wire.JSON, kind=wire.JSON),
         csv(b"ALT,CHROM,POS,REF\nG,1,500,A\n"),
+        csv(b"POS,CHROM,REF,ALT,CLNDN\n500,1,A,G,x\n"),
         csv(rows(500).replace(b"\n", b"\r\n")),
         csv(rows(500).rstrip(b"\n")),
         csv(HEADER + b'1,500,A,G,"two\nlines"\n'),
@@ -71,6 +72,12 @@ def test_a_request_that_cannot_be_read_is_the_only_one_that_fails(bad):
     assert isinstance(second, InputError) and str(second) == str(alone.value)
 
 
+def test_what_a_request_says_of_its_header_is_not_said_for_the_next():
+    stated = csv(rows(200), content_type=f"{wire.CSV}; header=absent")
+    first, second = answer_all(Positions(), [csv(rows(100)), stated])
+    assert first.content == b"0,0.1\n" and isinstance(second, InputError)
+
+
 def test_an_open_quote_takes_no_row_of_the_next_request():
     """The second quote of the first body opens a cell that the second body's first quote would close."""
     bad = HEADER + b'1,7,A,G,a"b"\n1,8,A,G,"c\n'
@@ -87,6 +94,14 @@ def test_what_waits_while_another_is_answered_is_answered_together():
     found = asyncio.run(ask())
     assert [one.content for one in found] == [f"0,{number / 1000!r}\n".encode() for number in range(1, 101)]
     assert sum(model.asked) == 100 and max(model.asked) == together.MOST and len(model.asked) <= 4
+
+
+def test_who_comes_when_nobody_waits_any_more_is_answered_too():
+    async def ask():
+        answers = Together(Positions(), asyncio.Semaphore(1))
+        return [await asyncio.wait_for(answers.answer(csv(rows(number))), 60) for number in (1, 2)]
+
+    assert [one.content for one in asyncio.run(ask())] == [b"0,0.001\n", b"0,0.002\n"]
 
 
 def test_a_client_that_has_left_costs_the_others_nothing():
