@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -42,6 +43,17 @@ def read_token(file: str | os.PathLike | None) -> str:
     if (token or file) and (len(token) < SHORTEST_TOKEN or not token.isascii()):
         raise InputError(f"{file or TOKEN}: a token has at least {SHORTEST_TOKEN} ASCII characters; make a longer one")
     return token
+
+
+#: Addresses that are counted apart. Anybody may ask for any other, also without a token: those are one.
+COUNTED = (*OPEN_PATHS, "/metrics", "/invocations")
+NAMED = re.compile("/endpoints/[^/]+/invocations")
+
+
+def _counted(path: str) -> str:
+    if NAMED.fullmatch(path):
+        return "/endpoints/{name}/invocations"
+    return path if path in COUNTED else "other"
 
 
 class Metrics:
@@ -129,11 +141,7 @@ class Gate:
             self._done(scope, status, time.perf_counter() - started)
 
     def _done(self, scope: Scope, status: int, seconds: float) -> None:
-        # Any path may be asked for; those that nobody answers are one.
-        path = "other" if status == 404 else one_line(scope["path"], 80).replace('"', "'").replace("\\", "/")
-        if path.startswith("/endpoints/"):
-            path = "/endpoints/{name}/invocations"
-        self._metrics.done(path, status, seconds)
+        self._metrics.done(_counted(scope["path"]), status, seconds)
         if self._log:
             client = scope["client"][0] if scope.get("client") else "-"
             size = dict(scope["headers"]).get(b"content-length", b"-").decode("latin-1")

@@ -177,6 +177,28 @@ def test_json_numbers_are_cells_too(post):
     )
 
 
+def test_missing_cells_of_json_are_missing():
+    body = b'[{"CHROM": "1", "POS": 7, "REF": "A", "ALT": "G", "SYMBOL": NaN, "CLNDN": "", "EXON": null}]'
+    rows = wire.read_rows(body, wire.JSON)
+    assert rows[["SYMBOL", "CLNDN", "EXON"]].isna().all().all()
+    with pytest.raises(InputError, match="row 1, column STRAND: a cell is text or a number, not true"):
+        wire.read_rows(body.replace(b'"SYMBOL": NaN', b'"STRAND": true'), wire.JSON)
+
+
+def test_rows_are_numbered_from_the_first_that_the_caller_names():
+    import pyarrow as pa
+
+    for name, cell, words in (("REF", None, "row 12, column REF: empty"), ("POS", "x", "row 12, column POS: 'x'")):
+        columns = {"CHROM": ["1", "1"], "POS": ["7", "8"], "REF": ["A", "A"], "ALT": ["G", "G"]}
+        columns[name][1] = cell
+        with pytest.raises(InputError, match=words):
+            wire.read_text(pa.table({key: pa.array(cells, pa.string()) for key, cells in columns.items()}), 11)
+
+
+def test_the_threshold_itself_is_called_conflicting():
+    assert wire.predictions(np.array([0.4, np.nextafter(0.4, 0)]), 0.4)["predicted_label"].tolist() == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("content_type", "accept", "answered"),
     [
@@ -186,6 +208,9 @@ def test_json_numbers_are_cells_too(post):
         ("text/csv", "image/png, application/jsonlines;q=0.5", "application/jsonlines"),
         ("application/json", "text/csv", "text/csv"),
         ("application/json", "*/*", "application/json"),
+        ("text/csv", "application/*", "application/json"),
+        ("application/json", "text/*", "text/csv"),
+        ("Text/CSV; Header=PRESENT", "", "text/csv"),
     ],
 )
 def test_accept(post, content_type, accept, answered):

@@ -162,16 +162,23 @@ def test_a_token_lets_in(start):
         assert refused.status_code == 401 and "token" in refused.json()["Message"]
         assert httpx.get(f"{url}/metrics", headers=headers).status_code == 401
         assert httpx.get(f"{url}/ping", headers=headers).status_code == 200
-    for headers in ({"Authorization": "Bearer correct horse battery"}, {"X-Api-Key": "correct horse battery"}):
+        assert httpx.get(f"{url}/health", headers=headers).status_code == 200
+    for headers in (
+        {"Authorization": "Bearer correct horse battery"},
+        {"X-Api-Key": "correct horse battery"},
+        {"Authorization": "bearer correct horse battery"},
+    ):
         answer = httpx.post(f"{url}/invocations", content=ROW, headers=headers | {"Content-Type": wire.CSV})
         assert answer.text == "1,0.5\n"
 
 
 def test_only_the_hosts_that_were_named_are_answered(start):
-    port = start(hosts=server.LOOPBACK_NAMES)
+    port = start(hosts=[*server.LOOPBACK_NAMES, "Lab.example"])
     url = f"http://127.0.0.1:{port}/ping"
     for host, status in (
         ("localhost:1", 200),
+        ("LOCALHOST", 200),
+        ("lab.example:80", 200),
         ("[::1]:8080", 200),
         ("127.0.0.1", 200),
         ("evil.example", 421),
@@ -184,11 +191,13 @@ def test_tokens_that_are_refused(tmp_path, monkeypatch):
     monkeypatch.delenv(gate.TOKEN, raising=False)
     assert gate.read_token(None) == ""
     (tmp_path / "token").write_text("short\n")
-    for place in (tmp_path / "token", tmp_path / "none"):
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "fifteen").write_text("x" * 15)
+    for place in (tmp_path / "token", tmp_path / "none", tmp_path / "empty", tmp_path / "fifteen"):
         with pytest.raises(InputError, match="token"):
             gate.read_token(place)
-    (tmp_path / "token").write_text("x" * 20 + "\n")
-    assert gate.read_token(tmp_path / "token") == "x" * 20
+    (tmp_path / "token").write_text("x" * 16 + "\n")
+    assert gate.read_token(tmp_path / "token") == "x" * 16
     monkeypatch.setenv(gate.TOKEN, "short")
     with pytest.raises(InputError, match="at least 16"):
         gate.read_token(None)
@@ -209,6 +218,69 @@ def test_health_metrics_and_a_log_without_payload(start):
     assert "POST /invocations 200 34 bytes" in said[1]
     assert not any("secret" in line or "CHROM" in line or "\x1b" in line for line in said)
     assert r"GET /\x1b[31mred 404" in said[2]
+
+
+def test_paths_that_nobody_answers_are_counted_as_one_whoever_asks(start):
+    """Without a token too: else anybody could fill the counts."""
+    url = f"http://127.0.0.1:{start(token='correct horse battery')}"
+    for path in ("/a", '/b"}', "/endpoints/mine/other", "/endpoints/mine/invocations", "/invocations"):
+        assert httpx.post(url + path, content=ROW).status_code == 401
+    text = httpx.get(f"{url}/metrics", headers={"X-Api-Key": "correct horse battery"}).text
+    counted = [line.removeprefix("genomicslearning_requests_total") for line in text.splitlines() if "total{" in line]
+    assert counted == [
+        '{path="/endpoints/{name}/invocations",status="401"} 1',
+        '{path="/invocations",status="401"} 1',
+        '{path="other",status="401"} 3',
+    ]
+
+
+def test_seconds_are_counted_up_to_and_with_the_end_of_a_bucket():
+    metrics = gate.Metrics()
+    for seconds in (0.005, 0.006, 0.5, 11.0):
+        metrics.done("/ping", 200, seconds)
+    found = dict(line.split() for line in metrics.text().splitlines() if "bucket" in line)
+    name = "genomicslearning_request_seconds_bucket"
+    ends = ("0.005", "0.01", "0.25", "0.5", "10.0", "+Inf")
+    assert [found[f'{name}{{le="{end}"}}'] for end in ends] == ["1", "2", "2", "3", "3", "4"]
+
+
+def test_a_server_listens_to_this_machine_alone_unless_told():
+    with server.listen(0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+    hosts = ("127.0.0.1", "127.8.8.8", "::1", "localhost", "192.0.2.1", "2001:db8::1", "lab.example")
+    assert [server.is_loopback(host) for host in hosts] == [True] * 4 + [False] * 3
+
+
+def test_a_header_beyond_the_limit_is_refused(start):
+    long = b"GET /ping HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 40_000
+    assert talk(start(), long).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    ("options", "token", "hosts", "warned"),
+    [
+        ([], "", server.LOOPBACK_NAMES, False),
+        (["--host", "::1", "--allow-host", "lab"], "", ("lab", *server.LOOPBACK_NAMES), False),
+        (["--host", "192.0.2.1"], "", (), True),
+        (["--host", "192.0.2.1", "--allow-host", "lab", "--token-file", "token"], "x" * 20, ("lab",), False),
+    ],
+)
+def test_what_serve_lets_in(options, token, hosts, warned, tmp_path, monkeypatch):
+    from command import command  # another process imports this module, without the tests' own folder
+
+    from genomicslearning.autopilot.model import Model
+
+    (tmp_path / "manifest.json").touch()
+    (tmp_path / "token").write_text("x" * 20)
+    monkeypatch.delenv(gate.TOKEN, raising=False)
+    seen = {}
+    monkeypatch.setattr(Model, "load", lambda folder: Half())
+    monkeypatch.setattr(app, "create", lambda model, **told: seen.update(told))
+    monkeypatch.setattr(server, "serve", lambda application, **told: seen.update(told))
+    done = command("serve", str(tmp_path), *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (seen["token"], tuple(seen["hosts"]), "no token is needed" in done.stderr) == (token, tuple(hosts), warned)
+    assert (seen["host"], seen["port"]) == (options[1] if options else "127.0.0.1", 8080)
 
 
 def resident_kb(process: int) -> int:
