@@ -53,6 +53,34 @@ def test_weights_need_not_add_up_to_one_and_each_counts_as_much_as_it_says():
     assert logit(found) == pytest.approx((3 * logit(0.2) + logit(0.6)) / 4)
 
 
+def test_constants_alone_are_still_an_ensemble():
+    y, constant = np.array([0, 0, 0, 1]), np.full(4, 0.25)
+    assert greedy_ensemble(y, {"majority": constant, "sure": np.full(4, 0.9)}, "LogLoss") == {"majority": 1.0}
+
+
+def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    probability = random.uniform(0.05, 0.6, 60)
+    return (random.uniform(size=60) < probability).astype(int), probability
+
+
+def test_calibration_is_the_most_likely_line():
+    """What is left over has nothing in common with what the line is of: at the greatest likelihood these are zero."""
+    y, probability = drawn(1)
+    fitted = calibration(y, probability)
+    assert fitted["method"] == "beta" and min(fitted["low"], fitted["high"]) > 0
+    left = y - calibrated(probability, fitted)
+    np.testing.assert_allclose([left.sum(), left @ np.log(probability), left @ np.log1p(-probability)], 0, atol=0.01)
+
+
+def test_where_one_end_would_turn_over_both_have_one_slope():
+    y, probability = drawn(2)
+    fitted = calibration(y, probability)
+    assert fitted["method"] == "platt" and fitted["low"] == fitted["high"] == pytest.approx(0.59, abs=0.01)
+    left = y - calibrated(probability, fitted)
+    np.testing.assert_allclose([left.sum(), left @ logit(probability)], 0, atol=0.01)
+
+
 @pytest.mark.parametrize(("label", "share"), [(0, FLOOR), (1, 1 - FLOOR)])
 def test_one_class_and_one_probability_leave_a_probability(label, share):
     fitted = calibration(np.full(4, label), np.full(4, 0.3))
