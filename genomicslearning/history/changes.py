@@ -67,7 +67,7 @@ class Changes:
     def __init__(
         self, old: StoredRelease, new: StoredRelease, match: Match, genes: frozenset[str] = frozenset()
     ) -> None:
-        self.old, self.new = old, new
+        self.old, self.new, self._by_place = old, new, match.by_place
         # Symbols are compared in capitals: C9ORF72 and C9orf72 are one gene, and no two of ours differ by case alone.
         self._genes = {gene.upper(): gene for gene in genes}
         self._absent = set(self._genes)
@@ -116,6 +116,12 @@ class Changes:
 
     def _warnings(self) -> Iterator[str]:
         """What makes counts be of the files rather than of ClinVar."""
+        if not self._by_place:
+            yield (
+                f"{self.old.name} and {self.new.name} are of different genome assemblies, by what they say or by where "
+                "their variants lie: they are joined by VariationIDs alone, and a variant without one counts as gone "
+                "from the one and new in the other"
+            )
         gone, before = self._counts.changes[GONE], self.old.variants
         if gone > MOST_GONE * before:
             yield (

@@ -161,10 +161,14 @@ def joined(old: StoredRelease, new: StoredRelease, match: Match) -> Iterator[Pai
 
 @dataclass
 class Match:
-    """Row in the old release of each record of the new one, -1 where it has none; of how many the place is the same."""
+    """Row in the old release of each record of the new one, -1 where it has none.
+
+    `by_place` tells whether they were joined by place too, and `same_place` of how many it is the same.
+    """
 
     rows_in_old: np.ndarray
     same_place: int
+    by_place: bool
 
 
 def matched(old: StoredRelease, new: StoredRelease, *, by_place: bool = True) -> Match:
@@ -183,7 +187,7 @@ def matched(old: StoredRelease, new: StoredRelease, *, by_place: bool = True) ->
     for part in range(_KEY_PARTS):
         theirs, ours = (held.read(part) for held in identifiers)
         _note(found, theirs, ours, rows_by_identifier(_array(theirs["VARIATION_ID"]), _array(ours["VARIATION_ID"])))
-    return Match(found, same_place)
+    return Match(found, same_place, by_place)
 
 
 def _note(found: np.ndarray, theirs: pa.Table, ours: pa.Table, place: np.ndarray) -> None:

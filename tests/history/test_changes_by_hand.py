@@ -121,7 +121,11 @@ def test_the_outlier_is_of_the_newer_releases_submissions(tmp_path):
 def test_releases_of_two_assemblies_are_joined_by_identifiers_and_by_nothing_else(tmp_path):
     old = vcf(tmp_path / "old.vcf", "GRCh37", (5, ".", SINGLE, "CLNSIG=Benign"), (6, 7, SINGLE, "CLNSIG=Benign"))
     new = vcf(tmp_path / "new.vcf", "GRCh38", (5, ".", SINGLE, "CLNSIG=Benign"), (9, 7, SINGLE, "CLNSIG=Benign"))
-    assert compare_files(old, new).summary()["changes"] == {"new": 1, "gone": 1, "changed": 0}
+    summary = compare_files(old, new).summary()
+    assert summary["changes"] == {"new": 1, "gone": 1, "changed": 0}
+    assert "old.vcf and new.vcf are of different genome assemblies" in summary["warnings"][0]
+    same = vcf(tmp_path / "same.vcf", "GRCh37", (6, 7, SINGLE, "CLNSIG=Benign"))
+    assert not any("assemblies" in warning for warning in compare_files(old, same).summary()["warnings"])
 
 
 @pytest.mark.parametrize(("shared", "known"), [(3, True), (2, False)])
