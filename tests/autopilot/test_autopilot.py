@@ -344,6 +344,25 @@ def test_trials_are_kept_and_not_run_twice(tmp_path):
     assert len(resumed) == len(at_once) == 5
 
 
+def test_a_search_that_was_killed_tries_what_it_would_have_tried(tmp_path):
+    from genomicslearning.autopilot.search import Search
+
+    def tried(folder: str, *, seed: int = 5, name: str = "one", in_two: bool = False) -> list[float]:
+        (tmp_path / folder).mkdir()
+        for trials in (2, 4) if in_two else (4,):
+            search = Search(tmp_path / folder, seed=seed)
+            _, found = search.best(
+                name, DEFINITIONS["token_bayes"], trials, lambda trial: trial.suggest_float("alpha", 0.01, 10, log=True)
+            )
+            search.close()
+        return [one["parameters"]["alpha"] for one in found]
+
+    whole = tried("whole")
+    assert tried("in two", in_two=True) == whole and len(set(whole)) == 4
+    for other in (tried("seed", seed=6), tried("name", name="two")):
+        assert other[0] == whole[0] == 1.0 and not set(other[1:]) & set(whole)
+
+
 def test_one_class_only(train, tmp_path):
     job = autopilot.start(train.assign(CLASS=1), folder=tmp_path, name="one", progress=quiet)
     with pytest.raises(InputError, match="both 0 and 1"):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from genomicslearning.autopilot import manifest
+from genomicslearning.autopilot.calibration import calibrated, calibration
+from genomicslearning.autopilot.candidates import DEFINITIONS
+from genomicslearning.autopilot.ensemble import best_threshold, scores
 from genomicslearning.autopilot.manifest import PUBLISHED_EVIDENCE, missing_evidence, missing_from_training
 from genomicslearning.training_set.schema import AF_COLUMNS, COLUMNS, VEP_COLUMNS
 
@@ -62,3 +66,38 @@ def test_a_model_that_no_submission_taught_has_no_horizons(said, known):
         rows["prior_CLNSIG"] = pd.Series(said, dtype="str")
     assert (manifest._single_submissions(rows, "prospective") is not None) == known
     assert manifest._single_submissions(rows, "biology") is None
+
+
+def test_rows_set_aside_decide_calibration_and_threshold_and_no_figure():
+    """Else the out-of-fold predictions do."""
+    random = np.random.default_rng(4)
+    truth, known = np.tile([0, 0, 0, 1], 50), np.tile([0, 1], 40)
+    out_of_fold, predicted = (
+        np.clip(0.3 + 0.3 * y + 0.2 * random.normal(size=len(y)), 0.02, 0.98) for y in (truth, known)
+    )
+    rows = pd.DataFrame({"CHROM": "1", "POS": np.arange(280), "CLASS": [*truth, *known]})
+    of_job = {"job": "j", "settings": {"features": "all"}, "candidates": DEFINITIONS, "weights": {"token_bayes": 1.0}}
+    of_job |= {"parameters": {"token_bayes": {"alpha": 1.0}}, "truth": truth, "out_of_fold": out_of_fold, "notes": []}
+    for aside in (None, (known, predicted)):
+        found = manifest.describe(rows, **of_job, set_aside=aside)
+        labels, probability = aside or (truth, out_of_fold)
+        fitted = calibration(labels, probability)
+        assert found["calibration"] == fitted
+        assert found["threshold"] == best_threshold(labels, calibrated(probability, fitted))[0]
+        assert found["metrics"]["out_of_fold"] == scores(truth, calibrated(out_of_fold, fitted))
+        assert found["training_set"]["set_aside"] == (0 if aside is None else 80)
+        assert found["training_set"]["compared_on"] == 200 and found["training_set"]["class_1"] == 90
+
+
+def test_evidence_is_asked_of_rows_from_all_over_the_table():
+    """Every fifth of a thousand, in canonical order."""
+    order = np.arange(1000)[::-1]
+    rows = pd.DataFrame({"POS": np.arange(1000), "SYMBOL": "A", "EXON": "1", "INTRON": None, "CLASS": 0})
+    asked = []
+
+    def predict(table):
+        asked.append(table["POS"].tolist())
+        return 1 / (1 + np.exp(-3.0 * table["SYMBOL"].notna() - 1.0 * table["EXON"].notna()))
+
+    assert manifest.evidence_by_column(predict, rows, order) == {"SYMBOL": 0.75, "EXON": 0.25}
+    assert asked == [order[::5].tolist() * 3]

@@ -29,10 +29,11 @@ def make_run(folder, rows, noise, *, seed=0, split="random", inputs=(), **parame
     random = np.random.default_rng(seed)
     raw = rows["CLASS"] + noise * random.normal(size=len(rows))
     probability = 1 / (1 + np.exp(-(raw - raw.mean())))
+    brier = float(np.mean((probability - rows["CLASS"]) ** 2))
     (folder / "data").mkdir(parents=True)
     rows.assign(predicted_label=0, probability=probability).to_csv(folder / "predictions.csv", index=False)
     rows.to_parquet(folder / "data" / "test.parquet")
-    metrics = {"roc_auc": 0.5 + noise / 100, "roc_auc_ci": [0, 1], "brier": 0.2, "n": len(rows), "split": split}
+    metrics = {"roc_auc": 0.5 + noise / 100, "roc_auc_ci": [0, 1], "brier": brier, "n": len(rows), "split": split}
     facts = {"id": folder.name, "started": "2026-01-01T00:00:00Z", "status": "done", "backend": "local"}
     facts |= {"parameters": parameters, "versions": {"python": "3.11"}, "steps": [], "artifacts": []}
     facts |= {"inputs": [dict(zip(("role", "name", "sha256"), one, strict=True)) | {"bytes": 1} for one in inputs]}
@@ -67,7 +68,11 @@ def test_the_same_rows_give_intervals_of_the_difference(rows, tmp_path):
     assert [auc["low"], auc["high"]] == pytest.approx([exact["low"], exact["high"]])
     assert exact["low"] > 0
     assert "the second is better" in as_text(found)
+    # Of an error less is better: second minus first is below zero where the second is.
+    brier = next(row for row in found["metrics"] if row["name"] == "brier")
+    assert brier["low"] < brier["difference"] < brier["high"] < 0 and brier["words"] == "the second is better"
     back = comparison(tmp_path / "two", tmp_path / "one")
+    assert next(row for row in back["metrics"] if row["name"] == "brier")["words"] == "the first is better"
     assert next(row for row in back["metrics"] if row["name"] == "roc_auc")["words"] == "the first is better"
 
 
