@@ -131,6 +131,11 @@ def test_wrong_checksum_keeps_the_earlier_file(server, release, tmp_path):
     assert target.read_bytes() == release
 
 
+def test_a_checksum_in_capitals_is_the_same(server, release, tmp_path):
+    offer(ARCHIVED, release, checksum=hashlib.md5(release).hexdigest().upper())
+    assert get(server, tmp_path)["md5"] == hashlib.md5(release).hexdigest()
+
+
 def test_no_such_release(server, tmp_path):
     with pytest.raises(InputError, match="ClinVar 20260226 for GRCh38 is not at"):
         get(server, tmp_path)

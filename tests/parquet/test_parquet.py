@@ -225,6 +225,20 @@ def test_tsv_awkward(tmp_path):
     assert not list(tmp_path.glob("*c.parquet*"))
 
 
+def test_a_header_that_is_the_last_comment(tmp_path):
+    """Its `#` is no part of a name; a row is named by its line; comments go with what is set aside."""
+    source = tmp_path / "a.tsv"
+    source.write_text("##made today\n#Uploaded\tn\tempty\nx\t1\t\ny\t2\nz\t3\t\n")
+    tsv_to_parquet(source, tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert table.to_pydict() == {"Uploaded": ["x", "z"], "n": [1, 3], "empty": [None, None]}
+    assert [str(kind) for kind in table.schema.types] == ["string", "int64", "string"]
+    aside = (tmp_path / "a.parquet.quarantine.tsv").read_text()
+    assert aside == "##made today\n#Uploaded\tn\tempty\ny\t2\n"
+    with pytest.raises(InputError, match=r"a\.tsv:4: has 2 cells, the header names 3"):
+        tsv_to_parquet(source, tmp_path / "b.parquet", strict=True)
+
+
 def test_tsv_real(shared_data, tmp_path):
     for name, count in (("clinvar_2015-11-16_b37", 111_139), ("clinvar_2016-05-20_b37", 117_568)):
         source = shared_data / "clinvar_tsv" / f"{name}.tsv.gz"

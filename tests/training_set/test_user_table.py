@@ -8,6 +8,7 @@ import io
 import lzma
 import zipfile
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -261,6 +262,49 @@ def test_enough_rows_of_each_class(tmp_path):
     path.write_text("CHROM\tPOS\tREF\tALT\n1\t2\tA\tG\n")
     with pytest.raises(InputError, match="no column CLASS"):
         table_files.read_classes(path)
+
+
+def test_a_class_that_a_split_leaves_out_is_counted(tmp_path):
+    with pytest.raises(InputError, match="t.csv: after the split 0 rows of CLASS 1, 2 are needed"):
+        table_files.check_enough("t.csv", np.zeros(9, np.int8), 2, "after the split ")
+
+
+def test_rows_are_numbered_through_the_parts_of_a_table(tmp_path):
+    site = {"CHROM": ["1", "1"], "POS": [1, 2], "REF": ["A", "A"], "ALT": ["G", "G"]}
+    for name, classes in (("a", ["0", "1"]), ("b", ["0", "2"])):
+        pq.write_table(pa.table(site | {"CLASS": classes}), tmp_path / f"{name}.parquet")
+    with pytest.raises(InputError, match="row 4: CLASS has the value 2"):
+        table_files.read_classes(tmp_path)
+
+
+def test_a_table_may_have_as_many_rows_as_the_bound_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENOMICSLEARNING_MAX_TABLE_ROWS", "3")
+    for rows in (3, 4):
+        frame = pd.DataFrame({"CHROM": "1", "POS": range(rows), "REF": "A", "ALT": "G"})
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        frame.to_parquet(tmp_path / "t.parquet")
+        for name in ("t.csv", "t.parquet"):
+            if rows == 3:
+                assert read_table(tmp_path / name, labelled=False)["POS"].tolist() == [0, 1, 2]
+            else:
+                with pytest.raises(InputError, match=f"{name}: more than 3 rows; the limit is 3"):
+                    read_table(tmp_path / name, labelled=False)
+
+
+def test_a_parquet_file_is_as_large_as_its_row_groups_together(tmp_path, monkeypatch):
+    site = {"CHROM": ["1", "1"], "POS": [1, 2], "REF": ["A", "A"], "ALT": ["G", "G"]}
+    cells = {"SYMBOL": [letter * 700_000 for letter in "ab"]}
+    pq.write_table(pa.table(site | cells), tmp_path / "t.parquet", row_group_size=1, use_dictionary=False)
+    assert len(read_table(tmp_path / "t.parquet", labelled=False)) == 2
+    monkeypatch.setenv("GENOMICSLEARNING_MAX_TABLE_MB", "1")
+    with pytest.raises(InputError, match="more than 1 MB unpacked"):
+        read_table(tmp_path / "t.parquet", labelled=False)
+
+
+def test_a_footer_beyond_the_bound_is_not_parsed(tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1" + bytes(40) + (17 << 20).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(InputError, match="a parquet footer of 17 MB; the limit is 16"):
+        read_table(tmp_path / "t.parquet", labelled=False)
 
 
 def test_an_adopted_table_says_what_it_lacks(tmp_path):
