@@ -87,6 +87,18 @@ def test_markdown_and_html_keep_nothing_that_acts(number):
             assert not tag.get("href", "").lower().startswith(("javascript:", "data:"))
 
 
+def test_each_way_of_text_into_a_page_by_itself():
+    """Without a browser: what each is given, and what it gives."""
+    assert page_text.templates().from_string("{{ x }}").render(x="<b>'\"") == "&lt;b&gt;&#39;&#34;"
+    assert page_text.markdown("a <b>c</b>").strip() == "<p>a &lt;b&gt;c&lt;/b&gt;</p>"
+    assert "javascript" not in page_text.markdown("[a](javascript:alert)")
+    for address in ("data:text/html,x", " DATA:text/html,x", "javascript:x"):
+        assert "href" not in page_text.cleaned(f'<a href="{address}">a</a>')
+    assert 'href="https://example.org"' in page_text.cleaned('<a href="https://example.org">a</a>')
+    for source in ("https://example.org/x.png", "data:text/html;base64,AAAA", "data:image/png;base64,AAAA,x"):
+        assert "src" not in page_text.cleaned(f'<img src="{source}" alt="x">')
+
+
 def test_what_reports_show_survives_the_cleaning():
     with captured_outputs() as outputs:
         report.table(pd.DataFrame({"a": ["x"], "n": [1.5]}), "Caption")

@@ -88,6 +88,13 @@ def test_held_out_genes_are_drawn_whole(rows, tmp_path):
     assert [auc["low"], auc["high"]] == pytest.approx([expected["low"], expected["high"]])
 
 
+def test_of_one_gene_group_rows_are_drawn(rows, tmp_path):
+    for name, noise in (("one", 2.0), ("two", 1.9)):
+        make_run(tmp_path / name, rows.assign(SYMBOL="G"), noise, split="gene")
+    found = {row["name"]: row.get("method") for row in comparison(tmp_path / "one", tmp_path / "two")["metrics"]}
+    assert (found["roc_auc"], found["brier"]) == ("DeLong", "paired bootstrap")
+
+
 def test_other_rows_give_no_interval_and_say_so(rows, tmp_path):
     make_run(tmp_path / "one", rows, 2.0)
     make_run(tmp_path / "two", rows.iloc[:300], 1.0)

@@ -154,6 +154,31 @@ def test_text_from_the_command_line_is_read_as_the_parameter_s_type():
     known = parameters.of("data_prep") | parameters.of("variant_classifier-autopilot")
     values = parameters.read({"strict": "false", "seed": "3", "train_fraction": "0.7", "pick": "first"}, known)
     assert values == {"strict": False, "seed": 3, "train_fraction": 0.7, "pick": "first"}
+    for words, meant in ((("true", "True", "1", "yes", True), True), (("false", "FALSE", "0", "no", False), False)):
+        assert all(parameters.read({"strict": word}, known) == {"strict": meant} for word in words)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"seed": True}, "True is no number"),
+        ({"seed": 3.5}, "3.5 is no whole number"),
+        ({"seed": 2**32}, "4294967296 is out of range"),
+        ({"threshold": float("-inf")}, "-inf is out of range"),
+        ({"train_fraction": 0.009}, "out of range"),
+    ],
+)
+def test_numbers_beyond_what_they_may_be_are_refused(given, words):
+    parameters.check({"seed": 0, "train_fraction": 0.01, "threshold": -2.5, "extra_candidates": "lightgbm lightgbm"})
+    parameters.check({"seed": 2**32 - 1, "train_fraction": 0.99, "threshold": 1})
+    with pytest.raises(InputError, match=words):
+        parameters.check(given)
+
+
+def test_a_list_has_no_empty_text():
+    assert parameters.read_list("earlier", '["a", "b"]') == ["a", "b"]
+    with pytest.raises(InputError, match="not a JSON list of texts"):
+        parameters.read_list("earlier", '["a", ""]')
 
 
 @pytest.mark.parametrize("step", STEPS)
