@@ -52,6 +52,12 @@ def test_that_a_gene_decided_is_counted_of_the_record_alone(tmp_path):
     assert report["pick_by_gene"] == 1
 
 
+def test_of_one_gene_there_is_nothing_to_decide(tmp_path):
+    blocks = f"G|{I}|G1|mild|NM_1,G|{S}|G1|worst|NM_2"
+    found, report = features(tmp_path, "Allele|Consequence|SYMBOL|Feature|MANE_SELECT", both(blocks, "GENEINFO=G1:1;"))
+    assert found == ["worst", "worst"] and report["pick_by_gene"] == 0
+
+
 def test_of_fields_that_differ_in_capitals_the_first_stands(tmp_path):
     fields = "Allele|Consequence|Cadd_phred|cadd_PHRED"
     found, _ = features(tmp_path, fields, both(f"G|{M}|1|2"), column="CADD_PHRED")

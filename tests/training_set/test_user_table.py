@@ -316,6 +316,14 @@ def test_an_adopted_table_says_what_it_lacks(tmp_path):
     )
 
 
+def test_a_line_break_in_a_cell_does_not_end_a_block():
+    names = ["CHROM", "POS", "REF", "ALT", "SYMBOL"]
+    body = b"".join(b'1,%d,A,G,"a\nb,\n%d"\n' % (row, row) for row in range(99))
+    batches = list(user_table.TextTable(io.BytesIO(body), names, block_bytes=100))
+    assert len(batches) > 9
+    assert [cell for batch in batches for cell in batch["SYMBOL"].to_pylist()] == [f"a\nb,\n{row}" for row in range(99)]
+
+
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)
 
 
