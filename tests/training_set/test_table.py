@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from genomicslearning import InputError
+from genomicslearning.training_set import table as table_module
 from genomicslearning.training_set.table import COLUMNS, read_table, write_table_csv
 
 
@@ -51,3 +52,18 @@ def test_unlabelled_table(tmp_path):
     assert list(table.columns) == [column for column in COLUMNS if column != "CLASS"]
     assert table.loc[0, ["CHROM", "REF", "ALT"]].tolist() == ["1", "A", "G"]
     assert table["SYMBOL"].isna().all()
+
+
+def test_a_table_is_written_in_pieces_with_cells_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_module, "_PIECE", 2)
+    rows = "".join(f"1,{row},A,G,{row % 2},-{row},=x\n" for row in range(5))
+    (tmp_path / "t.csv").write_text("CHROM,POS,REF,ALT,CLASS,CADD_RAW,SYMBOL\n" + rows)
+    found = read_table(tmp_path / "t.csv")
+    write_table_csv(found, tmp_path / "again.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "again.csv"), found)
+    assert found["CADD_RAW"].tolist() == ["-0", "-1", "-2", "-3", "-4"] and set(found["SYMBOL"]) == {"=x"}
+
+
+def test_the_gene_of_a_row_is_veps_else_clinvars_first():
+    table = pd.DataFrame({"SYMBOL": ["A", None, None], "GENEINFO": ["B:1", "B:1|C:2", None]}, dtype="str")
+    assert table_module.gene_symbols(table).fillna("-").tolist() == ["A", "B", "-"]
