@@ -91,6 +91,11 @@ def assemblies(place, _):
     return of_a_call(build_training_set, clinvar=one, annotated=two, out=place / "t.csv")
 
 
+def another_assembly(place, _):
+    old = vcf(place / "old.vcf", record(1), assembly="GRCh37")
+    return of_a_call(split, table(CLNHGVS="NC_000001.11:g.1A>G"), "time", earlier=[str(old)])
+
+
 def no_assembly(place, _):
     return of_a_call(split, table(), "time", earlier=[str(vcf(place / "old.vcf", record(1)))])
 
@@ -148,8 +153,8 @@ def no_kernel(place, monkeypatch):
 
 
 PROVOKED = (
-    run_exists, no_such_file, unknown_parameter, not_a_vcf, damaged, malformed, assemblies, no_assembly,
-    no_row_of_a_class, one_class, counts_submitters, no_place, no_boto, no_record, no_kernel,
+    run_exists, no_such_file, unknown_parameter, not_a_vcf, damaged, malformed, assemblies, another_assembly,
+    no_assembly, no_row_of_a_class, one_class, counts_submitters, no_place, no_boto, no_record, no_kernel,
 )  # fmt: skip
 
 
