@@ -26,7 +26,7 @@ from genomicslearning import evaluation
 from genomicslearning.evaluation.baselines import classification_baselines
 from genomicslearning.history.past import read_past
 from genomicslearning.history.releases import Release, locus_keys, read_release
-from genomicslearning.history.splits import gene_groups, learning_rows
+from genomicslearning.history.splits import BOOKKEEPING, gene_groups, learning_rows
 from genomicslearning.history.submissions import UNCERTAIN, AlignedRelease, stated_class
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def learnt(bench: Bench, name: str, rows: Labelled, others: pd.DataFrame, asked:
     states = [AlignedRelease(release, others) for release in rows.past]
     learning = learning_rows(others, states, states[-1], LATEST, seed=SHUFFLES[0])
     together = rows.groups[learning["row"]].to_numpy()
-    learning = learning.drop(columns=["row", "transition"]).reset_index(drop=True)
+    learning = learning.drop(columns=list(BOOKKEEPING)).reset_index(drop=True)
     return bench.balanced(name, learning, together, asked)[0], learning
 
 

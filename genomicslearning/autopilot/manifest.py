@@ -15,7 +15,7 @@ from genomicslearning.autopilot.candidates import Definition
 from genomicslearning.autopilot.cross_validation import table_sha256
 from genomicslearning.autopilot.ensemble import FLOOR, best_threshold, scores
 from genomicslearning.autopilot.vocabulary import LIBRARY_OF
-from genomicslearning.history.assemblies import assembly_of
+from genomicslearning.history.assemblies import assembly_of_table
 from genomicslearning.history.horizons import learnt_rates
 from genomicslearning.training_set.schema import AF_COLUMNS, COLUMNS, SITE_COLUMNS
 
@@ -184,7 +184,7 @@ def _described_rows(table: pd.DataFrame, compared_on: int, set_aside: int) -> di
         "set_aside": set_aside,
         # Whether VEP's columns say anything.
         "annotated": "Consequence" in table and bool(table["Consequence"].notna().any()),
-        "assembly": assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None,
+        "assembly": assembly_of_table(table),
     }
 
 

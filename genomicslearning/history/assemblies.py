@@ -15,6 +15,11 @@ def assembly_of(hgvs: pd.Series) -> str | None:
     return clinvar.assembly_of_hgvs(hgvs.dropna().head(_LOOKED_AT))
 
 
+def assembly_of_table(table: pd.DataFrame) -> str | None:
+    """`assembly_of` a table's CLNHGVS; None where it has no such column."""
+    return assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None
+
+
 def known_assembly(text: str) -> str:
     """An assembly's name from its usual spellings, empty of an empty text.
 

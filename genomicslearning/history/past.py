@@ -10,7 +10,7 @@ from os import PathLike
 import pandas as pd
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.assemblies import assembly_of
+from genomicslearning.history.assemblies import assembly_of_table
 from genomicslearning.history.releases import Release, read_release
 from genomicslearning.history.submissions import AlignedRelease
 
@@ -65,7 +65,7 @@ def check_order(releases: Sequence[tuple[str, date | None]], table_date: date | 
 
 
 def _check_assemblies(table: pd.DataFrame, releases: Sequence[Release], assembly: str) -> None:
-    ours = (assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None) or clinvar.assembly_name(assembly)
+    ours = assembly_of_table(table) or clinvar.assembly_name(assembly)
     if ours is None:
         raise InputError(
             "split time: the table does not say its genome assembly (no CLNHGVS); give the parameter assembly"

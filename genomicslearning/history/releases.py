@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genomicslearning import InputError, clinvar
-from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_of, known_assembly
+from genomicslearning.history.assemblies import KNOWN_ASSEMBLIES, assembly_of, assembly_of_table, known_assembly
 from genomicslearning.history.dates import date_in_name
 from genomicslearning.history.release_files import VARIANT_COLUMNS, ReleaseFile, open_tsv, open_vcf
 from genomicslearning.io import archives, lake
@@ -88,7 +88,7 @@ class Release:
 
     def elsewhere(self, table: pd.DataFrame) -> bool:
         """Whether its positions are not those of the table, which tells its assembly (CLNHGVS)."""
-        ours = assembly_of(table["CLNHGVS"]) if "CLNHGVS" in table else None
+        ours = assembly_of_table(table)
         return ours is not None and self.assembly != ours
 
     def of_interest(self, table: pd.DataFrame) -> Release:
@@ -238,14 +238,13 @@ def _by_overlap(release: Release, like: pd.DataFrame | Release | None, path: obj
     """The assembly of a table or another release, where the release's variants are at its places."""
     silent = f"{path}: does not say its genome assembly (no ##reference, no CLNHGVS)"
     if isinstance(like, Release):
-        ours, keys, whose, other = like.assembly, _arrow(like.variants["key"]), f"{like.name}'s", like.variants
-    elif like is not None and "CLNHGVS" in like:
-        ours, keys = assembly_of(like["CLNHGVS"]) or "", pa.array(locus_keys(like), pa.string())
-        whose, other = "the table's", like
+        ours, whose, other = like.assembly, f"{like.name}'s", like.variants
     else:
-        ours, keys, whose, other = "", pa.array([], pa.string()), "", pd.DataFrame()
+        other = pd.DataFrame() if like is None else like
+        ours, whose = assembly_of_table(other) or "", "the table's"
     if not ours:
         raise InputError(f"{silent}; give the parameter assembly, such as GRCh37")
+    keys = _arrow(other["key"]) if isinstance(like, Release) else pa.array(locus_keys(other), pa.string())
     shared = (_places(_arrow(release.variants["key"]), keys) >= 0).sum()
     if shared >= OVERLAP * min(len(keys), len(release.variants)):
         return ours

@@ -105,13 +105,12 @@ def split(
     if not 0 < train_fraction < 1:
         raise InputError(f"train_fraction: {train_fraction} is not between 0 and 1; 0.8 is usual")
     table, repeated = first_of_repeated(table)
-    if kind == "time":
+    if kind == "time" or (features == "prospective" and earlier):
         past = read_past(table, earlier, assembly, table_date)
-        parts = _by_time(table, past, seed, table_date)
-        parts.notes += joined_by_identifier(table, past)
-    elif features == "prospective" and earlier:
-        past = read_past(table, earlier, assembly, table_date)
-        parts = _from_the_past(table, kind, past, train_fraction, seed, table_date)
+        if kind == "time":
+            parts = _by_time(table, past, seed, table_date)
+        else:
+            parts = _from_the_past(table, kind, past, train_fraction, seed, table_date)
         parts.notes += joined_by_identifier(table, past)
     else:
         rows = table
